@@ -1,0 +1,179 @@
+"""Typed settings: what the inventory says and what the Prefect blocks hold.
+
+One model per thing that an operator configures. The blocks carry the same fields, so that the worker, the command
+line and the Prefect UI mean the same by the same word. Secrets appear only as references (see recovery/secrets.py).
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?$")]
+SecretReference = Annotated[str, Field(pattern=r"^(file|env|credential):.+$")]
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown fields are errors, so that a typing mistake is not a silent default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class HostSettings(Settings):
+    """A machine on which components and services live."""
+
+    name: Slug = Field(description="Name by which applications refer to this host.")
+    kind: Literal["local"] = Field(default="local", description="How the host is reached.")
+    title: str = Field(default="", description="Name printed on forms; empty means the machine's own host name.")
+
+
+class StoreSettings(Settings):
+    """A place where backup sets are kept."""
+
+    name: Slug = Field(description="Name of the store.")
+    kind: Literal["directory"] = Field(default="directory", description="What kind of store this is.")
+    path: str = Field(description="Absolute directory of a directory store.")
+    prefix: str = Field(default="", description="Folder inside the store under which everything is put.")
+    title: str = Field(default="", description="Name of the location as printed on forms.")
+
+
+class KeySettings(Settings):
+    """Keys of the installation: public recipients, and references to what must stay secret."""
+
+    operations_recipient: str = Field(description="The age recipient (age1…) of daily operations.")
+    escrow_recipient: str = Field(description="The age recipient (age1…) whose identity lies in escrow.")
+    operations_identity: SecretReference = Field(
+        description="Reference to the operations identity; only the restoring worker can read it."
+    )
+    signing_key: SecretReference = Field(description="Reference to the Ed25519 private key (PEM) that signs manifests.")
+    enrolment_key: SecretReference = Field(
+        description="Reference to the 32-byte key (base64) that encrypts the officials' one-time-code secrets."
+    )
+
+
+class ServiceSettings(Settings):
+    """A web service that is stopped for a restore and started again after it."""
+
+    name: Slug = Field(description="Name of the service.")
+    kind: Literal["command", "supervisor"] = Field(description="How the service is controlled.")
+    program: str = Field(default="", description="Supervisor: the program's name.")
+    configuration: str = Field(default="", description="Supervisor: absolute path of its configuration file.")
+    start: list[str] = Field(default_factory=list, description="Command: argument list that starts the service.")
+    stop: list[str] = Field(default_factory=list, description="Command: argument list that stops the service.")
+    health_url: str = Field(default="", description="URL that answers 200 when the service is healthy.")
+    port: int | None = Field(default=None, description="TCP port on the host that must be closed while stopped.")
+    stop_timeout: float = Field(default=30, gt=0, description="Seconds within which the service must be down.")
+    start_timeout: float = Field(default=60, gt=0, description="Seconds within which the service must be healthy.")
+
+
+class ComponentSettings(Settings):
+    """One database or directory tree of an application: the unit of a dump."""
+
+    name: Slug = Field(description="Name of the component.")
+    title: str = Field(default="", description="Name printed on forms.")
+    kind: Literal["sqlite", "files"] = Field(description="What kind of source this is.")
+    path: str = Field(pattern=r"^/", description="Absolute path of the database file or directory on the host.")
+    data_kind: str = Field(default="", description="Jenis data, as printed on forms.")
+    suite: str = Field(default="", description="Path of the owner's Great Expectations suite (YAML).")
+    lock_timeout: float = Field(default=30, gt=0, description="Seconds to wait for a locked source.")
+
+
+class ApplicationSettings(Settings):
+    """An application: the unit of a restore."""
+
+    name: Slug = Field(description="Name of the application, as used in names of backups.")
+    title: str = Field(description="Name of the application, as printed on forms.")
+    owner_unit: Slug = Field(description="Short name of the work unit that owns the data.")
+    owner_unit_title: str = Field(description="Name of the work unit, as printed on forms.")
+    category: Literal["strategis", "tinggi", "rendah"] = Field(
+        default="rendah", description="Kategori sistem elektronik."
+    )
+    classification: Literal["biasa", "terbatas", "rahasia", "sangat rahasia"] = Field(
+        default="terbatas", description="Klasifikasi of the data."
+    )
+    personal_data: Literal["tidak", "umum", "spesifik"] = Field(
+        default="umum", description="Whether the data holds personal data, and of which kind."
+    )
+    host: Slug = Field(description="Name of the host on which the application runs.")
+    services: list[ServiceSettings] = Field(default_factory=list, description="Services stopped, in this order.")
+    components: list[ComponentSettings] = Field(min_length=1, description="What is backed up.")
+    downtime_allowed: str = Field(default="", description="Downtime that the owner accepts, as printed on forms.")
+
+
+class ScheduleSettings(Settings):
+    """Jadwal Back Up: which applications are backed up when, by whom, for how long."""
+
+    name: Slug = Field(description="Name of the schedule; the slug of its Prefect schedule.")
+    number: str = Field(description="Nomor jadwal, as printed on forms.")
+    period: str = Field(description="Tahun/periode.")
+    applications: list[Slug] = Field(min_length=1, description="Names of the applications.")
+    cron: str = Field(description="When it runs, in cron's five fields, in WIB.")
+    frequency: str = Field(description="Frekuensi dan waktu in words, as printed on forms.")
+    store: Slug = Field(description="Name of the main store.")
+    offsite_store: str = Field(default="", description="Name of the off-site store; empty when there is none.")
+    retention_days: int = Field(default=365, ge=1, description="Days for which a set is kept at least.")
+    recovery_point_objective: str = Field(default="1 bulan", description="RPO, as printed on forms.")
+    recovery_time_objective: str = Field(default="1 hari kerja", description="RTO, as printed on forms.")
+    executor: str = Field(description="NIP of the executor (Pelaksana).")
+    reviewer: str = Field(description="NIP of the reviewer (Pemeriksa).")
+    valid_from: str = Field(default="", description="Berlaku mulai (YYYY-MM-DD).")
+    approved_by: str = Field(default="", description="Disahkan oleh: NIP of the approving official.")
+    parallel: int = Field(default=2, ge=1, le=16, description="Components worked on at the same time.")
+
+
+class OfficialSettings(Settings):
+    """An official: who may do which step, and when."""
+
+    nip: str = Field(pattern=r"^[0-9]{18}$", description="NIP, 18 digits.")
+    name: str = Field(min_length=1, description="Full name with titles.")
+    position: str = Field(min_length=1, description="Jabatan.")
+    unit: Slug = Field(description="Short name of the work unit.")
+    roles: list[Literal["pemohon", "kadis", "kabid", "pelaksana"]] = Field(min_length=1, description="Roles.")
+    acting: Literal["", "Plt.", "Plh."] = Field(default="", description="Set for an acting official.")
+    valid_from: str = Field(default="", description="First day of office (YYYY-MM-DD); empty means always.")
+    valid_until: str = Field(default="", description="Last day of office (YYYY-MM-DD); empty means no end.")
+    contact: str = Field(default="", description="Apprise target for notices to this official, as a reference.")
+
+
+class NumberPatterns(Settings):
+    """Patterns of document numbers; fields: {sequence}, {month_roman}, {month}, {year}."""
+
+    schedule: str = Field(default="{sequence:03d}/JBU/KOMINFO/{month_roman}/{year}", description="Jadwal Back Up.")
+    backup: str = Field(
+        default="{sequence:03d}/FPB/KOMINFO/{month_roman}/{year}", description="Formulir Pelaksanaan Back Up."
+    )
+    restore_request: str = Field(
+        default="{sequence:03d}/FPR/KOMINFO/{month_roman}/{year}", description="Formulir Permintaan Restore."
+    )
+    restore: str = Field(
+        default="{sequence:03d}/FLR/KOMINFO/{month_roman}/{year}", description="Formulir Pelaksanaan Restore."
+    )
+
+
+class ApprovalSettings(Settings):
+    """Rules of approvals that an office may choose."""
+
+    lifetime_days: int = Field(default=14, ge=1, description="Days after which an unanswered approval expires.")
+    small_office: bool = Field(default=False, description="The disposing official may also verify.")
+
+
+class OfficeSettings(Settings):
+    """The office that runs the procedure: what stands on its forms, and where its machine keeps things."""
+
+    government: str = Field(default="PEMERINTAH KABUPATEN TRENGGALEK", description="First line of the letterhead.")
+    name: str = Field(default="DINAS KOMUNIKASI DAN INFORMATIKA", description="Second line of the letterhead.")
+    address: str = Field(default="", description="Third line of the letterhead.")
+    legal_basis: list[str] = Field(default_factory=list, description="Dasar hukum, one line each.")
+    document_url: str = Field(default="", description="Prefix of the address in the QR for verification.")
+    state_directory: str = Field(pattern=r"^/", description="Where the worker keeps staging, scratch and forms.")
+    catalog: SecretReference | None = Field(
+        default=None, description="Reference to the catalog's URL; empty means SQLite in the state directory."
+    )
+    backup_name: str = Field(
+        default="{application}_{component}_full_{moment}", description="Pattern of backup names (SOP step 3)."
+    )
+    numbers: NumberPatterns = Field(default_factory=NumberPatterns, description="Patterns of form numbers.")
+    approvals: ApprovalSettings = Field(default_factory=ApprovalSettings, description="Rules of approvals.")
+    working_days: Literal["kerja", "kalender"] = Field(default="kerja", description="How '1 hari' is counted.")
+    notice_targets: list[SecretReference] = Field(
+        default_factory=list, description="References to Apprise URLs that get every notice to requesters."
+    )
