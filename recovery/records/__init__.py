@@ -1,0 +1,1 @@
+"""What the installation remembers: procedures, steps, backups, the ledger, officials and their decisions."""
