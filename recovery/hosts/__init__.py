@@ -1,0 +1,11 @@
+"""Machines on which components and services live, and the services on them."""
+
+from recovery.hosts.base import Host
+from recovery.settings import HostSettings
+
+
+def open_host(settings: HostSettings) -> Host:
+    """Given a host's settings, return the host. Nothing is contacted yet."""
+    from recovery.hosts.local import LocalHost
+
+    return LocalHost(settings.name, settings.title)
