@@ -3,7 +3,8 @@
 Standard library only, Python 3.9 or newer.
 """
 
-# ruff: noqa: PTH - names are bytes here, which pathlib does not take
+# Names are bytes here, which pathlib does not take.
+# ruff: noqa: PTH115, PTH116, PTH208
 
 from __future__ import annotations
 
