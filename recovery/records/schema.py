@@ -5,6 +5,8 @@ that both dialects hold exactly the same and what was hashed is what is stored. 
 column is not nullable.
 """
 
+from datetime import UTC, datetime
+
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
@@ -20,8 +22,8 @@ from sqlalchemy import (
     text,
 )
 
-# The revision of the newest migration: known here so that opening a catalog needs no Alembic.
-REVISION = "0001"
+# All migrations, oldest first: known here so that looking at a catalog needs no Alembic.
+REVISIONS = ("0001",)
 
 metadata = MetaData(
     naming_convention={
@@ -32,6 +34,18 @@ metadata = MetaData(
         "ck": "ck_%(table_name)s_%(constraint_name)s",
     }
 )
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """Given an aware time (default: now), return the text by which it is kept: UTC, microseconds, "+00:00".
+
+    Raises ValueError for a time without a zone, which could be seven hours off.
+    """
+    if moment is None:
+        moment = datetime.now(UTC)
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone is not recorded")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _one_of(column: str, *values: str) -> CheckConstraint:

@@ -1,0 +1,196 @@
+"""The ledger (buku besar): a chain of entries in which a later change of any earlier one shows.
+
+Each entry's hash covers the entry and the hash before it. The chain alone does not show that its end was cut off or
+that all of it was written anew; the heads that anchor() signs into the stores do.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select
+
+from recovery.canonical import canonical_json
+from recovery.crypto import Signer, verify_signature
+from recovery.errors import LedgerError, ObjectExistsError, ObjectMissingError, SignatureError
+from recovery.records.catalog import WRITER_LOCK, Catalog
+from recovery.records.schema import ledger, timestamp
+from recovery.stores.base import Store
+
+NOTHING_BEFORE = "0" * 64
+FOLDER = "buku-besar/"
+
+_HASHED = ("sequence", "at", "kind", "procedure_id", "step_id", "component", "facts", "previous")
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last entry at some time: its number and its hash."""
+
+    sequence: int
+    hash: str
+
+
+def append(
+    connection: Connection,
+    kind: str,
+    facts: dict[str, Any],
+    *,
+    procedure_id: str = "",
+    step_id: str = "",
+    component: str = "",
+) -> str:
+    """Given a connection inside Catalog.begin(), add an entry in that same transaction and return its hash.
+
+    Facts are plain data (see recovery/canonical.py) and never hold a secret. Raises TypeError for other facts.
+    """
+    if connection.dialect.name == "postgresql":
+        # Held already inside Catalog.begin(); taken again because a fork of the chain could not be mended.
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+    last = head(connection)
+    entry: dict[str, Any] = {
+        "sequence": last.sequence + 1,
+        "at": timestamp(),
+        "kind": kind,
+        "procedure_id": procedure_id,
+        "step_id": step_id,
+        "component": component,
+        "facts": facts,
+        "previous": last.hash,
+    }
+    entry_hash = hashlib.sha256(canonical_json(entry)).hexdigest()
+    row = {**entry, "facts": canonical_json(facts).decode(), "hash": entry_hash}
+    connection.execute(insert(ledger).values(row))
+    return entry_hash
+
+
+def head(connection: Connection) -> Head:
+    """Return the last entry's number and hash; (0, 64 zeros) when there is none."""
+    query = select(ledger.c.sequence, ledger.c.hash).order_by(ledger.c.sequence.desc()).limit(1)
+    last = connection.execute(query).one_or_none()
+    return Head(last.sequence, last.hash) if last else Head(0, NOTHING_BEFORE)
+
+
+def verify(connection: Connection, heads: Iterable[Head] = ()) -> list[str]:
+    """Given the heads that stores hold, read the whole ledger and return what is wrong with it; [] means intact.
+
+    Each finding names the entry: changed, missing, or not the one that followed (inserted or moved). A head that
+    contradicts names the entry from which on the ledger is not the one that was anchored.
+    """
+    anchored = defaultdict(set)
+    for known in heads:
+        anchored[known.sequence].add(known.hash)
+    findings: list[str] = []
+    sequence, previous = 0, NOTHING_BEFORE
+    entries = connection.execution_options(yield_per=1000).execute(select(ledger).order_by(ledger.c.sequence))
+    for entry in entries:
+        if entry.sequence == sequence + 1:
+            if entry.previous != previous:
+                findings.append(
+                    f"entry {entry.sequence} does not continue entry {sequence}: "
+                    "one of them was changed, inserted or moved"
+                )
+        else:
+            findings.append(_gap(sequence, entry.sequence))
+        if not _is_what_was_hashed(entry):
+            findings.append(f"entry {entry.sequence} was changed: its content does not give its hash")
+        if anchored.pop(entry.sequence, {entry.hash}) != {entry.hash}:
+            findings.append(f"entry {entry.sequence} is not the one whose hash was signed into a store")
+        sequence, previous = entry.sequence, entry.hash
+    if anchored.pop(0, {NOTHING_BEFORE}) != {NOTHING_BEFORE}:
+        findings.append("a store holds a head for entry 0, which never exists")
+    findings.extend(
+        f"entry {missing} was signed into a store but is missing: the ledger ends at entry {sequence}"
+        if missing > sequence
+        else f"entry {missing} was signed into a store but is missing"
+        for missing in sorted(anchored)
+    )
+    return findings
+
+
+def anchor(catalog: Catalog, store: Store, signer: Signer) -> Head:
+    """Given a store, sign the ledger's head into it, once for each head, and return that head.
+
+    From then on the entries up to it can be neither changed nor cut off without contradicting the store. Raises
+    LedgerError when the store already holds another head for the same entry.
+    """
+    with catalog.read() as connection:
+        query = select(ledger).order_by(ledger.c.sequence.desc()).limit(1)
+        last = connection.execute(query).one_or_none()
+    if last is None:
+        return Head(0, NOTHING_BEFORE)
+    content = canonical_json({"format": 1, "sequence": last.sequence, "hash": last.hash, "at": last.at})
+    key = head_key(last.sequence)
+    try:
+        # The signature goes first, so that a head that can be read always has one.
+        store.put_bytes(f"{key}.sig", signer.sign(content))
+        store.put_bytes(key, content)
+    except ObjectExistsError as error:
+        raise LedgerError(
+            f"the store {store.name} already holds another head for entry {last.sequence} of the ledger",
+            state="the head in the store is untouched",
+            hint="the ledger was rewritten, or the signing key was changed since; run `pulih audit`",
+        ) from error
+    return Head(last.sequence, last.hash)
+
+
+def head_key(sequence: int) -> str:
+    """Given an entry's number, return the key under which a store holds it as a head."""
+    return f"{FOLDER}{sequence:012d}.json"
+
+
+def read_heads(store: Store, public_pem: bytes) -> list[Head]:
+    """Given a store and the public key of the installation, return all heads that it holds, oldest first.
+
+    Raises SignatureError for a head that is not signed by that key, LedgerError for one that cannot be read.
+    """
+    keys = sorted(item.key for item in store.list(FOLDER) if item.key.endswith(".json"))
+    return [_read_head(store, key, public_pem) for key in keys]
+
+
+def _read_head(store: Store, key: str, public_pem: bytes) -> Head:
+    content = store.read(key)
+    try:
+        signature = store.read(f"{key}.sig")
+    except ObjectMissingError as error:
+        raise SignatureError(
+            f"the ledger's head {key} has no signature",
+            state="nothing was changed",
+            hint="somebody put or removed an object in the store by hand",
+        ) from error
+    verify_signature(public_pem, content, signature)
+    try:
+        fields = json.loads(content)
+        known = Head(int(fields["sequence"]), str(fields["hash"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise LedgerError(f"the ledger's head {key} cannot be read", state="nothing was changed") from error
+    if head_key(known.sequence) != key:
+        raise LedgerError(
+            f"the object {key} holds the head of entry {known.sequence}",
+            state="nothing was changed",
+            hint="somebody copied an object in the store by hand",
+        )
+    return known
+
+
+def _gap(sequence: int, following: int) -> str:
+    if following <= sequence + 1:
+        return f"entry {following} was inserted before the first"
+    if following == sequence + 2:
+        return f"entry {sequence + 1} is missing"
+    return f"entries {sequence + 1} to {following - 1} are missing"
+
+
+def _is_what_was_hashed(entry: Row[Any]) -> bool:
+    fields = {name: getattr(entry, name) for name in _HASHED}
+    try:
+        fields["facts"] = json.loads(entry.facts)
+        # The text must be the canonical one: otherwise spaces or a repeated key could be slipped in.
+        unchanged = canonical_json(fields["facts"]).decode() == entry.facts
+        return unchanged and hashlib.sha256(canonical_json(fields)).hexdigest() == entry.hash
+    except (ValueError, TypeError):
+        # No JSON, or no plain data: whatever it is now, it is not what append() wrote.
+        return False
