@@ -1,0 +1,127 @@
+"""Rules about where things lie: no restore target may be, hold or lie in what the restore itself depends on."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from recovery.errors import KeyMissingError
+from recovery.marked_yaml import Complaint, Location, field_name
+from recovery.secrets import resolve
+from recovery.settings import (
+    ApplicationSettings,
+    HostSettings,
+    KeySettings,
+    OfficeSettings,
+    ScheduleSettings,
+    StoreSettings,
+)
+
+
+def place_rules(
+    office: OfficeSettings | None,
+    keys: KeySettings | None,
+    hosts: Mapping[int, HostSettings],
+    stores: Mapping[int, StoreSettings],
+    applications: Mapping[int, ApplicationSettings],
+    schedules: Mapping[int, ScheduleSettings],
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Complaint]:
+    """Given the well-formed parts of an inventory by position, yield every complaint about places that overlap."""
+    yield from _stores(stores, schedules)
+    local_hosts = {host.name for host in hosts.values() if host.kind == "local"}
+    protected = protected_places(office, keys, environment)
+    directories = {f"the store {store.name!r}": _real(store.path) for store in stores.values()}
+    seen: list[tuple[str, Path, Location]] = []
+    for index, application in applications.items():
+        machine = "" if application.host in local_hosts else application.host
+        for position, component in enumerate(application.components):
+            location: Location = ("applications", index, "components", position, "path")
+            path = _real(component.path) if machine == "" else Path(os.path.normpath(component.path))
+            for other_machine, other_path, other_location in seen:
+                if machine == other_machine and _overlap(path, other_path):
+                    yield Complaint(location, f"{_relation(path, other_path)} {field_name(other_location)}")
+            seen.append((machine, path, location))
+            if machine:
+                continue
+            for title, place in {**protected, **directories}.items():
+                if _overlap(path, place):
+                    yield Complaint(
+                        location, f"{_relation(path, place)} {title} ({place}); it can never be a restore target"
+                    )
+
+
+def protected_places(
+    office: OfficeSettings | None, keys: KeySettings | None, environment: Mapping[str, str] | None = None
+) -> dict[str, Path]:
+    """Given the settings and an environment, return the local places that no restore may touch, by what they are.
+
+    Design §10: catalog, ledger and Prefect's database are backup-only. The catalog's URL is looked at only where its
+    reference can be resolved, which is the worker; elsewhere the inventory can still be reviewed.
+    """
+    places: dict[str, Path] = {}
+    if office is not None:
+        places["the state directory"] = _real(office.state_directory)
+        if office.catalog:
+            try:
+                catalog = sqlite_file(resolve(office.catalog).decode())
+            except KeyMissingError:
+                catalog = None
+            if catalog:
+                places["the catalog and ledger"] = catalog
+    if keys is not None:
+        for field in ("operations_identity", "signing_key", "enrolment_key"):
+            kind, _, name = getattr(keys, field).partition(":")
+            if kind == "file":
+                places[f"the key file of {field}"] = _real(name)
+    settings = os.environ if environment is None else environment
+    places["Prefect's home"] = _real(settings.get("PREFECT_HOME") or "~/.prefect")
+    for name in ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL"):
+        database = sqlite_file(settings.get(name, ""))
+        if database:
+            places["Prefect's database"] = database
+    return places
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Given an SQLAlchemy URL, return the file of an SQLite database, or None for any other kind."""
+    parts = urlsplit(url)
+    if not parts.scheme.startswith("sqlite") or not parts.path.strip("/"):
+        return None
+    return _real(unquote(parts.path.removeprefix("/")))
+
+
+def _stores(stores: Mapping[int, StoreSettings], schedules: Mapping[int, ScheduleSettings]) -> Iterator[Complaint]:
+    seen: list[tuple[Path, Location]] = []
+    for index, store in stores.items():
+        location: Location = ("stores", index, "path")
+        if not store.path.startswith("/"):
+            yield Complaint(location, "must be an absolute path")
+            continue
+        if store.prefix.startswith("/") or ".." in store.prefix.split("/"):
+            yield Complaint(("stores", index, "prefix"), "must be a relative folder without '..'")
+            continue
+        path = _real(os.path.join(store.path, store.prefix))
+        for other_path, other_location in seen:
+            if _overlap(path, other_path):
+                yield Complaint(location, f"{_relation(path, other_path)} {field_name(other_location)}")
+        seen.append((path, location))
+    by_name = {store.name: store for store in stores.values()}
+    for index, schedule in schedules.items():
+        main, offsite = by_name.get(schedule.store), by_name.get(schedule.offsite_store)
+        if main and offsite and main is not offsite and _real(main.path) == _real(offsite.path):
+            yield Complaint(("schedules", index, "offsite_store"), "lies in the same directory as the main store")
+
+
+def _real(path: str) -> Path:
+    return Path(path).expanduser().resolve()
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one == other or one in other.parents or other in one.parents
+
+
+def _relation(one: Path, other: Path) -> str:
+    if one == other:
+        return "is the same place as"
+    return "holds" if one in other.parents else "lies in"
