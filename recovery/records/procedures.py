@@ -1,0 +1,162 @@
+"""Procedures: one row for each run of "back up data" or "restore data", opened once and closed once."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from recovery.canonical import canonical_json
+from recovery.errors import ConflictError, NotFoundError
+from recovery.records import ledger, schema
+from recovery.records.catalog import Catalog
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """One run of a procedure. `cites` is the form number of an earlier run that this one continues."""
+
+    id: str
+    kind: str
+    application: str
+    schedule: str
+    state: str
+    outcome: str
+    release: str
+    parameters: dict[str, Any]
+    reason: str
+    cites: str
+    opened_at: str
+    closed_at: str | None
+
+
+def open_procedure(
+    catalog: Catalog,
+    id: str,
+    kind: str,
+    *,
+    parameters: dict[str, Any],
+    release: str,
+    application: str = "",
+    schedule: str = "",
+    reason: str = "",
+    cites: str = "",
+) -> Procedure:
+    """Given a run's id, open its procedure and return it; a run that comes again gets what was recorded first.
+
+    Raises ConflictError when the id belongs to another kind or application, or when another restore of the same
+    application is open: the message names it.
+    """
+    with catalog.begin() as connection:
+        recorded = _find(connection, id)
+        if recorded is not None:
+            return _same(recorded, kind, application, schedule)
+        if kind == "restore":
+            _refuse_second_restore(connection, application)
+        row = {
+            "id": id,
+            "kind": kind,
+            "application": application,
+            "schedule": schedule,
+            "state": "open",
+            "outcome": "",
+            "release": release,
+            "parameters": canonical_json(parameters).decode(),
+            "reason": reason,
+            "cites": cites,
+            "opened_at": schema.timestamp(),
+            "closed_at": None,
+        }
+        connection.execute(insert(schema.procedures).values(row))
+        named = ("kind", "application", "schedule", "release", "reason", "cites")
+        facts = {**{name: row[name] for name in named}, "parameters": parameters}
+        ledger.append(connection, "procedure.opened", facts, procedure_id=id)
+        return get(connection, id)
+
+
+def close_procedure(catalog: Catalog, id: str, outcome: str) -> Procedure:
+    """Given an open procedure and its outcome, close it; closing again with the same outcome changes nothing.
+
+    Raises NotFoundError, and ConflictError when it was closed with another outcome.
+    """
+    with catalog.begin() as connection:
+        recorded = get(connection, id)
+        if recorded.state == "closed":
+            if recorded.outcome != outcome:
+                raise ConflictError(
+                    f"procedure {id} was closed as {recorded.outcome!r} and cannot become {outcome!r}",
+                    state="the recorded outcome stands",
+                )
+            return recorded
+        connection.execute(
+            update(schema.procedures)
+            .where(schema.procedures.c.id == id)
+            .values(state="closed", outcome=outcome, closed_at=schema.timestamp())
+        )
+        ledger.append(connection, "procedure.closed", {"outcome": outcome}, procedure_id=id)
+        return get(connection, id)
+
+
+def get(connection: Connection, id: str) -> Procedure:
+    """Given a run's id, return its procedure. Raises NotFoundError."""
+    recorded = _find(connection, id)
+    if recorded is None:
+        raise NotFoundError(
+            f"no procedure has the id {id!r}",
+            state="nothing was recorded",
+            hint="`pulih status` lists the procedures",
+        )
+    return recorded
+
+
+def by_form(connection: Connection, number: str) -> Procedure | None:
+    """Given a form's number, return the procedure that the form reports; None when no form has that number."""
+    query = select(schema.procedures).join_from(
+        schema.procedures, schema.forms, schema.forms.c.procedure_id == schema.procedures.c.id
+    )
+    row = connection.execute(query.where(schema.forms.c.number == number)).one_or_none()
+    return _procedure(row) if row else None
+
+
+def list_open(connection: Connection, kind: str | None = None) -> list[Procedure]:
+    """Return the procedures that are not closed, oldest first; only those of a kind when one is given."""
+    return [procedure for procedure in list_all(connection, kind) if procedure.state == "open"]
+
+
+def list_all(connection: Connection, kind: str | None = None) -> list[Procedure]:
+    """Return all procedures, oldest first; only those of a kind when one is given."""
+    query = select(schema.procedures).order_by(schema.procedures.c.opened_at, schema.procedures.c.id)
+    if kind is not None:
+        query = query.where(schema.procedures.c.kind == kind)
+    return [_procedure(row) for row in connection.execute(query)]
+
+
+def _refuse_second_restore(connection: Connection, application: str) -> None:
+    for other in list_open(connection, "restore"):
+        if other.application == application:
+            raise ConflictError(
+                f"a restore of {application} is open already: procedure {other.id}, since {other.opened_at}",
+                state="nothing was opened",
+                hint="finish that restore first, or let its official refuse it",
+            )
+
+
+def _same(recorded: Procedure, kind: str, application: str, schedule: str) -> Procedure:
+    if (recorded.kind, recorded.application, recorded.schedule) != (kind, application, schedule):
+        subject = f"{recorded.application} {recorded.schedule}".strip()
+        raise ConflictError(
+            f"procedure {recorded.id} is a {recorded.kind} of {subject}",
+            state="the recorded procedure is untouched",
+            hint="start a new run instead of changing the parameters of this one",
+        )
+    return recorded
+
+
+def _find(connection: Connection, id: str) -> Procedure | None:
+    row = connection.execute(select(schema.procedures).where(schema.procedures.c.id == id)).one_or_none()
+    return _procedure(row) if row else None
+
+
+def _procedure(row: Row[Any]) -> Procedure:
+    fields = dict(row._mapping)
+    return Procedure(**{**fields, "parameters": json.loads(fields["parameters"])})
