@@ -1,0 +1,321 @@
+"""Asking officials and judging their answers. Silence is never consent, and a wrong answer is no evidence.
+
+An answer either becomes a decision (one row and one ledger entry, in one transaction) or is refused: the ledger gets
+the true reason, the official gets a complaint, and the request is open again under a new key, hash and code.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, select, update
+
+from recovery.canonical import digest
+from recovery.errors import ConflictError
+from recovery.records import schema
+from recovery.records.approval_requests import (
+    Answer,
+    ApprovalRequest,
+    Question,
+    RefusedError,
+    Submission,
+    asked_facts,
+    close_attempt,
+    latest_request,
+    open_attempt,
+    request_by_id,
+    stored_request,
+)
+from recovery.records.approval_rules import (
+    FAILURES_UNTIL_LOCK,
+    LOCK,
+    expiry_complaint,
+    first_refusal,
+    may_answer,
+    receipt_code_refusal,
+)
+from recovery.records.approval_situation import Refusal, Situation
+from recovery.records.catalog import Catalog
+from recovery.records.codes import burn, matching_time_step
+from recovery.records.decisions import Decision, decision_of, record_decision, still_valid
+from recovery.records.ledger import append
+from recovery.records.notices import use_receipt_code
+from recovery.records.officials import Official, find, list_all, secret_of
+from recovery.records.schema import timestamp
+
+__all__ = [
+    "Answer",
+    "ApprovalRequest",
+    "Decision",
+    "OpenRequest",
+    "Question",
+    "RefusedError",
+    "Submission",
+    "answer",
+    "ask",
+    "decision_of",
+    "expire",
+    "open_requests",
+    "still_valid",
+]
+
+METHOD_DEVICE = "totp"
+METHOD_RECEIPT = "receipt-code"
+
+CHANGED_COMPLAINT = "Isi permintaan berubah sejak permintaan sebelumnya. Periksa dokumen ini, lalu putuskan."
+
+
+@dataclass(frozen=True)
+class OpenRequest:
+    """A request that waits, who can answer it now, and by when the SOP wants its step done (None: not counted).
+
+    Past `request.expires_at` the request itself is void and is asked anew.
+    """
+
+    request: ApprovalRequest
+    officials: tuple[Official, ...]
+    deadline: str | None
+
+
+def ask(
+    catalog: Catalog, question: Question, *, lifetime: timedelta, now: datetime | None = None
+) -> ApprovalRequest | Decision:
+    """Given a question, return its decision, or the attempt that waits for one. Idempotent.
+
+    An attempt that expired, was refused, or asked something else than the question does now, is followed by a new
+    one that says so. Raises ConflictError when the recorded decision binds something else than the question.
+    """
+    moment = now or datetime.now(UTC)
+    with catalog.begin() as connection:
+        decision = decision_of(connection, question.procedure_id, question.step_id)
+        if decision is not None:
+            _check_binding(decision, question)
+            return decision
+        latest = latest_request(connection, question.procedure_id, question.step_id)
+        if latest is not None and latest.state == "open":
+            if timestamp(moment) > latest.expires_at:
+                latest = _expire(connection, latest)
+            elif latest.is_intact() and digest(latest.question.terms()) == digest(question.terms()):
+                return latest
+            else:
+                latest = _supersede(connection, latest)
+        request = open_attempt(
+            connection,
+            question,
+            1 if latest is None else latest.attempt + 1,
+            opened_at=moment,
+            expires_at=moment + lifetime,
+            lifetime=lifetime,
+            complaint="" if latest is None else latest.complaint,
+        )
+        _append(connection, "approval.asked", request, asked_facts(request))
+        return request
+
+
+def answer(
+    catalog: Catalog,
+    request: ApprovalRequest,
+    answer: Answer,
+    submission: Submission,
+    *,
+    key: bytes,
+    now: datetime | None = None,
+) -> Decision:
+    """Given what was asked, what was typed, when the server got it, and the enrolment key, return the decision.
+
+    Raises RefusedError (an ApprovalError with an Indonesian `complaint`) when a rule of approval_rules is broken;
+    by then the refusal is recorded and, unless the step is decided, the next attempt is open.
+    Raises KeyMissingError when the key does not open the official's secret; nothing is recorded then.
+    """
+    moment = now or datetime.now(UTC)
+    with catalog.begin() as connection:
+        situation = _gather(connection, request, answer, submission, key)
+        refusal = first_refusal(situation) or _receipt_code_refusal(connection, situation)
+        if refusal is None:
+            return _decide(connection, situation, moment)
+        successor = _refuse(connection, situation, refusal, moment)
+    waiting = "nothing else changed" if successor is None else f"attempt {successor.attempt} waits"
+    raise RefusedError(
+        f"the answer to {request.step_id} (attempt {request.attempt}) does not count",
+        complaint=refusal.complaint,
+        state=f"the refusal is recorded, {waiting}",
+        hint="answer the newest request, with its own document code and a fresh one-time code",
+    )
+
+
+def expire(catalog: Catalog, now: datetime) -> list[ApprovalRequest]:
+    """Given the time, record which open attempts are past theirs, and return them. Asking again is the flow's."""
+    table = schema.approval_requests
+    query = (
+        select(table).where(table.c.state == "open", table.c.expires_at < timestamp(now)).order_by(table.c.expires_at)
+    )
+    with catalog.begin() as connection:
+        rows = connection.execute(query).mappings().all()
+        return [_expire(connection, stored_request(row)) for row in rows]
+
+
+def open_requests(connection: Connection, *, now: datetime | None = None) -> list[OpenRequest]:
+    """Return every request that waits, soonest to expire first, with the officials who can answer it now."""
+    moment = now or datetime.now(UTC)
+    table, steps = schema.approval_requests, schema.steps
+    same_step = (steps.c.procedure_id == table.c.procedure_id) & (steps.c.step_id == table.c.step_id)
+    query = (
+        select(table, steps.c.deadline)
+        .select_from(table.outerjoin(steps, same_step & (steps.c.component == "")))
+        .where(table.c.state == "open")
+        .order_by(table.c.expires_at, table.c.id)
+    )
+    everyone = list_all(connection)
+    waiting = []
+    for row in connection.execute(query).mappings():
+        request = stored_request(row)
+        able = tuple(official for official in everyone if may_answer(request, official, moment))
+        waiting.append(OpenRequest(request, able, row["deadline"]))
+    return waiting
+
+
+def _gather(
+    connection: Connection, request: ApprovalRequest, answer: Answer, submission: Submission, key: bytes
+) -> Situation:
+    situation = Situation(
+        request=request_by_id(connection, request.id),
+        asked_hash=request.hash,
+        already_decided=decision_of(connection, request.procedure_id, request.step_id) is not None,
+        answer=answer,
+        submission=submission,
+        official=None,
+        time_step=None,
+        time_step_is_new=False,
+    )
+    # Whatever else was typed into the field stays away from the database.
+    official = find(connection, situation.nip) if re.fullmatch(r"[0-9]{18}", situation.nip) else None
+    secret = None if official is None else secret_of(connection, official.nip, key)
+    if official is None or secret is None:
+        return replace(situation, official=official)
+    time_step = matching_time_step(secret, answer.code, submission.submitted_at)
+    # Burnt whenever it is right, even if the answer is then refused: the code now stands readable in Prefect's input,
+    # and whoever reads it there must not get it accepted with the next attempt's document code.
+    is_new = time_step is not None and burn(connection, official.nip, time_step)
+    return replace(situation, official=official, time_step=time_step, time_step_is_new=is_new)
+
+
+def _receipt_code_refusal(connection: Connection, situation: Situation) -> Refusal | None:
+    # Looked at after every other rule: a mistyped document code must not cost the requester his only receipt code.
+    if not situation.by_receipt_code:
+        return None
+    if use_receipt_code(connection, situation.request.procedure_id, situation.answer.code):
+        return None
+    return receipt_code_refusal()
+
+
+def _decide(connection: Connection, situation: Situation, moment: datetime) -> Decision:
+    request, answer = situation.request, situation.answer
+    decision = Decision(
+        request_id=request.id,
+        procedure_id=request.procedure_id,
+        step_id=request.step_id,
+        nip=situation.nip,
+        decision=answer.decision,
+        note=answer.note.strip(),
+        answers=answer.answers,
+        method=METHOD_RECEIPT if situation.by_receipt_code else METHOD_DEVICE,
+        submitted_at=situation.submitted_at,
+        recorded_at=timestamp(moment),
+        time_step=situation.time_step,
+        request_hash=request.hash,
+        binding=request.question.binding,
+    )
+    close_attempt(connection, request, "decided")
+    _set_failures(connection, situation.official, 0, None)
+    record_decision(connection, decision, request.attempt)
+    return decision
+
+
+def _refuse(connection: Connection, situation: Situation, refusal: Refusal, moment: datetime) -> ApprovalRequest | None:
+    request = situation.request
+    locked_until = _count_guess(connection, situation) if refusal.guess else None
+    successor = _open_successor(connection, situation, refusal, moment)
+    known = situation.official is not None or situation.nip in request.question.only
+    facts = {
+        "request_id": request.id,
+        "attempt": request.attempt,
+        "request_hash": request.hash,
+        "rule": refusal.rule,
+        "reason": refusal.reason,
+        # Only a NIP that we know: people type their codes into the wrong field.
+        "nip": situation.nip if known else "",
+        "burnt_time_step": situation.time_step if situation.time_step_is_new else None,
+        "locked_until": locked_until,
+        "submitted_at": situation.submitted_at,
+        "next": None if successor is None else asked_facts(successor),
+    }
+    _append(connection, "approval.refused", request, facts)
+    return successor
+
+
+def _open_successor(
+    connection: Connection, situation: Situation, refusal: Refusal, moment: datetime
+) -> ApprovalRequest | None:
+    request = situation.request
+    if request.state != "open" or situation.already_decided:
+        return None
+    expired = refusal.rule == "request_is_in_time"
+    close_attempt(connection, request, "expired" if expired else "refused", refusal.complaint)
+    if not request.is_intact():
+        # From a text that somebody changed no new request is made: the flow asks its question again.
+        return None
+    lifetime = timedelta(seconds=request.lifetime_seconds)
+    return open_attempt(
+        connection,
+        request.question,
+        request.attempt + 1,
+        opened_at=moment,
+        # A wrong answer buys no time.
+        expires_at=moment + lifetime if expired else request.expires_at,
+        lifetime=lifetime,
+        complaint=refusal.complaint,
+    )
+
+
+def _count_guess(connection: Connection, situation: Situation) -> str | None:
+    if situation.official is None:
+        return None
+    # Counted on until a right answer, so that the list of officials shows an attack; every fifth guess locks.
+    failures = situation.official.failures + 1
+    locked_until = None
+    if failures % FAILURES_UNTIL_LOCK == 0:
+        locked_until = timestamp(situation.submission.submitted_at + LOCK)
+    _set_failures(connection, situation.official, failures, locked_until)
+    return locked_until
+
+
+def _set_failures(connection: Connection, official: Official | None, failures: int, locked_until: str | None) -> None:
+    if official is not None:
+        table = schema.officials
+        values = {"failures": failures, "locked_until": locked_until}
+        connection.execute(update(table).where(table.c.nip == official.nip).values(**values))
+
+
+def _expire(connection: Connection, request: ApprovalRequest) -> ApprovalRequest:
+    expired = close_attempt(connection, request, "expired", expiry_complaint(request.expires_at))
+    _append(connection, "approval.expired", request, asked_facts(request))
+    return expired
+
+
+def _supersede(connection: Connection, request: ApprovalRequest) -> ApprovalRequest:
+    superseded = close_attempt(connection, request, "refused", CHANGED_COMPLAINT)
+    _append(connection, "approval.superseded", request, asked_facts(request))
+    return superseded
+
+
+def _append(connection: Connection, kind: str, request: ApprovalRequest, facts: dict[str, object]) -> None:
+    append(connection, kind, facts, procedure_id=request.procedure_id, step_id=request.step_id)
+
+
+def _check_binding(decision: Decision, question: Question) -> None:
+    if digest(decision.binding) != digest(question.binding):
+        raise ConflictError(
+            f"the decision on {question.step_id} of {question.procedure_id} was given for something else",
+            state="nothing was changed on the strength of it",
+            hint="start a new request; an approval is good for what it was given for, and for nothing else",
+        )
