@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recovery.errors import ConflictError, HostError, NotFoundError
+from recovery.errors import HostError
 
 logger = logging.getLogger(__name__)
 
@@ -246,20 +246,3 @@ def _free_port() -> int:
 
 def _clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-
-
-def require_server(home: Path) -> LocalServer:
-    """Given a home, return its running server. Raises NotFoundError when there is none."""
-    server = running_server(home)
-    if server is None:
-        raise NotFoundError(f"no Prefect server runs in {home}", state="nothing was done", hint="start it: make up")
-    return server
-
-
-def check_port_free(port: int) -> None:
-    """Given a port, raise ConflictError when something listens there on loopback."""
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise ConflictError(
-                f"port {port} is in use", state="nothing was started", hint="choose another port or stop what listens"
-            )
