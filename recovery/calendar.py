@@ -106,8 +106,10 @@ def format_period(begin: datetime | str | None, end: datetime | str | None) -> s
     if end is None or end == "":
         return f"{format_moment(begin)} – belum selesai"
     first, last = to_wib(begin), to_wib(end)
-    closing = f"pukul {format_time(last)}" if first.date() == last.date() else format_moment(last)
-    return f"{format_moment(first)} – {closing} ({format_duration((last - first).total_seconds())})"
+    length = format_duration((last - first).total_seconds())
+    if first.date() == last.date():
+        return f"{format_day(first)} pukul {first:%H.%M.%S}–{format_time(last)} ({length})"
+    return f"{format_moment(first)} – {format_moment(last)} ({length})"
 
 
 def format_number(value: int | float, decimals: int | None = None) -> str:

@@ -64,7 +64,7 @@ def test_text_that_is_no_time_is_refused(text):
         (
             "2026-11-20T15:00:03+00:00",
             "2026-11-20T15:03:07+00:00",
-            "Jumat, 20 November 2026 pukul 22.00.03 WIB – pukul 22.03.07 WIB (3 menit 4 detik)",
+            "Jumat, 20 November 2026 pukul 22.00.03–22.03.07 WIB (3 menit 4 detik)",
         ),
         (
             "2026-11-20T16:59:00+00:00",
