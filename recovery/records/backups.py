@@ -176,7 +176,7 @@ def _move(connection: Connection, backup_id: str, state: str, **values: Any) -> 
     recorded = get(connection, backup_id)
     if recorded.state not in _REACHED_FROM[state]:
         raise ProcedureError(
-            f"the backup {recorded.name or recorded.id} of {recorded.key} is {recorded.state} and cannot become {state}",
+            f"the backup {recorded.id} of {recorded.key} is {recorded.state} and cannot become {state}",
             state="the backup is untouched",
             hint="the steps come in the SOP's order; retry the run",
         )

@@ -64,7 +64,7 @@ def acquire(catalog: Catalog, resource: str, holder: str, seconds: float, purpos
         current = _find(connection, resource)
         if current is not None and current.holder not in ("", holder) and _is_alive(current, moment):
             raise LeaseHeldError(
-                f"{resource} is held by {current.holder} until {current.expires_at} ({current.purpose or 'no purpose'})",
+                f"{resource} is held by {current.holder} until {current.expires_at} for {current.purpose!r}",
                 state="nothing was touched",
                 hint="wait until it is given back; the guard takes over what a dead run left",
             )
@@ -151,20 +151,25 @@ def keep(catalog: Catalog, lease: Lease) -> Iterator[KeptLease]:
 
 def _renew_until(catalog: Catalog, kept: KeptLease, stop: threading.Event) -> None:
     renewed = time.monotonic()
-    while not stop.wait(kept.lease.seconds / 3):
-        begun = time.monotonic()
-        try:
-            kept.lease = renew(catalog, kept.lease)
-            # From before the renewal: the catalog's clock may have been read at any time since.
-            renewed = begun
-        except LeaseLostError:
-            kept.mark_lost()
-            return
-        except RecordsError:
-            # The catalog may come back before the lease ends; from then on somebody else may hold it.
-            if time.monotonic() - renewed >= kept.lease.seconds:
+    try:
+        while not stop.wait(kept.lease.seconds / 3):
+            begun = time.monotonic()
+            try:
+                kept.lease = renew(catalog, kept.lease)
+                # From before the renewal: the catalog's clock may have been read at any time since.
+                renewed = begun
+            except LeaseLostError:
                 kept.mark_lost()
                 return
+            except RecordsError:
+                # The catalog may come back before the lease ends; from then on somebody else may hold it.
+                if time.monotonic() - renewed >= kept.lease.seconds:
+                    kept.mark_lost()
+                    return
+    except BaseException:
+        # A heartbeat that died must not look like one that beats.
+        kept.mark_lost()
+        raise
 
 
 def _require_token(connection: Connection, lease: Lease) -> Row[Any]:

@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, insert, select
 
@@ -18,7 +18,9 @@ from recovery.crypto import Signer, verify_signature
 from recovery.errors import LedgerError, ObjectExistsError, ObjectMissingError, SignatureError
 from recovery.records.catalog import WRITER_LOCK, Catalog
 from recovery.records.schema import ledger, timestamp
-from recovery.stores.base import Store
+
+if TYPE_CHECKING:
+    from recovery.stores.base import Store
 
 NOTHING_BEFORE = "0" * 64
 FOLDER = "buku-besar/"
@@ -111,7 +113,7 @@ def verify(connection: Connection, heads: Iterable[Head] = ()) -> list[str]:
     return findings
 
 
-def anchor(catalog: Catalog, store: Store, signer: Signer) -> Head:
+def anchor(catalog: Catalog, store: "Store", signer: Signer) -> Head:
     """Given a store, sign the ledger's head into it, once for each head, and return that head.
 
     From then on the entries up to it can be neither changed nor cut off without contradicting the store. Raises
@@ -142,7 +144,7 @@ def head_key(sequence: int) -> str:
     return f"{FOLDER}{sequence:012d}.json"
 
 
-def read_heads(store: Store, public_pem: bytes) -> list[Head]:
+def read_heads(store: "Store", public_pem: bytes) -> list[Head]:
     """Given a store and the public key of the installation, return all heads that it holds, oldest first.
 
     Raises SignatureError for a head that is not signed by that key, LedgerError for one that cannot be read.
@@ -151,7 +153,7 @@ def read_heads(store: Store, public_pem: bytes) -> list[Head]:
     return [_read_head(store, key, public_pem) for key in keys]
 
 
-def _read_head(store: Store, key: str, public_pem: bytes) -> Head:
+def _read_head(store: "Store", key: str, public_pem: bytes) -> Head:
     content = store.read(key)
     try:
         signature = store.read(f"{key}.sig")
@@ -190,7 +192,7 @@ def _is_what_was_hashed(entry: Row[Any]) -> bool:
         fields["facts"] = json.loads(entry.facts)
         # The text must be the canonical one: otherwise spaces or a repeated key could be slipped in.
         unchanged = canonical_json(fields["facts"]).decode() == entry.facts
-        return unchanged and hashlib.sha256(canonical_json(fields)).hexdigest() == entry.hash
+        return unchanged and hashlib.sha256(canonical_json(fields)).hexdigest() == str(entry.hash)
     except (ValueError, TypeError):
         # No JSON, or no plain data: whatever it is now, it is not what append() wrote.
         return False

@@ -26,7 +26,7 @@ def migrate(connection: Connection) -> None:
         ) from error
 
 
-def configuration(connection: Connection) -> Any:
+def configuration(connection: Connection | None = None) -> Any:
     """Given a connection, return the Alembic configuration by which these migrations run on it."""
     from alembic.config import Config
 
