@@ -1,0 +1,65 @@
+# Everything a newcomer needs: `make demo` shows Pulih at work, `make test` proves it. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+# What a stock Debian 12 or Ubuntu lacks; the second list is for the tests, which use plain programs and real servers.
+NEEDED := git zstd age sqlite3
+NEEDED_BY_TESTS := openssl pdftotext
+APT_LINE := sudo apt install git make python3-venv zstd age sqlite3 openssl poppler-utils postgresql
+
+.PHONY: help install demo up down test test-fast check bench screenshots clean needed needed-by-tests
+.DEFAULT_GOAL := help
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
+
+install: $(INSTALLED) ## install the pinned packages into .venv
+
+demo: needed $(INSTALLED) ## back up, really damage, and restore a small application on a real Prefect server
+	@$(RUN) -m demo story
+
+up: needed $(INSTALLED) ## start server, worker and the demo application, to be tried in the browser
+	@$(RUN) -m demo up
+
+down: $(INSTALLED) ## stop what `make up` started
+	@$(RUN) -m demo down
+
+test: needed needed-by-tests $(INSTALLED) ## run all tests
+	$(RUN) -m pytest
+
+test-fast: needed $(INSTALLED) ## run the tests that need no server and no large data
+	$(RUN) -m pytest -m "not slow" --timeout=60
+
+check: $(INSTALLED) ## lint, type check, import rule
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(RUN) -m pytest -q tests/test_imports.py
+
+bench: $(INSTALLED) ## measure the data path against the plain shell pipeline (takes minutes)
+	$(RUN) -m bench.bench_step1
+
+screenshots: needed $(INSTALLED) ## take the pictures in docs/ from a running `make up` (needs chromium)
+	$(RUN) -m demo.screenshots
+
+clean: ## remove the virtual environment and the demonstration
+	rm -rf $(VENV) run
+
+# --no-deps: the lock is complete, and every file's hash is checked. pip byte-compiles what it installs, without which
+# the first import of great-expectations takes 12 seconds instead of 4.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "python3-venv is missing. First: $(APT_LINE)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "Python 3.11 to 3.13 is needed; say which: make PYTHON=python3.11"; exit 1; }
+	@echo "Installing packages into $(VENV) (a minute or two)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(INSTALLED)
+
+needed:
+	@for program in $(NEEDED); do command -v $$program >/dev/null || { echo "$$program is missing. First: $(APT_LINE)"; exit 1; }; done
+
+needed-by-tests:
+	@for program in $(NEEDED_BY_TESTS); do command -v $$program >/dev/null || { echo "$$program is missing. First: $(APT_LINE)"; exit 1; }; done

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Install the Debian packages that the tests use and this machine lacks. Needs root; nothing installed starts by itself.
+set -euo pipefail
+missing=()
+command -v make >/dev/null || missing+=(make)
+command -v zstd >/dev/null || missing+=(zstd)
+command -v age >/dev/null || missing+=(age)
+command -v sqlite3 >/dev/null || missing+=(sqlite3)
+command -v openssl >/dev/null || missing+=(openssl)
+command -v pdftotext >/dev/null || missing+=(poppler-utils)
+command -v setfattr >/dev/null || missing+=(attr)
+{ command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; } || missing+=(postgresql)
+python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+[ ${#missing[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" -ne 0 ]; then
+  echo "missing: ${missing[*]}. First: sudo apt install ${missing[*]}" >&2
+  exit 1
+fi
+# A package's own server would take ports and memory: the tests start theirs.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod +x "$policy"
+  trap 'rm -f "$policy"' EXIT
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
