@@ -38,6 +38,9 @@ APPROVAL_NOTE = (
 
 UNDATED = "…………………………"
 
+# Longer numbers would not fit the line that repeats them on every page.
+LONGEST_NUMBER = 120
+
 # How each decision is written in a signature box.
 DECISION_WORDS = {
     "disetujui": "Disetujui",
@@ -183,6 +186,11 @@ class FormFacts:
     def __post_init__(self) -> None:
         if not self.document.number.strip():
             raise FormError(f"the form {self.title!r} has no number", hint="Take a number before the form is filled.")
+        if len(self.document.number) > LONGEST_NUMBER or "\n" in self.document.number:
+            raise FormError(
+                f"the number of the form {self.title!r} is not one line of at most {LONGEST_NUMBER} characters",
+                hint="Look at the pattern of form numbers in the inventory.",
+            )
         try:
             to_wib(self.document.created_at)
         except RecordsError as error:

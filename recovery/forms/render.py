@@ -66,11 +66,12 @@ def render(facts: FormFacts) -> RenderedForm:
         if not isinstance(pdf, bytes):
             raise FormError("typst returned no single PDF", state="no form was written")
         found = json.loads(compiler.query("<signature-field>", field="value"))
-    except typst.TypstError as error:
+    except (typst.TypstError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
         raise FormError(
-            f"typst could not render the form {facts.document.number}: {error.message}",
+            f"typst could not render the form {facts.document.number}: {reason}",
             state="no form was written",
-            hint="This is a defect of the template or of the character table; the facts are unharmed.",
+            hint="The facts are unharmed; the defect is in the templates or in the installation.",
         ) from error
     return RenderedForm(
         pdf=pdf,
@@ -91,7 +92,14 @@ def _qr(text: str) -> str:
     import segno
 
     drawing = io.BytesIO()
-    segno.make(text, error="m", micro=False).save(drawing, kind="svg", border=2, xmldecl=False)
+    try:
+        segno.make(text, error="m", micro=False).save(drawing, kind="svg", border=2, xmldecl=False)
+    except ValueError as error:
+        raise FormError(
+            f"the verification address has {len(text)} characters, more than a QR code holds",
+            state="no form was written",
+            hint="Look at document_url in the inventory.",
+        ) from error
     return drawing.getvalue().decode("utf-8")
 
 
