@@ -39,6 +39,13 @@ class NewFile:
         except OSError as error:
             raise write_error(error, str(self.path), state=REMOVED) from error
 
+    def set_mode(self, mode: int) -> None:
+        """Given permission bits, set exactly those, whatever the umask. Raises as write."""
+        try:
+            os.fchmod(self._descriptor, mode)
+        except OSError as error:
+            raise write_error(error, str(self.path), state=REMOVED) from error
+
     def sync(self) -> None:
         """Return when what was written is on the disk. Raises as write."""
         try:

@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from recovery.errors import StoreError
+
+Names = list[str]  # named here, because inside the classes `list` is a method
+
+TEMPORARY = ".pulih-tmp-"  # begins the names of unfinished objects, which no object may have
+LONGEST_KEY = 1024  # of S3, in bytes; so that what one store takes, another takes too
+LONGEST_NAME = 255  # of common file systems, in bytes
+
 
 @dataclass(frozen=True)
 class ObjectInfo:
@@ -60,6 +68,30 @@ class Store(Protocol):
     def check(self) -> None:
         """Return when the store can be written; raises StoreError with the reason."""
 
-    def sweep(self, older_than_seconds: float) -> list[str]:
+    def sweep(self, older_than_seconds: float) -> Names:
         """Given an age, remove what interrupted puts older than that left behind, and return its names."""
         ...
+
+
+def check_key(key: str) -> None:
+    """Given a key, return when every store can hold it. Raises StoreError: a wrong key could leave the store.
+
+    Between slashes stand names of 1 to 255 bytes of printable UTF-8, none of them `.`, `..` or that of an
+    unfinished object.
+    """
+    names = key.split("/")
+    try:
+        fits = len(key.encode()) <= LONGEST_KEY and all(0 < len(name.encode()) <= LONGEST_NAME for name in names)
+    except UnicodeEncodeError:
+        fits = False
+    if (
+        not fits
+        or not key.isprintable()
+        or "\\" in key
+        or any(name in (".", "..") or name.startswith(TEMPORARY) for name in names)
+    ):
+        raise StoreError(
+            f"{key!r} cannot be the key of an object",
+            state="nothing was read or written",
+            hint="check the names in the inventory; a key is made of them",
+        )
