@@ -225,8 +225,8 @@ def _start(
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        # Not yet reaped, so the group number cannot belong to anyone else.
+    if process.returncode is None:
+        # Not yet reaped, so the group number cannot belong to anyone else, and children of a dead leader are found.
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
