@@ -15,9 +15,11 @@ WORDS = {
 }
 MARKS = {"pass": "✅ lulus", "fail": "❌ gagal", "error": "⚠️ galat", "warning": "🔶 peringatan"}
 NAMES = {
-    "objects": "Daftar objek",
+    "tables": "Daftar tabel",
+    "indexes": "Daftar indeks",
+    "triggers": "Daftar pemicu (trigger)",
+    "views": "Daftar tampilan (view)",
     "structure": "Struktur",
-    "columns": "Urutan kolom",
     "row_count": "Jumlah baris",
     "fingerprint": "Sidik jari isi",
     "orphans": "Baris tanpa induk",
@@ -29,7 +31,15 @@ NAMES = {
 
 def page(verdict: Verdict, title: str) -> str:
     """Given a verdict, return its page: the word, the counts, the objects (worst first), what is wrong in detail."""
-    lines = [f"# {title}: {WORDS[verdict.state]}", "", *_summary(verdict), "", *_objects(verdict), "", *_details(verdict)]
+    lines = [
+        f"# {title}: {WORDS[verdict.state]}",
+        "",
+        *_summary(verdict),
+        "",
+        *_objects(verdict),
+        "",
+        *_details(verdict),
+    ]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -47,9 +57,7 @@ def _summary(verdict: Verdict) -> list[str]:
         "| Objek | Pemeriksaan | Lulus | Gagal | Galat | Peringatan |",
         "|---:|---:|---:|---:|---:|---:|",
         "| "
-        + " | ".join(
-            format_number(counts[key]) for key in ("objects", "checks", "pass", "fail", "error", "warning")
-        )
+        + " | ".join(format_number(counts[key]) for key in ("objects", "checks", "pass", "fail", "error", "warning"))
         + " |",
     ]
 
@@ -76,7 +84,9 @@ def _details(verdict: Verdict) -> list[str]:
         return []
     lines = ["## Rincian yang tidak lulus", ""]
     for check in found[:DETAILS_SHOWN]:
-        lines.append(f"- {MARKS[check.counts_as]} {_code(check.object)} **{check_title(check)}**: {_text(check.message)}")
+        lines.append(
+            f"- {MARKS[check.counts_as]} {_code(check.object)} **{check_title(check)}**: {_text(check.message)}"
+        )
     rest = len(found) - DETAILS_SHOWN
     if rest > 0:
         lines.append(f"- … dan {format_number(rest)} lainnya; semuanya tercatat dalam quality.json.")

@@ -8,6 +8,7 @@ make a backup pass with fewer checks: here it is an error that names file, line 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import yaml
 
 from recovery.errors import ConfigurationError
 from recovery.marked_yaml import Complaint, Location, MarkedDocument, _PlainLoader, _Reader
+from recovery.quality.engine import quiet
 
 PARAMETERS = ("hari_ini",)
 SUITE_FIELDS = frozenset({"name", "meta", "expectations", "notes", "id"})
@@ -43,16 +45,8 @@ def load_suite(path: Path) -> dict[str, dict[str, Any]]:
     Every expectation has been built once by Great Expectations. Raises ConfigurationError naming file, line and field
     of everything that is wrong, all at once.
     """
-    suites: dict[str, dict[str, Any]] = {}
-    sentences: list[str] = []
-    for document in _documents(path):
-        place = _Place(document, list(document.complaints))
-        suite = _suite(place)
-        if suite and suite["name"] in suites:
-            place.complain(f"a suite named {suite['name']!r} stands in this file already", "name")
-        suites[suite["name"] if suite else ""] = suite
-        ordered = sorted(place.complaints, key=lambda complaint: document.line(complaint.location))
-        sentences += dict.fromkeys(document.sentence(complaint) for complaint in ordered)
+    with quiet():
+        suites, sentences = _read(path)
     if not suites:
         sentences.append(f"{path.name}:1: the file holds no suite")
     if sentences:
@@ -67,6 +61,20 @@ def load_suite(path: Path) -> dict[str, dict[str, Any]]:
 def check_suite(path: Path) -> None:
     """Given a file, return when every rule in it will really be judged; raises ConfigurationError otherwise."""
     load_suite(path)
+
+
+def _read(path: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    suites: dict[str, dict[str, Any]] = {}
+    sentences: list[str] = []
+    for document in _documents(path):
+        place = _Place(document, list(document.complaints))
+        suite = _suite(place)
+        if suite and suite["name"] in suites:
+            place.complain(f"a suite named {suite['name']!r} stands in this file already", "name")
+        suites[suite["name"] if suite else ""] = suite
+        ordered = sorted(place.complaints, key=lambda complaint: document.line(complaint.location))
+        sentences += dict.fromkeys(document.sentence(complaint) for complaint in ordered)
+    return suites, sentences
 
 
 def _documents(path: Path) -> Iterator[MarkedDocument]:
@@ -155,12 +163,12 @@ def _check_parameters(place: _Place, value: Any, at: Location) -> None:
 
 def _build(place: _Place, kind: str, raw: dict[str, Any], at: Location) -> None:
     # Here and not at the top: the import takes seconds.
-    import great_expectations.expectations as known
     from great_expectations.compatibility.pydantic import ValidationError
-    from great_expectations.exceptions import ExpectationNotFoundError
+    from great_expectations.exceptions.exceptions import ExpectationNotFoundError
     from great_expectations.expectations.registry import get_expectation_impl
 
-    assert known  # importing it is what registers the expectations
+    # Importing it is what registers the expectations.
+    import_module("great_expectations.expectations")
     try:
         if kind.startswith(RESERVED):
             raise ExpectationNotFoundError(kind)

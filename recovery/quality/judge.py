@@ -1,0 +1,106 @@
+"""Judges a loaded copy: Great Expectations compares it with the fingerprint of the dump and with the owner's rules."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from recovery.calendar import to_date
+from recovery.errors import ConfigurationError
+from recovery.quality.engine import open_datasource, quiet, versions, whole_batch
+from recovery.quality.results import DATABASE, blind, manifest_checks, suite_checks
+from recovery.quality.suites import load_suite
+from recovery.quality.verdict import Check, Verdict
+from recovery.sources.base import Fingerprint
+
+logger = logging.getLogger(__name__)
+
+# BASIC without examples: counts and no values, and the queries that would fetch rows are not even run.
+RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}
+
+# Great Expectations keeps everything of one validation in memory: in parts, memory does not grow with the tables.
+EXPECTATIONS_AT_ONCE = 200
+
+
+def judge(url: str, expected: Fingerprint, measured: Fingerprint, *, suite: Path | None, moment: datetime) -> Verdict:
+    """Given a copy's URL, what was dumped and what the source's own code measured on the copy, return the verdict.
+
+    Structure and row counts are read here anew; fingerprints are those of `measured`; `suite` is the owner's file,
+    whose `$PARAMETER: hari_ini` is the day of `moment`, the backup's own. A copy that cannot be looked at is a
+    verdict `error`, never `fail`. Raises ConfigurationError for a wrong suite or a URL that is not read-only: then
+    nothing was judged.
+    """
+    _require_read_only(url)
+    suites = load_suite(suite) if suite else {}
+    with quiet():
+        checks = list(_judge(url, expected, measured, suites, to_date(moment).isoformat()))
+        engines = versions()
+    verdict = Verdict.of(checks, engines, datetime.now(UTC).isoformat(timespec="microseconds"))
+    logger.info("judged %s objects: %s %s", len(expected.objects), verdict.state, verdict.counts)
+    return verdict
+
+
+def _judge(
+    url: str, expected: Fingerprint, measured: Fingerprint, suites: dict[str, dict[str, Any]], today: str
+) -> Iterator[Check]:
+    from great_expectations.datasource.fluent.interfaces import TestConnectionError
+
+    try:
+        with open_datasource(url) as datasource:
+            yield from _judge_manifest(datasource, expected, measured)
+            for suite in suites.values():
+                yield from _judge_suite(datasource, suite, today)
+    except TestConnectionError as error:
+        yield blind("opening", DATABASE, error)
+
+
+def _judge_manifest(datasource: Any, expected: Fingerprint, measured: Fingerprint) -> Iterator[Check]:
+    from great_expectations import ExpectationSuite
+
+    from recovery.quality.expectations import evidence
+    from recovery.quality.manifest import manifest_expectations
+
+    # Any query makes a batch: the manifest's expectations name their tables themselves.
+    batch = whole_batch(datasource.add_query_asset(name="manifest", query="SELECT 1 AS ada"))
+    with evidence(measured) as key:
+        expectations = manifest_expectations(expected, key)
+        while part := list(islice(expectations, EXPECTATIONS_AT_ONCE)):
+            result = batch.validate(ExpectationSuite(name="manifest", expectations=part), result_format=RESULT_FORMAT)
+            yield from manifest_checks(part, result)
+
+
+def _judge_suite(datasource: Any, suite: dict[str, Any], today: str) -> Iterator[Check]:
+    from great_expectations import ExpectationSuite
+    from great_expectations.datasource.fluent.interfaces import TestConnectionError
+
+    try:
+        # Quotation marks: without them Great Expectations writes the name into its SQL as it stands.
+        asset = datasource.add_table_asset(name=f"suite {suite['name']}", table_name=f'"{suite["asset"]}"')
+    except TestConnectionError as error:
+        yield blind("suite", suite["asset"], error)
+        return
+    numbered = [{**expectation, "meta": {"number": number}} for number, expectation in enumerate(suite["expectations"])]
+    built = ExpectationSuite(name=suite["name"], expectations=numbered)
+    result = whole_batch(asset).validate(built, result_format=RESULT_FORMAT, expectation_parameters={"hari_ini": today})
+    yield from suite_checks(suite, result)
+
+
+def _require_read_only(url: str) -> None:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError("the address of the copy is no SQLAlchemy URL", state="nothing was judged") from error
+    if parsed.get_backend_name() != "sqlite":
+        raise ConfigurationError(f"copies on {parsed.get_backend_name()} cannot be judged", state="nothing was judged")
+    if parsed.query.get("mode") != "ro" or parsed.query.get("uri") != "true":
+        # Otherwise a missing copy would be created, empty, and an owner's rule could write.
+        raise ConfigurationError(
+            "a copy is judged through a read-only connection only",
+            state="nothing was judged",
+            hint="give sqlite:///file:/path?mode=ro&uri=true",
+        )
