@@ -1,0 +1,76 @@
+"""`python -m demo story|up|down`: what `make demo`, `make up` and `make down` run."""
+
+import argparse
+import logging
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from demo.running import is_up, start, stop_all
+from demo.site import Site
+from recovery.errors import PulihError
+
+_begun = time.monotonic()
+
+
+def say(text: str) -> None:
+    """Print one line of progress with the seconds since the beginning."""
+    print(f"[{time.monotonic() - _begun:5.0f}s] {text}" if text else "", flush=True)
+
+
+def main() -> int:
+    """Run what the command line names; return 0 when it went well."""
+    parser = argparse.ArgumentParser(prog="python -m demo")
+    parser.add_argument("verb", choices=("story", "up", "down"))
+    parser.add_argument("--directory", type=Path, default=Path("run/demo"))
+    parser.add_argument("--port", type=int, default=0)
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.ERROR)
+    # Set before anything imports Prefect: its own notes would stand between the lines of the story.
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
+    site = Site(given.directory.resolve())
+    try:
+        return {"story": _story, "up": _up, "down": _down}[given.verb](site, given.port)
+    except PulihError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _story(site: Site, port: int) -> int:
+    from demo.report import different
+    from demo.story import tell
+
+    if is_up(site) or site.root.exists():
+        say("Menghapus peragaan sebelumnya")
+        stop_all(site)
+        shutil.rmtree(site.root)
+    try:
+        server = start(site, say, port=port)
+        proof = tell(site, server, say)
+    finally:
+        stop_all(site)
+    return 1 if different(proof) else 0
+
+
+def _up(site: Site, port: int) -> int:
+    server = start(site, say, port=port or 4200)
+    say("")
+    say(f"Antarmuka Prefect : {server.url}")
+    say(f"Aplikasi SIMPEL   : {site.simpel_url}")
+    say(f"Pemberitahuan     : {site.notices}")
+    say("Mulai restore     : Deployments → restore → Run → Custom run; setujui lewat menu ⋮ → Resume")
+    say(f"Kode pejabat      : .venv/bin/pulih --inventory {site.inventory} official code NIP")
+    say("Selesai           : make down")
+    return 0
+
+
+def _down(site: Site, port: int) -> int:
+    for name in stop_all(site):
+        say(f"dihentikan: {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""What the demonstration tells at its end: both procedures with their evidence, and the proof that the data is back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from demo.running import Say
+from demo.site import APPLICATION
+from recovery.calendar import format_bytes, format_duration, format_moment, format_number
+from recovery.canonical import digest
+from recovery.errors import SourceError
+from recovery.installation import Installation
+from recovery.records import backups, forms, ledger, procedures, steps
+from recovery.sop import PROCEDURE_TITLES, steps_of
+
+Measured = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Fingerprints of every component: in the backup, after the damage, after the restore."""
+
+    before: Measured
+    damaged: Measured
+    after: Measured
+
+
+def proof_of(installation: Installation, backup_run: str = "") -> Measured:
+    """Measure the live components; with a backup's run, return what was measured in its snapshot instead."""
+    measured: Measured = {}
+    for component in installation.application(APPLICATION).components:
+        key = f"{APPLICATION}/{component.name}"
+        if backup_run:
+            with installation.catalog.read() as connection:
+                backup = backups.of_procedure(connection, backup_run, key)
+            assert backup is not None  # noqa: S101 — the run ended well, or we would not be here
+            fingerprint = backup.facts["fingerprint"]
+        else:
+            try:
+                fingerprint = installation.source(key).fingerprint().to_json()
+            except SourceError as error:
+                measured[key] = {"totals": None, "digest": error.message}
+                continue
+        measured[key] = {"totals": fingerprint["totals"], "digest": digest(fingerprint["objects"])[:16]}
+    return measured
+
+
+def tell_damage(sentences: list[str], say: Say) -> None:
+    """Say what was destroyed."""
+    for sentence in sentences:
+        say(f"  ✗ {sentence}")
+
+
+def tell_procedure(installation: Installation, procedure_id: str, say: Say) -> None:
+    """Say step by step what a procedure left as evidence, in the SOP's words."""
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        rows = steps.list_steps(connection, procedure_id)
+    say("")
+    say(f"{PROCEDURE_TITLES[procedure.kind]} — {procedure.outcome}")
+    for entry in steps_of(procedure.kind):
+        for row in [row for row in rows if row.step_id == entry.id]:
+            say(f"  {entry.title}" + (f" [{row.component}]" if row.component else ""))
+            say(f"     {format_moment(row.ended_at)}")
+            for line in _evidence(entry.id, row.evidence or {}):
+                say(f"     {line}")
+
+
+def tell_end(installation: Installation, proof: Proof, say: Say) -> None:
+    """Say whether the data is back, where the forms lie, and what to try next."""
+    say("")
+    say("BUKTI BAHWA DATA KEMBALI (jumlah objek dan sidik digital)")
+    for component in proof.before:
+        say(f"  {component}")
+        for words, measured in (("cadangan", proof.before), ("rusak   ", proof.damaged), ("kembali ", proof.after)):
+            totals = measured[component]["totals"]
+            counted = f"{format_number(totals['rows'])} objek, {format_bytes(totals['bytes'])}" if totals else "tidak terbaca"
+            say(f"     {words}: {counted}, sidik {measured[component]['digest']}")
+        same = proof.before[component]["digest"] == proof.after[component]["digest"]
+        say("     " + ("SAMA dengan cadangan" if same else "BERBEDA dari cadangan"))
+    with installation.catalog.read() as connection:
+        findings = ledger.verify(connection)
+        papers = [form for procedure in procedures.list_all(connection) for form in forms.list_forms(connection, procedure.id)]
+    say("")
+    say("BUKU BESAR: " + ("utuh" if not findings else "; ".join(findings)))
+    say("FORMULIR (PDF)")
+    for form in papers:
+        say(f"  {form.number} versi {form.version}: {form.path}")
+    say("")
+    say("Berikutnya: `make up` menjalankan semuanya lagi agar dicoba sendiri di peramban.")
+
+
+def different(proof: Proof) -> list[str]:
+    """Return the components whose data is not as in the backup; empty when all is back."""
+    return [name for name in proof.before if proof.before[name]["digest"] != proof.after[name]["digest"]]
+
+
+def _evidence(step_id: str, evidence: dict[str, Any]) -> list[str]:
+    match step_id:
+        case "backup.1":
+            totals = evidence["totals"]
+            return [f"{format_number(totals['rows'])} objek, {format_bytes(totals['bytes'])} dibaca"]
+        case "backup.2":
+            counts = evidence["checks"]
+            return [f"{counts['pass']} dari {counts['checks']} pemeriksaan lulus pada salinan yang dipulihkan"]
+        case "backup.3":
+            return [evidence["name"]]
+        case "backup.4":
+            return [f"{place['location']}" for place in evidence["locations"]] + [
+                f"SHA-256 manifes {evidence['manifest_sha256'][:16]}…"
+            ]
+        case "restore.4":
+            return [f"berhenti {format_moment(evidence['stopped_at'])}; tidak ada proses yang membuka data"]
+        case "restore.5":
+            return [f"{name}: {part['backup']}" for name, part in evidence["components"].items()] + [
+                f"bukti tenang dan penukaran {format_duration(evidence['seconds'])}"
+            ]
+        case "restore.6":
+            return [f"{evidence['status']}, lama henti {format_duration(evidence['downtime_seconds'])}"]
+        case "restore.7":
+            told = "terkirim" if evidence["notice"]["delivered"] else "GAGAL dikirim"
+            return [f"formulir {evidence['form_number']}, pemberitahuan {told}"]
+        case _:
+            shown = ("form_number", "decision", "official")
+            return [", ".join(str(evidence[name]) for name in shown if name in evidence)]
+
+

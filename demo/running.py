@@ -1,0 +1,111 @@
+"""Starting and stopping the demonstration: service manager, Prefect server, worker, officials' phones."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from demo.site import EXECUTOR, KABID, KADIS, REQUESTER, Site, prepare, read_phones, write_phones
+from deployments.server import LocalServer, running_server, start_server, start_worker, stop
+from recovery.errors import HostError
+
+Say = Callable[[str], None]
+
+
+def start(site: Site, say: Say, *, port: int = 0) -> LocalServer:
+    """Bring everything up, each part only when it is not up yet; return the Prefect server. Says what it does."""
+    say("Menyiapkan kantor peraga: kunci, inventaris, aplikasi SIMPEL dan datanya")
+    prepare(site)
+    say("Menjalankan SIMPEL di bawah supervisord")
+    start_services(site)
+    say("Menjalankan server Prefect (sekitar 15 detik)")
+    server = start_server(site.prefect_home, port=port, settings=_server_settings())
+    os.environ.update(server.environment())
+    say("pulih apply: memasang blok, jadwal, dan formulir ke server")
+    apply_inventory(site, server)
+    say("Mendaftarkan perangkat para pejabat peraga")
+    enrol_officials(site)
+    say("Menjalankan worker")
+    start_worker(server, query_seconds=1, environment=_worker_environment())
+    return server
+
+
+def stop_all(site: Site) -> list[str]:
+    """Stop worker, server and service manager; return what was stopped. The data stays."""
+    stopped = stop(site.prefect_home) if site.prefect_home.exists() else []
+    if _control(site, "shutdown").returncode == 0:
+        stopped.append("supervisord")
+    return stopped
+
+
+def is_up(site: Site) -> bool:
+    """Say whether the demonstration's server runs."""
+    return running_server(site.prefect_home) is not None
+
+
+def start_services(site: Site) -> None:
+    """Start the service manager, which starts SIMPEL. Raises HostError with what it said."""
+    if _control(site, "pid").returncode == 0:
+        return
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisor.supervisord", "-c", str(site.supervisor)], capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        raise HostError(
+            f"supervisord did not start: {done.stderr.strip()[-300:]}",
+            state="nothing runs",
+            hint=f"read {site.root}/log/supervisord.log",
+        )
+
+
+def people_at_work(site: Site, working: bool) -> None:
+    """Let the people who write to SIMPEL begin or end their work."""
+    _control(site, "start" if working else "stop", "pegawai")
+
+
+def apply_inventory(site: Site, server: LocalServer) -> None:
+    """Run `pulih apply` as an administrator would. Raises HostError with what it said."""
+    environment = {**os.environ, **server.environment(), "PULIH_INVENTORY": str(site.inventory)}
+    here = Path(__file__).resolve().parent.parent
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "apply", "--yes", str(site.inventory)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=here,
+    )
+    if done.returncode != 0:
+        raise HostError(
+            f"pulih apply failed: {(done.stderr or done.stdout).strip()[-2000:]}", hint="read the message above"
+        )
+
+
+def enrol_officials(site: Site) -> None:
+    """Enrol the demonstration's officials, and keep their phones' secrets so that the demonstration can play them."""
+    from recovery.inventory import load_inventory
+    from recovery.records.officials import enrol
+
+    phones = read_phones(site.phones)
+    installation = load_inventory(site.inventory).installation()
+    for nip in (KADIS, KABID, EXECUTOR, REQUESTER):
+        if nip not in phones:
+            phones[nip] = enrol(installation.catalog, nip, installation.enrolment_key()).secret
+            write_phones(site.phones, phones)
+
+
+def _server_settings() -> dict[str, str]:
+    return {}
+
+
+def _worker_environment() -> dict[str, str]:
+    # The recovery package logs its progress; Prefect shows it in the run's log.
+    return {"PREFECT_LOGGING_EXTRA_LOGGERS": "recovery,tasks", "PULIH_QUIET": "1"}
+
+
+def _control(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(site.supervisor), *words],
+        capture_output=True,
+        text=True,
+    )

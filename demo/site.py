@@ -1,0 +1,275 @@
+"""The demonstration's office: an ordinary installation in one directory, with keys, officials and an application.
+
+Nothing here is a shortcut: `pulih apply` reads the inventory, and the same deployments, tasks, blocks and worker run.
+"""
+
+import base64
+import json
+import os
+import secrets
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from demo.simpel.generate import generate
+from recovery.crypto import generate_identity, generate_signing_key
+
+# The demonstration's people. They do not exist.
+KABID = "198002022005012002"
+KADIS = "197003031995031003"
+EXECUTOR = "199001012015011001"
+REQUESTER = "198505052010012005"
+SCHEDULE = "jadwal-bulanan"
+APPLICATION = "simpel"
+SIMPEL_PORT = 8765
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where everything of the demonstration lies. Removing the directory removes all of it."""
+
+    root: Path
+
+    @property
+    def inventory(self) -> Path:
+        """The inventory that `pulih apply` reads."""
+        return self.root / "inventory.yaml"
+
+    @property
+    def prefect_home(self) -> Path:
+        """Files of the Prefect server and worker."""
+        return self.root / "prefect"
+
+    @property
+    def state(self) -> Path:
+        """Pulih's state directory: catalog, staging, forms."""
+        return self.root / "pulih"
+
+    @property
+    def store(self) -> Path:
+        """The directory store in which backups end."""
+        return self.root / "gudang-cadangan"
+
+    @property
+    def database(self) -> Path:
+        """SIMPEL's database."""
+        return self.root / "simpel" / "simpel.db"
+
+    @property
+    def uploads(self) -> Path:
+        """SIMPEL's uploads."""
+        return self.root / "simpel" / "unggahan"
+
+    @property
+    def supervisor(self) -> Path:
+        """Configuration of the service manager that keeps SIMPEL running."""
+        return self.root / "supervisord.conf"
+
+    @property
+    def notices(self) -> Path:
+        """The file that stands for the requester's mail box."""
+        return self.root / "pemberitahuan.txt"
+
+    @property
+    def phones(self) -> Path:
+        """Secrets of the demonstration officials' phones. Real officials' secrets are shown once and kept nowhere."""
+        return self.root / "ponsel-peraga.json"
+
+    @property
+    def simpel_url(self) -> str:
+        """Where SIMPEL answers."""
+        return f"http://127.0.0.1:{SIMPEL_PORT}"
+
+
+def prepare(site: Site) -> None:
+    """Given a site, write keys, inventory, service configuration, letter and the application's data, once."""
+    if site.inventory.exists():
+        return
+    for directory in (site.root, site.state, site.store, site.root / "kunci", site.root / "log"):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    recipients = _write_keys(site)
+    _write_letter(site)
+    site.database.parent.mkdir(parents=True, exist_ok=True)
+    generate(site.database, site.uploads)
+    _write_supervisor(site)
+    # Last: its being there says that all else is.
+    site.inventory.write_text(
+        yaml.safe_dump(_inventory(site, *recipients), allow_unicode=True, sort_keys=False), encoding="utf-8"
+    )
+
+
+def _write_keys(site: Site) -> tuple[str, str]:
+    identity, operations = generate_identity()
+    escrow_identity, escrow = generate_identity()
+    _private(site.root / "kunci" / "operasional.txt", identity.encode())
+    _private(site.root / "kunci" / "amplop-escrow.txt", escrow_identity.encode())
+    _private(site.root / "kunci" / "tanda-tangan.pem", generate_signing_key())
+    _private(site.root / "kunci" / "pendaftaran.key", base64.b64encode(secrets.token_bytes(32)))
+    _private(site.root / "kunci" / "pemberitahuan.url", f"file://{site.notices}".encode())
+    return operations, escrow
+
+
+def _private(path: Path, content: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content + b"\n")
+
+
+def _write_letter(site: Site) -> None:
+    intake = site.state / "surat-masuk"
+    intake.mkdir(mode=0o700, exist_ok=True)
+    (intake / "surat-bkd-045.txt").write_text(
+        "BADAN KEPEGAWAIAN DAERAH\nNomor: 800/045/BKD/2026\n\n"
+        "Mohon data aplikasi SIMPEL dipulihkan karena tabel dan berkas terhapus.\n",
+        encoding="utf-8",
+    )
+
+
+def _write_supervisor(site: Site) -> None:
+    python = sys.executable
+    here = Path(__file__).resolve().parent.parent
+    log = site.root / "log"
+    site.supervisor.write_text(
+        f"""[unix_http_server]
+file={site.root}/supervisor.sock
+chmod=0600
+
+[supervisord]
+logfile={log}/supervisord.log
+pidfile={site.root}/supervisord.pid
+nodaemon=false
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl=unix://{site.root}/supervisor.sock
+
+[program:simpel]
+command={python} -m demo.simpel --database {site.database} --uploads {site.uploads} --port {SIMPEL_PORT}
+directory={here}
+autostart=true
+autorestart=true
+startsecs=0
+stopwaitsecs=10
+stdout_logfile={log}/simpel.log
+redirect_stderr=true
+
+[program:pegawai]
+command={python} -m demo.simpel.writer --url {site.simpel_url} --rate 20
+directory={here}
+autostart=false
+autorestart=false
+stdout_logfile={log}/pegawai.log
+redirect_stderr=true
+""",
+        encoding="utf-8",
+    )
+
+
+def _inventory(site: Site, operations: str, escrow: str) -> dict[str, object]:
+    keys = site.root / "kunci"
+    suites = Path(__file__).resolve().parent / "suites"
+    return {
+        "office": {
+            "government": "PEMERINTAH KABUPATEN TRENGGALEK",
+            "name": "DINAS KOMUNIKASI DAN INFORMATIKA",
+            "address": "Peragaan – bukan dokumen resmi",
+            "legal_basis": [
+                "Undang-Undang Nomor 25 Tahun 2009 tentang Pelayanan Publik",
+                "Peraturan Bupati Trenggalek Nomor 11 Tahun 2022 tentang SPBE",
+            ],
+            "state_directory": str(site.state),
+            "notice_targets": [f"file:{keys / 'pemberitahuan.url'}"],
+        },
+        "keys": {
+            "operations_recipient": operations,
+            "escrow_recipient": escrow,
+            "operations_identity": f"file:{keys / 'operasional.txt'}",
+            "signing_key": f"file:{keys / 'tanda-tangan.pem'}",
+            "enrolment_key": f"file:{keys / 'pendaftaran.key'}",
+        },
+        "hosts": [{"name": "server-simpel", "kind": "local", "title": "Server SIMPEL (peragaan)"}],
+        "stores": [
+            {"name": "gudang", "kind": "directory", "path": str(site.store), "title": "Gudang cadangan (peragaan)"}
+        ],
+        "applications": [
+            {
+                "name": APPLICATION,
+                "title": "SIMPEL – Sistem Informasi Manajemen Kepegawaian",
+                "owner_unit": "bkd",
+                "owner_unit_title": "Badan Kepegawaian Daerah",
+                "category": "tinggi",
+                "classification": "terbatas",
+                "personal_data": "umum",
+                "host": "server-simpel",
+                "downtime_allowed": "30 menit",
+                "services": [
+                    {
+                        "name": "simpel",
+                        "kind": "supervisor",
+                        "program": "simpel",
+                        "configuration": str(site.supervisor),
+                        "health_url": f"{site.simpel_url}/sehat",
+                        "port": SIMPEL_PORT,
+                    }
+                ],
+                "components": [
+                    {
+                        "name": "data",
+                        "title": "Basis data kepegawaian",
+                        "kind": "sqlite",
+                        "path": str(site.database),
+                        "data_kind": "Data kepegawaian",
+                        "suite": str(suites / "simpel-data.yaml"),
+                    },
+                    {
+                        "name": "berkas",
+                        "title": "Berkas unggahan",
+                        "kind": "files",
+                        "path": str(site.uploads),
+                        "data_kind": "Dokumen kepegawaian",
+                        "suite": str(suites / "simpel-berkas.yaml"),
+                    },
+                ],
+            }
+        ],
+        "schedules": [
+            {
+                "name": SCHEDULE,
+                "number": "001/JBU/KOMINFO/I/2026",
+                "period": "2026",
+                "applications": [APPLICATION],
+                "cron": "0 22 20 * *",
+                "frequency": "Setiap tanggal 20 pukul 22.00 WIB",
+                "store": "gudang",
+                "retention_days": 365,
+                "executor": EXECUTOR,
+                "reviewer": KABID,
+            }
+        ],
+        "officials": [
+            _official(KADIS, "Drs. Bambang Peraga, M.M.", "Kepala Dinas Komunikasi dan Informatika", "kominfo", "kadis"),
+            _official(KABID, "Siti Contoh, S.Kom., M.T.", "Kepala Bidang Aplikasi dan Informatika", "kominfo", "kabid"),
+            _official(EXECUTOR, "Agus Teladan, S.Kom.", "Pranata Komputer Ahli Pertama", "kominfo", "pelaksana"),
+            _official(REQUESTER, "Rina Misal, S.E.", "Kepala Subbagian Umum", "bkd", "pemohon"),
+        ],
+    }
+
+
+def _official(nip: str, name: str, position: str, unit: str, role: str) -> dict[str, object]:
+    return {"nip": nip, "name": name, "position": position, "unit": unit, "roles": [role]}
+
+
+def read_phones(path: Path) -> dict[str, str]:
+    """Given the file of the demonstration's phones, return secrets by NIP; empty when nobody is enrolled yet."""
+    if not path.exists():
+        return {}
+    phones: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return phones
+
+
+def write_phones(path: Path, phones: dict[str, str]) -> None:
+    """Given secrets by NIP, write the file of the demonstration's phones, readable by its owner only."""
+    _private(path, json.dumps(phones, indent=1).encode())
