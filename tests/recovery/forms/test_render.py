@@ -137,6 +137,19 @@ def test_signatures_are_never_alone_on_a_page(document, backup_form, good_asset,
         assert "Siti Rahmawati, S.Kom." in pages[-1]
 
 
+def test_signatures_are_never_alone_below_a_section_longer_than_a_page(document, request_form, printed):
+    """Then its last row goes with them."""
+    long = "keterangan " * 180
+    verification = restore_request.DataVerification(
+        other_units=long, personal_data_handling=long, reason=long, decided_on="2026-11-19"
+    )
+    pages = printed(render(restore_request.build(document, replace(request_form, verification=verification))).pdf)
+    content = [" ".join(line.split()) for line in pages[-1].splitlines() if line.strip()]
+    begin = content.index("D. Verifikasi Kabid (lanjutan)")
+    assert "Tanggal 19 November 2026" == content[begin + 1]
+    assert any("Agus Prasetyo, S.STP." in line for line in content)
+
+
 def test_the_places_of_the_signatures_are_known(every_form):
     """Inside the page, side by side, in points from the lower left corner."""
     for facts in every_form:
