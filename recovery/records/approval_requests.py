@@ -129,11 +129,12 @@ class ApprovalRequest:
         return int(json.loads(self.sealed)["lifetime_seconds"])
 
     def is_intact(self) -> bool:
-        """Whether the stored text still has the hash under which it was asked, and is of this procedure and step."""
+        """Whether the stored text still has the hash under which it was asked, and is this very attempt's."""
         return (
             _hash(self.sealed) == self.hash
             and self.question.procedure_id == self.procedure_id
             and self.question.step_id == self.step_id
+            and json.loads(self.sealed)["attempt"] == self.attempt
         )
 
 

@@ -261,8 +261,9 @@ def _open_successor(
         return None
     expired = refusal.rule == "request_is_in_time"
     close_attempt(connection, request, "expired" if expired else "refused", refusal.complaint)
-    if not request.is_intact():
-        # From a text that somebody changed no new request is made: the flow asks its question again.
+    latest = latest_request(connection, request.procedure_id, request.step_id)
+    if not request.is_intact() or latest is None or latest.id != request.id:
+        # From what somebody changed no new request is made: the flow asks its question again.
         return None
     lifetime = timedelta(seconds=request.lifetime_seconds)
     return open_attempt(
