@@ -34,24 +34,24 @@ def test_only_numbers_true_false_and_null_are_not_text(tmp_path: Path) -> None:
 
 def test_a_missing_value_stands_where_its_parent_stands(tmp_path: Path) -> None:
     document = read_marked(_document(tmp_path, "a:\n  - b: 1\n  - b: 2\n    c: 3\n"))
-    assert (2, 3, 4, 3) == (
+    assert (
         document.line(("a", 0, "b")),
         document.line(("a", 1, "b")),
         document.line(("a", 1, "c")),
         document.line(("a", 1, "missing", "deeper")),
-    )
+    ) == (2, 3, 4, 3)
 
 
 def test_a_location_is_written_as_people_write_it() -> None:
-    assert "applications[0].components[1].path" == field_name(("applications", 0, "components", 1, "path"))
+    assert field_name(("applications", 0, "components", 1, "path")) == "applications[0].components[1].path"
 
 
 def test_duplicate_keys_are_named_with_both_lines(tmp_path: Path) -> None:
     document = read_marked(_document(tmp_path, "a: 1\nb:\n  c: 1\n  c: 2\na: 3\n"))
-    assert [
+    assert [document.sentence(complaint) for complaint in document.complaints] == [
         "berkas.yaml:3: b.c: is written twice, in line 3 and 4",
         "berkas.yaml:1: a: is written twice, in line 1 and 5",
-    ] == [document.sentence(complaint) for complaint in document.complaints]
+    ]
 
 
 def test_aliases_tags_and_keys_that_are_not_text_are_refused(tmp_path: Path) -> None:
@@ -65,8 +65,8 @@ def test_aliases_tags_and_keys_that_are_not_text_are_refused(tmp_path: Path) -> 
 
 def test_an_alias_that_contains_itself_does_not_run_in_a_circle(tmp_path: Path) -> None:
     document = read_marked(_document(tmp_path, "a: &x [*x]\n"))
-    assert ["berkas.yaml:1: a[0]: aliases are not allowed here; write the value out"] == [
-        document.sentence(complaint) for complaint in document.complaints
+    assert [document.sentence(complaint) for complaint in document.complaints] == [
+        "berkas.yaml:1: a[0]: aliases are not allowed here; write the value out"
     ]
 
 

@@ -1,0 +1,155 @@
+"""The deployments that an inventory asks for, as plain data: what `pulih apply` writes and prefect.yaml holds."""
+
+from collections.abc import Iterable
+from copy import deepcopy
+from typing import Any
+
+from deployments.server import WORK_POOL
+from recovery.errors import ConfigurationError
+from recovery.installation import RELEASE
+from recovery.inventory import Inventory
+from recovery.inventory_rules import RESERVED_SCHEDULE_NAME
+from recovery.settings import ApplicationSettings, OfficialSettings, ScheduleSettings
+from recovery.sop import SOP_NUMBER
+
+TIMEZONE = "Asia/Jakarta"
+TAG = "pulih"
+BACKUP_ENTRYPOINT = "flows/backup.py:backup"
+RESTORE_ENTRYPOINT = "flows/restore.py:restore"
+RESTORE_NAME = "restore"
+OUT_OF_SCHEDULE_NAME = RESERVED_SCHEDULE_NAME
+# What the domain logs is shown with the run in the Prefect UI.
+JOB_VARIABLES = {"env": {"PREFECT_LOGGING_EXTRA_LOGGERS": "recovery"}}
+
+_PARAMETER_TITLES = {
+    "jadwal": "Jadwal Back Up",
+    "alasan_di_luar_jadwal": "Alasan di luar jadwal",
+    "mengulang": "Mengulang formulir nomor",
+    "formulir": "Formulir Permintaan Restore Data",
+}
+
+
+def wanted_deployments(inventory: Inventory) -> list[dict[str, Any]]:
+    """Given an inventory, return its deployments in the words of prefect.yaml, without the parameter schemas.
+
+    No deployment has a concurrency limit: a limit frees its slot while a run waits for an approval, so only our own
+    leases can say "one restore at a time".
+    """
+    officials = {official.nip: official for official in inventory.officials}
+    applications = {application.name: application for application in inventory.applications}
+    return [
+        *(_scheduled(schedule, officials, applications) for schedule in inventory.schedules),
+        _deployment(
+            OUT_OF_SCHEDULE_NAME,
+            BACKUP_ENTRYPOINT,
+            f"**Back up di luar jadwal** — SOP {SOP_NUMBER}.\n\n"
+            "Pilih jadwal yang menjadi dasar dan isi alasannya. Untuk mengulang back up yang gagal, isi juga nomor "
+            "formulirnya: hanya komponen yang gagal yang diulang.",
+            ["backup"],
+        ),
+        _deployment(
+            RESTORE_NAME,
+            RESTORE_ENTRYPOINT,
+            f"**PROSEDUR RESTORE DATA** — SOP {SOP_NUMBER}.\n\n"
+            "Isi Formulir Permintaan Restore Data dari surat unit kerja pemohon. Sesudah itu permintaan menunggu "
+            "disposisi Kadis Kominfo, verifikasi Kabid Aptika, dan pelaksana.",
+            ["restore"],
+        ),
+    ]
+
+
+def parameter_schema(deployment: dict[str, Any], schema: dict[str, Any], inventory: Inventory) -> dict[str, Any]:
+    """Given a deployment, its flow's schema and the inventory, return the schema with titles and drop-downs.
+
+    Raises ConfigurationError when the flow does not have the parameter that needs a drop-down.
+    """
+    schema = deepcopy(schema)
+    for name, title in _PARAMETER_TITLES.items():
+        if name in schema["properties"]:
+            schema["properties"][name]["title"] = title
+    if deployment["entrypoint"] == RESTORE_ENTRYPOINT:
+        _choose(_model(schema, "formulir"), "aplikasi", (each.name for each in inventory.applications))
+    elif deployment["name"] == OUT_OF_SCHEDULE_NAME:
+        _choose(schema, "jadwal", (each.name for each in inventory.schedules))
+        _require_text(schema, "alasan_di_luar_jadwal")
+    else:
+        _choose(schema, "jadwal", [deployment["name"]])
+    return schema
+
+
+def _scheduled(
+    schedule: ScheduleSettings,
+    officials: dict[str, OfficialSettings],
+    applications: dict[str, ApplicationSettings],
+) -> dict[str, Any]:
+    rows = [
+        ("Nomor jadwal", schedule.number),
+        ("Tahun/periode", schedule.period),
+        ("Nama aplikasi", ", ".join(applications[name].title for name in schedule.applications)),
+        ("Frekuensi dan waktu", schedule.frequency),
+        ("Retensi", f"{schedule.retention_days} hari"),
+        ("Pelaksana", officials[schedule.executor].name),
+        ("Pemeriksa", officials[schedule.reviewer].name),
+    ]
+    table = "\n".join(f"| {label} | {value} |" for label, value in rows)
+    return _deployment(
+        schedule.name,
+        BACKUP_ENTRYPOINT,
+        f"**Jadwal Back Up** — SOP {SOP_NUMBER}.\n\n| | |\n|---|---|\n{table}",
+        ["backup"],
+        parameters={"jadwal": schedule.name},
+        # The slug is the schedule's identity across deploys: a changed hour is a change, not a second schedule.
+        schedules=[{"cron": schedule.cron, "timezone": TIMEZONE, "slug": schedule.name, "active": True}],
+    )
+
+
+def _deployment(
+    name: str,
+    entrypoint: str,
+    description: str,
+    tags: list[str],
+    *,
+    parameters: dict[str, Any] | None = None,
+    schedules: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "version": RELEASE,
+        "description": description,
+        "tags": sorted([TAG, "sop", *tags]),
+        "entrypoint": entrypoint,
+        "parameters": parameters or {},
+        "schedules": schedules or [],
+        "enforce_parameter_schema": True,
+        "work_pool": {"name": WORK_POOL, "job_variables": JOB_VARIABLES},
+    }
+
+
+def _model(schema: dict[str, Any], parameter: str) -> dict[str, Any]:
+    reference = schema["properties"].get(parameter, {}).get("$ref", "")
+    model = schema.get("definitions", {}).get(reference.rpartition("/")[2])
+    if not isinstance(model, dict):
+        raise _unfit(parameter, "is no form")
+    return model
+
+
+def _choose(schema: dict[str, Any], parameter: str, names: Iterable[str]) -> None:
+    if parameter not in schema["properties"]:
+        raise _unfit(parameter, "does not exist")
+    schema["properties"][parameter]["enum"] = sorted(names)
+
+
+def _require_text(schema: dict[str, Any], parameter: str) -> None:
+    if parameter not in schema["properties"]:
+        raise _unfit(parameter, "does not exist")
+    schema["properties"][parameter].pop("default", None)
+    schema["properties"][parameter]["minLength"] = 10
+    schema["required"] = sorted({*schema.get("required", []), parameter})
+
+
+def _unfit(parameter: str, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the flow's parameter {parameter!r} {why}",
+        state="nothing was deployed",
+        hint="the release directory is damaged or of another release; install it again",
+    )

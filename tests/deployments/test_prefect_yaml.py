@@ -1,0 +1,43 @@
+"""prefect.yaml holds what apply would write for the example inventory, drop-downs excepted."""
+
+from pathlib import Path
+
+import yaml
+
+from deployments.flow_deployments import load_flow
+from deployments.prefect_yaml import EXAMPLE, ROOT, prefect_yaml, write
+from deployments.wanted import BACKUP_ENTRYPOINT, RESTORE_ENTRYPOINT, parameter_schema, wanted_deployments
+from recovery.inventory import load_inventory
+
+
+def test_prefect_yaml_holds_the_deployments_that_apply_writes() -> None:
+    there = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
+    assert there == prefect_yaml(load_inventory(EXAMPLE))
+
+
+def test_prefect_yaml_is_as_the_command_writes_it(tmp_path: Path) -> None:
+    write(tmp_path / "prefect.yaml")
+    assert (ROOT / "prefect.yaml").read_text() == (tmp_path / "prefect.yaml").read_text()
+
+
+def test_no_deployment_has_a_concurrency_limit() -> None:
+    # A limit frees its slot while a run waits for an approval; only leases say "one restore at a time".
+    assert all("concurrency_limit" not in each for each in wanted_deployments(load_inventory(EXAMPLE)))
+
+
+def test_the_real_flows_have_the_parameters_that_get_drop_downs() -> None:
+    inventory = load_inventory(EXAMPLE)
+    schemas = {
+        entrypoint: load_flow(ROOT, entrypoint).parameters.model_dump_for_openapi()
+        for entrypoint in (BACKUP_ENTRYPOINT, RESTORE_ENTRYPOINT)
+    }
+    found = {
+        deployment["name"]: parameter_schema(deployment, schemas[deployment["entrypoint"]], inventory)
+        for deployment in wanted_deployments(inventory)
+    }
+    (form,) = found["restore"]["definitions"].values()
+    assert form["properties"]["aplikasi"]["enum"] == ["perizinan", "simpeg"]
+    assert found["di-luar-jadwal"]["properties"]["jadwal"]["enum"] == ["bulanan", "harian"]
+    assert found["di-luar-jadwal"]["required"] == ["alasan_di_luar_jadwal", "jadwal"]
+    assert found["harian"]["properties"]["jadwal"]["enum"] == ["harian"]
+    assert found["harian"]["properties"]["jadwal"]["title"] == "Jadwal Back Up"
