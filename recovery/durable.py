@@ -53,6 +53,10 @@ class NewFile:
         except OSError as error:
             raise write_error(error, str(self.path), state=REMOVED) from error
 
+    def forget_pages(self) -> None:
+        """After `sync`: let the system drop its copy in memory, so that reading back reads the disk."""
+        os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

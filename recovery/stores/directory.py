@@ -156,6 +156,7 @@ class DirectoryStore:
             for piece in content:
                 file.write(piece)
             file.sync()
+            file.forget_pages()
         try:
             yield
         finally:
