@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .program_error import ProgramError
+from .program_sqlite_check import check
 from .program_sqlite_content import SIDE_FILES, connect, explain, fingerprint, open_file, read_header, read_schema
 from .program_sqlite_swap import ASIDE, UNDONE, live_is, prepare, swap, swap_back
 from .program_system import rename, sync_directories
@@ -38,7 +39,7 @@ class Snapshot:
         self.path = path
         # Opened before the connections and not closed before the process ends: closing any descriptor of the file
         # drops all POSIX locks that this process has on it, those of SQLite included.
-        self.descriptor = open_file(path)
+        self.descriptor = open_file(path, os.O_RDWR)
         header = read_header(self.descriptor, path)
         deadline = time.monotonic() + timeout
         self._writer, self._checkpointer, self.holder, self.reader = (connect(path, timeout) for _ in range(4))
@@ -166,7 +167,7 @@ def _send(snapshot: Snapshot) -> None:
 
 def _preflight(arguments: list[bytes]) -> dict[str, Any]:
     path, timeout = arguments[0], float(arguments[1])
-    descriptor = open_file(path)
+    descriptor = open_file(path, os.O_RDWR)
     read_header(descriptor, path)
     warnings = []
     if os.fstat(descriptor).st_nlink > 1:
@@ -174,7 +175,7 @@ def _preflight(arguments: list[bytes]) -> dict[str, Any]:
     with _explained(path):
         connection = connect(path, timeout)
         read_schema(connection)
-        # Takes the lock that a dump begins with, and shows that this account may write.
+        # Takes the lock that a dump begins with.
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
         connection.close()
@@ -235,16 +236,7 @@ def _fingerprint(arguments: list[bytes]) -> dict[str, Any]:
 def _check(arguments: list[bytes]) -> dict[str, Any]:
     path, timeout = arguments[0], float(arguments[1])
     with _explained(path), _reading(path, timeout, arguments[2] == b"copy") as connection:
-        try:
-            findings = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(100)") if row[0] != "ok"]
-        except sqlite3.DatabaseError as error:
-            if explain(error, path).report["error"] != "SourceCorruptError":
-                raise
-            return {"integrity": [str(error)], "orphans": {}}
-        orphans: dict[str, int] = {}
-        for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
-            orphans[f"{table} → {parent}"] = orphans.get(f"{table} → {parent}", 0) + 1
-    return {"integrity": findings, "orphans": orphans}
+        return check(connection, path)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,9 @@ from .program_error import ProgramError
 MAGIC = b"SQLite format 3\0"
 SIDE_FILES = (b"-wal", b"-shm", b"-journal")
 PRAGMAS = ("user_version", "application_id", "encoding", "page_size", "auto_vacuum")
-MISSING_COLLATION = re.compile("no such collation sequence: (.+)")
+OWN_COLLATIONS = ("BINARY", "NOCASE", "RTRIM")
+# What SQLite says of a table whose key is ordered by a collation that only the application has.
+FOREIGN_COLLATION = re.compile("no such collation sequence|no query solution")
 
 
 def read_header(descriptor: int, path: bytes) -> bytes:
@@ -40,10 +42,14 @@ def read_header(descriptor: int, path: bytes) -> bytes:
     return header
 
 
-def open_file(path: bytes) -> int:
-    """Open the file for reading; raises SourceMissingError and others in words."""
+def open_file(path: bytes, access: int = os.O_RDONLY) -> int:
+    """Open the file; raises SourceMissingError and others in words.
+
+    With O_RDWR where a writer's lock is needed: for an account that may only read, SQLite makes BEGIN IMMEDIATE a mere
+    read without a word, and then nothing keeps others from writing.
+    """
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        return os.open(path, access | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         raise ProgramError(
             "SourceMissingError",
@@ -54,6 +60,8 @@ def open_file(path: bytes) -> int:
     except PermissionError:
         raise _not_permitted(path) from None
     except OSError as error:
+        if error.errno == errno.EROFS:
+            raise _not_permitted(path) from None
         if error.errno != errno.ELOOP:
             raise
         raise ProgramError(
@@ -158,14 +166,13 @@ def _table(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
     columns = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({quoted(name)})") if row[6] != 2]
     query = f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(name)} NOT INDEXED"  # noqa: S608 - names, quoted
     connection.text_factory = str
+    lent = False
     while True:
         try:
             return _rows(connection, query)
         except sqlite3.OperationalError as error:
-            collation = MISSING_COLLATION.fullmatch(str(error))
-            if collation:
-                # The application's own collation; reading in stored order compares nothing, so any will do.
-                connection.create_collation(collation.group(1), _never_compared)
+            if not lent and FOREIGN_COLLATION.search(str(error)):
+                lent = _lend_collations(connection, name)
             elif "UTF-8" in str(error) and connection.text_factory is str:
                 # Text that is no UTF-8. Valid text gives the same bytes either way, so the digest stays comparable.
                 connection.text_factory = _decode
@@ -181,6 +188,15 @@ def _rows(connection: sqlite3.Connection, query: str) -> dict[str, Any]:
     while count := len(list(islice(updates, 10_000))):
         rows += count
     return {"rows": rows, "digest": digest.hexdigest()}
+
+
+def _lend_collations(connection: sqlite3.Connection, table: str) -> bool:
+    # Reading in stored order compares nothing, so any order will do.
+    for index in connection.execute(f"PRAGMA index_list({quoted(table)})").fetchall():
+        for row in connection.execute(f"PRAGMA index_xinfo({quoted(index[1])})").fetchall():
+            if row[4].upper() not in OWN_COLLATIONS:
+                connection.create_collation(row[4], _never_compared)
+    return True
 
 
 def _decode(data: bytes) -> str:

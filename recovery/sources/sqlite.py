@@ -79,7 +79,10 @@ class SqliteSource:
         return list(self.examine(copy)["integrity"])
 
     def examine(self, copy: str | None = None) -> dict[str, Any]:
-        """Return {"integrity": findings, "orphans": {"child → parent": rows without their parent row}}."""
+        """Return {"integrity": findings, "orphans": {"child → parent": rows}, "unchecked": names}.
+
+        Orphans are rows without their parent row; unchecked is what only the application's own functions could check.
+        """
         return self._call("check", copy or self.path, self._timeout, "copy" if copy else "live", limit=LONG)
 
     def fingerprint(self, copy: str | None = None) -> Fingerprint:
