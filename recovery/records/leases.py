@@ -126,7 +126,11 @@ def list_leases(connection: Connection) -> list[dict[str, Any]]:
     """Return the leases that somebody holds, each with whether it has expired; the guard takes over those."""
     moment = _now(connection)
     query = select(schema.leases).where(schema.leases.c.holder != "").order_by(schema.leases.c.resource)
-    return [{**row._mapping, "expired": not _is_alive(row, moment)} for row in connection.execute(query)]
+    # Plain text keys: SQLAlchemy's are a subclass, which canonical JSON refuses.
+    return [
+        {**{str(name): value for name, value in row._mapping.items()}, "expired": not _is_alive(row, moment)}
+        for row in connection.execute(query)
+    ]
 
 
 @contextmanager

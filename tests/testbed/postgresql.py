@@ -30,14 +30,12 @@ class PostgreSQLServer:
         """Given a database's name, return its SQLAlchemy URL."""
         return f"postgresql+psycopg://{self.user}@/{database}?host={self.directory}"
 
-    def execute(self, statement: str) -> None:
-        """Given a statement that allows no transaction (CREATE DATABASE …), run it as the server's administrator."""
+    def execute(self, statements: str, database: str = "postgres") -> None:
+        """Given SQL and a database, run it as the server's administrator, outside a transaction."""
         import psycopg
 
-        with psycopg.connect(
-            host=str(self.directory), user=self.user, dbname="postgres", autocommit=True
-        ) as connection:
-            connection.execute(statement)  # type: ignore[arg-type]
+        with psycopg.connect(host=str(self.directory), user=self.user, dbname=database, autocommit=True) as connection:
+            connection.execute(statements.encode())
 
 
 @contextmanager

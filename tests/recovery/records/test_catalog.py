@@ -1,6 +1,5 @@
 """Opening, creating and upgrading the catalog, its transactions, and what it says when it cannot be used."""
 
-import multiprocessing
 import os
 import sqlite3
 import stat
@@ -18,8 +17,7 @@ from recovery.errors import RecordsError
 from recovery.records import schema
 from recovery.records.catalog import Catalog, open_catalog
 from recovery.records.schema import leases, metadata
-
-SPAWN = multiprocessing.get_context("spawn")
+from tests.recovery.records.workers import run_together, upgrade
 
 
 def _lease(resource: str) -> dict[str, object]:
@@ -68,22 +66,9 @@ def test_the_newest_migration_is_the_one_that_the_schema_names() -> None:
     assert list(schema.REVISIONS) == [script.revision for script in reversed(list(scripts.walk_revisions()))]
 
 
-def _upgrade(url: str, barrier: "multiprocessing.synchronize.Barrier") -> None:
-    catalog = open_catalog(url)
-    barrier.wait(timeout=60)
-    catalog.upgrade()
-    catalog.check()
-
-
 def test_four_processes_may_upgrade_at_once(uncreated_url: str) -> None:
     """Workers that start together all call upgrade(); one does it, the others wait."""
-    barrier = SPAWN.Barrier(4)
-    processes = [SPAWN.Process(target=_upgrade, args=(uncreated_url, barrier)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=120)
-    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+    assert run_together(upgrade, uncreated_url) == [0, 0, 0, 0]
     catalog = open_catalog(uncreated_url)
     with catalog.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM alembic_version")).scalar() == 1
