@@ -4,16 +4,16 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, insert, select
 
 from recovery.canonical import canonical_json, digest
-from recovery.errors import ConflictError, NotFoundError
+from recovery.errors import ConflictError
 from recovery.records import ledger, schema
 
 
 @dataclass(frozen=True)
 class Form:
-    """A form as recorded. A corrected form is a new version with a number of its own; the earlier one stays."""
+    """A form as recorded. A form that gets a decision written on it is a new version with the same number."""
 
     number: str
     kind: str
@@ -31,25 +31,35 @@ def store_form(
     number: str,
     kind: str,
     procedure_id: str,
+    version: int,
     facts: dict[str, Any],
     pdf_sha256: str,
     path: str,
 ) -> Form:
-    """Given a rendered form, record it as the next version of its kind for the procedure, and return it.
+    """Given a rendered form, record this version of it for the procedure, and return it.
 
-    The ledger entry names the form by its number and hashes. Raises ConflictError when the number is taken.
+    The ledger entry names the form by its number and hashes. Raises ConflictError when the number belongs to another
+    form, or the procedure's form of this kind has another number.
     """
-    if find(connection, number) is not None:
+    holder = _first(connection, schema.forms.c.number == number)
+    if holder is not None and (holder.kind, holder.procedure_id) != (kind, procedure_id):
         raise ConflictError(
             f"the form number {number} is taken",
             state="the earlier form is untouched",
             hint="numbers are given by the records alone; do not write them by hand",
         )
+    earlier = latest(connection, kind, procedure_id)
+    if earlier is not None and (earlier.number != number or earlier.version >= version):
+        raise ConflictError(
+            f"the {kind} form of this procedure is {earlier.number} version {earlier.version} already",
+            state="the earlier form is untouched",
+            hint="versions of one form carry one number and only grow",
+        )
     form = Form(
         number=number,
         kind=kind,
         procedure_id=procedure_id,
-        version=_next_version(connection, kind, procedure_id),
+        version=version,
         facts=facts,
         pdf_sha256=pdf_sha256,
         path=path,
@@ -57,23 +67,22 @@ def store_form(
     )
     row = {**vars(form), "facts": canonical_json(facts).decode()}
     connection.execute(insert(schema.forms).values(row))
-    hashes = {"number": number, "kind": kind, "version": form.version, "pdf_sha256": pdf_sha256}
+    hashes = {"number": number, "kind": kind, "version": version, "pdf_sha256": pdf_sha256}
     ledger.append(connection, "form.stored", {**hashes, "facts_sha256": digest(facts)}, procedure_id=procedure_id)
     return form
 
 
-def get(connection: Connection, number: str) -> Form:
-    """Given a number, return the form. Raises NotFoundError."""
-    form = find(connection, number)
-    if form is None:
-        raise NotFoundError(f"no form has the number {number!r}", hint="copy the number as it is printed on the form")
-    return form
+def find_version(connection: Connection, kind: str, procedure_id: str, version: int) -> Form | None:
+    """Given a procedure, return this version of its form of this kind; None when it was not issued."""
+    table = schema.forms
+    return _first(
+        connection, (table.c.kind == kind) & (table.c.procedure_id == procedure_id) & (table.c.version == version)
+    )
 
 
-def find(connection: Connection, number: str) -> Form | None:
-    """Given a number, return the form; None when there is none."""
-    row = connection.execute(select(schema.forms).where(schema.forms.c.number == number)).one_or_none()
-    return _form(row) if row else None
+def latest(connection: Connection, kind: str, procedure_id: str) -> Form | None:
+    """Given a procedure, return the newest version of its form of this kind; None when there is none."""
+    return _first(connection, (schema.forms.c.kind == kind) & (schema.forms.c.procedure_id == procedure_id))
 
 
 def list_forms(connection: Connection, procedure_id: str) -> list[Form]:
@@ -83,10 +92,11 @@ def list_forms(connection: Connection, procedure_id: str) -> list[Form]:
     return [_form(row) for row in connection.execute(query)]
 
 
-def _next_version(connection: Connection, kind: str, procedure_id: str) -> int:
-    table = schema.forms
-    this = (table.c.kind == kind) & (table.c.procedure_id == procedure_id)
-    return int(connection.execute(select(func.coalesce(func.max(table.c.version), 0)).where(this)).scalar_one()) + 1
+def _first(connection: Connection, condition: ColumnElement[bool]) -> Form | None:
+    """The newest version that fits the condition."""
+    query = select(schema.forms).where(condition).order_by(schema.forms.c.version.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return _form(row) if row else None
 
 
 def _form(row: Row[Any]) -> Form:

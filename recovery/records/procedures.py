@@ -48,7 +48,7 @@ def open_procedure(
     application is open: the message names it.
     """
     with catalog.begin() as connection:
-        recorded = _find(connection, id)
+        recorded = find(connection, id)
         if recorded is not None:
             return _same(recorded, kind, application, schedule)
         if kind == "restore":
@@ -99,7 +99,7 @@ def close_procedure(catalog: Catalog, id: str, outcome: str) -> Procedure:
 
 def get(connection: Connection, id: str) -> Procedure:
     """Given a run's id, return its procedure. Raises NotFoundError."""
-    recorded = _find(connection, id)
+    recorded = find(connection, id)
     if recorded is None:
         raise NotFoundError(
             f"no procedure has the id {id!r}",
@@ -114,7 +114,7 @@ def by_form(connection: Connection, number: str) -> Procedure | None:
     query = select(schema.procedures).join_from(
         schema.procedures, schema.forms, schema.forms.c.procedure_id == schema.procedures.c.id
     )
-    row = connection.execute(query.where(schema.forms.c.number == number)).one_or_none()
+    row = connection.execute(query.where(schema.forms.c.number == number).limit(1)).one_or_none()
     return _procedure(row) if row else None
 
 
@@ -152,7 +152,8 @@ def _same(recorded: Procedure, kind: str, application: str, schedule: str) -> Pr
     return recorded
 
 
-def _find(connection: Connection, id: str) -> Procedure | None:
+def find(connection: Connection, id: str) -> Procedure | None:
+    """Given a run's id, return its procedure; None when there is none."""
     row = connection.execute(select(schema.procedures).where(schema.procedures.c.id == id)).one_or_none()
     return _procedure(row) if row else None
 

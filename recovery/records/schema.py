@@ -239,7 +239,7 @@ forms = Table(
     Column("number", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("procedure_id", Text, ForeignKey("procedures.id"), nullable=False),
-    Column("version", Integer, nullable=False, server_default="1"),
+    Column("version", Integer, primary_key=True, autoincrement=False),
     Column("facts", Text, nullable=False),
     Column("pdf_sha256", Text, nullable=False),
     Column("path", Text, nullable=False),

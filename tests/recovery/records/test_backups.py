@@ -106,9 +106,9 @@ def test_a_name_is_given_once(catalog: Catalog) -> None:
     _stage(catalog, "b2")
     with catalog.begin() as connection:
         backups.mark_verified(connection, "b2", {})
-    with pytest.raises(ConflictError, match="the name simpel_db_full_b1 is taken by the backup b1"):
-        with catalog.begin() as connection:
-            backups.mark_named(connection, "b2", "simpel_db_full_b1")
+    told = pytest.raises(ConflictError, match="the name simpel_db_full_b1 is taken by the backup b1")
+    with told, catalog.begin() as connection:
+        backups.mark_named(connection, "b2", "simpel_db_full_b1")
     with catalog.begin() as connection:
         backups.mark_named(connection, "b2", "simpel_db_full_b2")
         backups.mark_named(connection, "b2", "simpel_db_full_b2")

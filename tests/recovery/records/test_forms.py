@@ -1,4 +1,4 @@
-"""Forms are recorded with their hashes; a corrected one is a new version, and the earlier one stays."""
+"""Forms are recorded with their hashes; a form with a decision written on it is a new version of the same number."""
 
 import json
 
@@ -6,52 +6,71 @@ import pytest
 from sqlalchemy import select
 
 from recovery.canonical import digest
-from recovery.errors import ConflictError, NotFoundError
+from recovery.errors import ConflictError
 from recovery.records import forms, schema
 from recovery.records.catalog import Catalog
 from recovery.records.procedures import open_procedure
 
 
-def _store(catalog: Catalog, number: str) -> forms.Form:
+@pytest.fixture(autouse=True)
+def runs(catalog: Catalog) -> None:
+    """Two open procedures."""
+    for id in ("run-1", "run-2"):
+        open_procedure(catalog, id, "backup", parameters={}, release="0.1.0")
+
+
+def _store(
+    catalog: Catalog, number: str, version: int, *, kind: str = "backup", procedure_id: str = "run-1"
+) -> forms.Form:
     with catalog.begin() as connection:
         return forms.store_form(
             connection,
             number=number,
-            kind="backup",
-            procedure_id="run-1",
-            facts={"judul": "Formulir"},
+            kind=kind,
+            procedure_id=procedure_id,
+            version=version,
+            facts={"judul": "Formulir", "versi": version},
             pdf_sha256="ab" * 32,
-            path=f"/formulir/{number}.pdf",
+            path=f"/formulir/{number}-{version}.pdf",
         )
 
 
-def test_a_form_is_recorded_and_a_correction_is_a_new_version(catalog: Catalog) -> None:
-    """The ledger names each by its number and hashes."""
-    open_procedure(catalog, "run-1", "backup", parameters={}, release="0.1.0")
-    first, second = _store(catalog, "001/FPB"), _store(catalog, "002/FPB")
-    assert (first.version, second.version) == (1, 2)
+def test_a_form_is_recorded_and_a_decision_makes_a_new_version(catalog: Catalog) -> None:
+    """The ledger names each version by its number and hashes."""
+    first, second = _store(catalog, "001/FPB", 1), _store(catalog, "001/FPB", 2)
     with catalog.read() as connection:
-        assert forms.get(connection, "001/FPB") == first
+        assert forms.find_version(connection, "backup", "run-1", 1) == first
+        assert forms.latest(connection, "backup", "run-1") == second
         assert forms.list_forms(connection, "run-1") == [first, second]
-        assert forms.find(connection, "003/FPB") is None
-        with pytest.raises(NotFoundError, match="no form has the number '003/FPB'"):
-            forms.get(connection, "003/FPB")
-        entry = connection.execute(select(schema.ledger).where(schema.ledger.c.sequence == 2)).one()
+        assert forms.find_version(connection, "backup", "run-1", 3) is None
+        assert forms.latest(connection, "restore", "run-1") is None
+        entry = connection.execute(select(schema.ledger).where(schema.ledger.c.sequence == 3)).one()
     assert (entry.kind, entry.procedure_id) == ("form.stored", "run-1")
     assert json.loads(entry.facts) == {
         "number": "001/FPB",
         "kind": "backup",
         "version": 1,
         "pdf_sha256": "ab" * 32,
-        "facts_sha256": digest({"judul": "Formulir"}),
+        "facts_sha256": digest({"judul": "Formulir", "versi": 1}),
     }
 
 
-def test_a_number_is_used_once(catalog: Catalog) -> None:
+@pytest.mark.parametrize(
+    ("number", "version", "procedure_id", "refusal"),
+    [
+        ("001/FPB", 2, "run-2", "the form number 001/FPB is taken"),
+        ("002/FPB", 2, "run-1", "the backup form of this procedure is 001/FPB version 1 already"),
+        ("001/FPB", 1, "run-1", "the backup form of this procedure is 001/FPB version 1 already"),
+    ],
+)
+def test_a_number_names_one_form_whose_versions_grow(
+    catalog: Catalog, number: str, version: int, procedure_id: str, refusal: str
+) -> None:
     """The earlier form is untouched."""
-    open_procedure(catalog, "run-1", "backup", parameters={}, release="0.1.0")
-    first = _store(catalog, "001/FPB")
-    with pytest.raises(ConflictError, match="the form number 001/FPB is taken; the earlier form is untouched"):
-        _store(catalog, "001/FPB")
+    first = _store(catalog, "001/FPB", 1)
+    with pytest.raises(ConflictError) as caught:
+        _store(catalog, number, version, procedure_id=procedure_id)
+    assert str(caught.value).startswith(f"{refusal}; the earlier form is untouched\nHINT: ")
     with catalog.read() as connection:
         assert forms.list_forms(connection, "run-1") == [first]
+        assert forms.list_forms(connection, "run-2") == []

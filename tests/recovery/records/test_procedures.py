@@ -101,9 +101,17 @@ def test_a_procedure_is_found_by_the_number_of_its_form(catalog: Catalog) -> Non
     """Officials know the number, not the id."""
     opened = _open(catalog, "r1")
     with catalog.begin() as connection:
-        store_form(
-            connection, number="001/FLR", kind="restore", procedure_id="r1", facts={}, pdf_sha256="ab", path="/f.pdf"
-        )
+        for version in (1, 2):
+            store_form(
+                connection,
+                number="001/FLR",
+                kind="restore",
+                procedure_id="r1",
+                version=version,
+                facts={},
+                pdf_sha256="ab",
+                path="/f.pdf",
+            )
         assert procedures.by_form(connection, "001/FLR") == opened
         assert procedures.by_form(connection, "002/FLR") is None
         with pytest.raises(NotFoundError, match="no procedure has the id 'r9'"):

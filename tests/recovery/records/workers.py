@@ -58,8 +58,9 @@ def number_ten_forms(url: str, number: int, barrier: Any) -> None:
                     number=next_number(
                         connection, "backup", "{sequence:03d}/{year}", datetime(2026, 11, 20, tzinfo=UTC)
                     ),
-                    kind="backup",
+                    kind=f"form-{form}",
                     procedure_id=f"run-{number}",
+                    version=1,
                     facts={},
                     pdf_sha256="",
                     path="",

@@ -174,13 +174,13 @@ def upgrade() -> None:
         sa.Column("number", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("procedure_id", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("facts", sa.Text(), nullable=False),
         sa.Column("pdf_sha256", sa.Text(), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["procedure_id"], ["procedures.id"], name=op.f("fk_forms_procedure_id")),
-        sa.PrimaryKeyConstraint("number", name=op.f("pk_forms")),
+        sa.PrimaryKeyConstraint("number", "version", name=op.f("pk_forms")),
         sa.UniqueConstraint("kind", "procedure_id", "version", name=op.f("uq_forms_kind_procedure_id_version")),
     )
     op.create_table(
