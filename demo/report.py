@@ -112,10 +112,10 @@ def _evidence(step_id: str, evidence: dict[str, Any]) -> list[str]:
             return [f"berhenti {format_moment(evidence['stopped_at'])}; tidak ada proses yang membuka data"]
         case "restore.5":
             return [f"{name}: {part['backup']}" for name, part in evidence["components"].items()] + [
-                f"bukti tenang dan penukaran {format_duration(evidence['seconds'])}"
+                f"bukti tenang dan penukaran {format_duration(evidence['milliseconds'] / 1000)}"
             ]
         case "restore.6":
-            return [f"{evidence['status']}, lama henti {format_duration(evidence['downtime_seconds'])}"]
+            return [f"{evidence['status']}, lama henti {format_duration(evidence['downtime_milliseconds'] / 1000)}"]
         case "restore.7":
             told = "terkirim" if evidence["notice"]["delivered"] else "GAGAL dikirim"
             return [f"formulir {evidence['form_number']}, pemberitahuan {told}"]

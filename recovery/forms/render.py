@@ -62,11 +62,11 @@ def render(facts: FormFacts) -> RenderedForm:
         compiler = typst.Compiler(
             str(TEMPLATES / "form.typ"), root=str(TEMPLATES), ignore_system_fonts=True, sys_inputs=inputs
         )
-        pdf = compiler.compile(format="pdf", pdf_standards=["a-3b"], timestamp=to_wib(facts.document.created_at))
+        pdf = compiler.compile(format="pdf", pdf_standards=["a-3b"], timestamp=to_wib(facts.document.created_at).replace(microsecond=0))
         if not isinstance(pdf, bytes):
             raise FormError("typst returned no single PDF", state="no form was written")
         found = json.loads(compiler.query("<signature-field>", field="value"))
-    except (typst.TypstError, RuntimeError) as error:
+    except (typst.TypstError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise FormError(
             f"typst could not render the form {facts.document.number}: {reason}",

@@ -1,0 +1,1 @@
+"""The `pulih` command: one file per verb."""

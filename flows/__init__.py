@@ -1,0 +1,1 @@
+"""The procedures: a flow body reads as the SOP, one line per step."""

@@ -1,0 +1,45 @@
+"""How a procedure ends: its record is closed, and the flow run's final state says the same in one word."""
+
+from typing import Any
+
+from prefect.states import Completed, Failed, State
+
+from blocks.installation import load_installation
+from recovery.procedures.conclude import (
+    conclude_backup,
+    conclude_cancelled,
+    conclude_rejected,
+    conclude_restore,
+    conclude_returned,
+)
+
+
+def backup_outcome(procedure_id: str) -> State[Any]:
+    """Close a reviewed backup. Failed when a component failed or the Kabid found the form not in order."""
+    conclusion = conclude_backup(load_installation(), procedure_id)
+    if conclusion.good:
+        return Completed(message=conclusion.sentence)
+    return Failed(name="Gagal", message=conclusion.sentence)
+
+
+def restore_outcome(procedure_id: str) -> State[Any]:
+    """Close an acknowledged restore. Failed when the old data had to be put back."""
+    conclusion = conclude_restore(load_installation(), procedure_id)
+    if conclusion.good:
+        return Completed(message=conclusion.sentence)
+    return Failed(name="Gagal", message=conclusion.sentence)
+
+
+def returned(procedure_id: str) -> State[Any]:
+    """Close a request that the Kadis returned; it is resubmitted as a new run."""
+    return Completed(name="Dikembalikan", message=conclude_returned(load_installation(), procedure_id).sentence)
+
+
+def rejected(procedure_id: str) -> State[Any]:
+    """Close a request that the Kabid rejected: "permintaan ditolak". The requester is told why."""
+    return Completed(name="Ditolak", message=conclude_rejected(load_installation(), procedure_id).sentence)
+
+
+def cancelled(procedure_id: str) -> State[Any]:
+    """Close a restore that the executor called off before the service was stopped."""
+    return Completed(name="Dibatalkan", message=conclude_cancelled(load_installation(), procedure_id).sentence)

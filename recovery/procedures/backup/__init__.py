@@ -1,0 +1,1 @@
+"""PROSEDUR BACK UP DATA: one module per step, numbered as in the SOP."""

@@ -1,0 +1,120 @@
+"""Step 2: "Memastikan proses back up berhasil dilakukan"."""
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from recovery.crypto import read_identity
+from recovery.errors import ProcedureError, VerificationError, VerificationFailedError
+from recovery.installation import Installation, remove_tree
+from recovery.procedures.backup.b1_back_up import RUN_IDENTITY
+from recovery.quality.verdict import Verdict
+from recovery.records import backups
+from recovery.records.steps import StepResult
+from recovery.sources.base import Fingerprint
+from recovery.stream import PartDigests, decrypt
+
+logger = logging.getLogger(__name__)
+
+QUALITY = "quality.json"
+
+
+def verify(
+    installation: Installation,
+    procedure_id: str,
+    component: str,
+    report: Callable[[Verdict], None] = lambda verdict: None,
+) -> StepResult:
+    """Given a dumped component, restore the staged bytes into a scratch copy and judge that copy.
+
+    The copy's fingerprint, taken by the same code as the dump's, must equal it; Great Expectations judges structure,
+    counts, fingerprints and the owner's own suite. `report` gets the verdict, good or bad, for people to read.
+    Raises VerificationFailedError (the backup is bad) or VerificationError (the checker could not look).
+    """
+    backup = _staged(installation, procedure_id, component)
+    staging = Path(backup.staging)
+    directory = installation.scratch(procedure_id, component)
+    try:
+        verdict = judge_staged(installation, component, backup.facts, staging, directory, backup.moment)
+    finally:
+        # Plain data must not outlive the proof.
+        remove_tree(directory)
+    quality = json.dumps(verdict.to_json(), ensure_ascii=False, indent=1, sort_keys=True)
+    (staging / QUALITY).write_text(quality, encoding="utf-8")
+    report(verdict)
+    if verdict.state != "pass":
+        with installation.catalog.begin() as connection:
+            backups.mark_failed(connection, backup.id, verdict.state, {"quality": verdict.to_json()})
+        raise _refusal(component, verdict)
+    logger.info("verified %s: %s checks passed", component, len(verdict.checks))
+    return StepResult(
+        evidence={
+            "backup_id": backup.id,
+            "verdict": verdict.state,
+            "checks": verdict.counts,
+            "judged_at": verdict.judged_at,
+        },
+        changes=[lambda connection: backups.mark_verified(connection, backup.id, {"quality": verdict.to_json()})],
+    )
+
+
+def judge_staged(
+    installation: Installation,
+    component: str,
+    facts: dict[str, Any],
+    staging: Path,
+    directory: Path,
+    moment: str,
+) -> Verdict:
+    """Given staged bytes and what was recorded of their dump, load them in scratch and return the verdict."""
+    _application, settings = installation.component(component)
+    identity = read_identity((staging / RUN_IDENTITY).read_bytes(), "of this run")
+    expected = Fingerprint.from_json(facts["fingerprint"])
+    scratch = installation.source(component).scratch(directory)
+    copy = scratch.beside("proof")
+    with scratch.load(copy) as load, (staging / facts["file"]).open("rb", buffering=0) as staged:
+        decrypt(staged.readinto, load.write, identity, PartDigests(**facts["digests"]))
+        load.finish()
+    return judge_copy(scratch, copy, expected, settings.suite, moment, directory)
+
+
+def judge_copy(scratch: Any, copy: str, expected: Fingerprint, suite: str, moment: str, directory: Path) -> Verdict:
+    """Given a loaded copy, measure it with the source's own code and let Great Expectations judge it."""
+    from recovery.quality.judge import judge
+
+    return judge(
+        scratch.judge_url(copy, directory),
+        expected,
+        scratch.fingerprint(copy),
+        suite=Path(suite) if suite else None,
+        moment=datetime.fromisoformat(moment),
+    )
+
+
+def _staged(installation: Installation, procedure_id: str, component: str) -> backups.Backup:
+    with installation.catalog.read() as connection:
+        backup = backups.of_procedure(connection, procedure_id, component)
+    if backup is None:
+        raise ProcedureError(
+            f"{component} has no dump to verify", state="nothing was verified", hint="retry the run: step 1 comes first"
+        )
+    return backup
+
+
+def _refusal(component: str, verdict: Verdict) -> VerificationFailedError | VerificationError:
+    worst = [check for check in verdict.checks if check.state == verdict.state][:3]
+    named = "; ".join(f"{check.object}: {check.name}" for check in worst)
+    if verdict.state == "fail":
+        return VerificationFailedError(
+            f"the backup of {component} is bad ({named})",
+            state="it got no name and was not stored; earlier backups are untouched",
+            hint="read the verdict on the Artifacts page, mend the cause and start a backup with 'Mengulang'",
+        )
+    return VerificationError(
+        f"the backup of {component} could not be judged ({named})",
+        state="nothing is known about it, so it was not stored; earlier backups are untouched",
+        hint="mend what kept the checker from looking and start a backup with 'Mengulang'",
+    )

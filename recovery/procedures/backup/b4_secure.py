@@ -1,0 +1,93 @@
+"""Step 4: "Mengamankan hasil backup"."""
+
+import logging
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from recovery.errors import ProcedureError
+from recovery.installation import RELEASE, Installation
+from recovery.manifest import Manifest, Part
+from recovery.procedures.backup.b1_back_up import RUN_IDENTITY
+from recovery.procedures.backup.b2_verify import QUALITY
+from recovery.records import backups, procedures
+from recovery.records.steps import StepResult
+from recovery.sets import put_set, read_back, set_prefix
+from recovery.stream import PartDigests
+
+logger = logging.getLogger(__name__)
+
+
+def secure(installation: Installation, procedure_id: str, component: str) -> StepResult:
+    """Given a named backup, put the proven bytes and their signed manifest into every store, and read them back.
+
+    The manifest is built from records alone, so that a killed try is repeated with identical bytes; it is put last
+    and is the commit. Only then is the run's own identity destroyed: from here on only the lasting keys open the set.
+    """
+    with installation.catalog.read() as connection:
+        backup = backups.of_procedure(connection, procedure_id, component)
+        procedure = procedures.get(connection, procedure_id)
+    if backup is None or backup.name is None:
+        raise ProcedureError(
+            f"the backup of {component} has no name", state="it is not stored", hint="retry the run: step 3 comes first"
+        )
+    schedule = procedure.parameters["schedule"]
+    staging = Path(backup.staging)
+    manifest = build_manifest(backup, schedule, procedure_id, staging)
+    prefix = set_prefix(backup.unit, backup.application, backup.name)
+    staged = {part.file: staging / part.file for part in manifest.parts}
+    locations = []
+    for store_name in filter(None, (schedule["store"], schedule["offsite_store"])):
+        store = installation.store(store_name)
+        put_set(store, prefix, staged, manifest, installation.signer)
+        read_back(store, prefix, manifest)
+        locations.append({"store": store_name, "location": store.location(prefix)})
+        logger.info("secured %s in %s", backup.name, store_name)
+    (staging / RUN_IDENTITY).unlink(missing_ok=True)
+    return StepResult(
+        evidence={
+            "backup_id": backup.id,
+            "locations": locations,
+            "manifest_sha256": manifest.sha256,
+            "retention_until": manifest.retention_until,
+            "recipients": manifest.recipients,
+        },
+        changes=[
+            lambda connection: backups.mark_secured(
+                connection, backup.id, manifest.sha256, [place["store"] for place in locations], manifest.retention_until
+            )
+        ],
+    )
+
+
+def build_manifest(backup: backups.Backup, schedule: dict[str, Any], procedure_id: str, staging: Path) -> Manifest:
+    """Given a named backup and its procedure's schedule, return the manifest; equal records give equal bytes."""
+    facts = backup.facts
+    quality = (staging / QUALITY).read_bytes()
+    moment = datetime.fromisoformat(backup.moment)
+    return Manifest(
+        backup_id=backup.id,
+        name=str(backup.name),
+        application=backup.application,
+        component=backup.component,
+        kind=backup.kind,
+        unit=backup.unit,
+        moment=backup.moment,
+        procedure_id=procedure_id,
+        schedule_number=schedule["number"],
+        release=RELEASE,
+        parts=(
+            Part.encrypted(facts["file"], "data", PartDigests(**facts["digests"])),
+            Part.plain(QUALITY, "quality", quality),
+        ),
+        tools=facts["tools"],
+        target=facts["target"],
+        snapshot=facts["snapshot"],
+        fingerprint=facts["fingerprint"],
+        verdict=backup.verdict,
+        recipients=facts["recipients"],
+        retention_until=(moment + timedelta(days=schedule["retention_days"])).isoformat(timespec="microseconds"),
+        warnings=facts["warnings"],
+    )
+
+

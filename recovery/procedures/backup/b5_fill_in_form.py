@@ -1,0 +1,13 @@
+"""Step 5: "Mengisi formulir pelaksanaan back up"."""
+
+from recovery.installation import Installation
+from recovery.procedures.documents import issue_backup_form
+from recovery.records.steps import StepResult
+
+
+def fill_in_form(installation: Installation, procedure_id: str) -> StepResult:
+    """Issue one form for every component of the run, failures included; then remove what was only needed until here."""
+    issued = issue_backup_form(installation, procedure_id, version=1)
+    # The form is the first thing that relies on the sets alone: staging and the run's identities can go.
+    installation.sweep(procedure_id)
+    return StepResult(evidence={"form_number": issued.number, "form_sha256": issued.pdf_sha256})

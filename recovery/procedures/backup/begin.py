@@ -1,0 +1,82 @@
+"""Opening a backup procedure: which schedule, which components, routine or out of schedule."""
+
+from typing import Any
+
+from recovery.errors import ConfigurationError, NotFoundError
+from recovery.installation import RELEASE, Installation
+from recovery.records import procedures, steps
+
+
+def begin_backup(
+    installation: Installation,
+    procedure_id: str,
+    *,
+    schedule_name: str,
+    routine: bool,
+    reason: str = "",
+    cites: str = "",
+) -> dict[str, Any]:
+    """Given a schedule, open the backup procedure (again, after a suspend or retry) and return its plain data.
+
+    `routine` says that the schedule itself started the run; otherwise the SOP's form wants a reason. `cites` names the
+    form of an earlier run whose failed components are backed up again. Returns {"id", "components", "parallel"}.
+    Raises NotFoundError for an unknown schedule or form, ConfigurationError for a missing reason.
+    """
+    schedule = installation.schedule(schedule_name)
+    if not routine and not reason.strip() and not cites:
+        raise ConfigurationError(
+            "a backup out of schedule needs a reason",
+            state="nothing was backed up",
+            hint="start it again and fill in 'Alasan di luar jadwal'",
+        )
+    components = [
+        f"{name}/{component.name}"
+        for name in schedule.applications
+        for component in installation.application(name).components
+    ]
+    if cites:
+        components = _failed_components(installation, cites, components)
+    procedure = procedures.open_procedure(
+        installation.catalog,
+        procedure_id,
+        "backup",
+        schedule=schedule_name,
+        parameters={
+            "schedule": schedule.model_dump(),
+            "components": components,
+            "routine": routine,
+        },
+        reason=reason.strip(),
+        cites=cites,
+        release=RELEASE,
+    )
+    return {
+        "id": procedure.id,
+        "components": procedure.parameters["components"],
+        "parallel": procedure.parameters["schedule"]["parallel"],
+    }
+
+
+def _failed_components(installation: Installation, cites: str, components: list[str]) -> list[str]:
+    with installation.catalog.read() as connection:
+        cited = procedures.by_form(connection, cites)
+        if cited is None or cited.kind != "backup":
+            raise NotFoundError(
+                f"no backup form has the number {cites!r}",
+                state="nothing was backed up",
+                hint="copy the number from the form of the run that failed; `pulih backups` lists them",
+            )
+        secured = {
+            row.component
+            for row in steps.list_steps(connection, cited.id)
+            if row.step_id == "backup.4" and row.state == "done"
+        }
+    failed = [component for component in cited.parameters["components"] if component not in secured]
+    again = [component for component in failed if component in components]
+    if not again:
+        raise ConfigurationError(
+            f"nothing failed under {cites} that this schedule still names",
+            state="nothing was backed up",
+            hint="start a backup out of schedule with a reason instead",
+        )
+    return again

@@ -1,0 +1,139 @@
+"""The facts of Formulir Pelaksanaan Back Up Data, from the records."""
+
+from typing import Any
+
+from recovery.forms import backup as form_of_backup
+from recovery.forms.backup import FAILED, SUCCEEDED, UNKNOWN, BackupAsset, BackupForm, BackupReview
+from recovery.forms.model import Document, FormFacts, mask_nik
+from recovery.installation import Installation
+from recovery.procedures.people import approval_of, signer
+from recovery.records import backups, procedures, steps
+from recovery.records.backups import Backup
+from recovery.records.steps import StepRow
+from recovery.sop import step
+
+KEY_HOLDERS = "Pelaksana (kunci operasional); kunci cadangan disimpan dalam amplop tersegel (escrow)"
+
+
+def backup_facts(installation: Installation, procedure_id: str, document: Document) -> FormFacts:
+    """Given a backup procedure, return the facts of its form: every component, failures included."""
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        rows = steps.list_steps(connection, procedure_id)
+        made = {backup.key: backup for backup in backups.list_of_procedure(connection, procedure_id)}
+        reviewer, approval, decision = approval_of(connection, procedure_id, "backup.6")
+        schedule = procedure.parameters["schedule"]
+        executor = signer(connection, schedule["executor"])
+        if approval is None:
+            reviewer = signer(connection, schedule["reviewer"])
+    components = procedure.parameters["components"]
+    ended = [row.ended_at for row in rows if row.component and row.ended_at]
+    return form_of_backup.build(
+        document,
+        BackupForm(
+            schedule=f"{schedule['number']} ({schedule['period']})",
+            routine=procedure.parameters["routine"],
+            reason=_reason(procedure.reason, procedure.cites),
+            started_at=procedure.opened_at,
+            ended_at=max(ended, default=procedure.opened_at),
+            execution_id=procedure_id,
+            assets=tuple(_asset(installation, key, made.get(key), rows) for key in components),
+            problems="\n".join(_warnings(key, made[key]) for key in components if key in made and _warnings(key, made[key])),
+            follow_up="Komponen yang gagal diulang dengan menyebut nomor formulir ini."
+            if any(_failed_step(rows, key) for key in components)
+            else "",
+            executor=executor,
+            reviewer=reviewer,
+            review=BackupReview(**_review(decision), approval=approval),
+        ),
+    )
+
+
+def _asset(installation: Installation, key: str, backup: Backup | None, rows: list[StepRow]) -> BackupAsset:
+    application, component = installation.component(key)
+    identity: dict[str, Any] = {
+        "application": application.title,
+        "owner_unit": application.owner_unit_title,
+        "server": installation.host_of(application).title(),
+        "component": component.title or component.name,
+        "location": component.path,
+        "data_kind": component.data_kind,
+        "classification": application.classification,
+        "personal_data": application.personal_data,
+    }
+    failed = _failed_step(rows, key)
+    if backup is None or backup.state != "secured":
+        unknown = backup is not None and backup.verdict == "error"
+        return BackupAsset(
+            **identity,
+            status=UNKNOWN if unknown else FAILED,
+            failure=_failure(failed),
+            verification=_checks(backup),
+        )
+    evidence = {row.step_id: row.evidence or {} for row in rows if row.component == key}
+    locations = [place["location"] for place in evidence["backup.4"]["locations"]]
+    totals = backup.facts["fingerprint"]["totals"]
+    digests = backup.facts["digests"]
+    return BackupAsset(
+        **identity,
+        source_version=" ".join(f"{tool} {version}" for tool, version in sorted(backup.facts["tools"].items())),
+        status=SUCCEEDED,
+        name=backup.name or "",
+        size=digests["cipher_size"],
+        objects=totals["rows"],
+        objects_unit=f"baris dalam {totals['objects']} tabel" if backup.kind == "sqlite" else "berkas dan direktori",
+        sha256=digests["cipher_sha256"],
+        verification=_checks(backup),
+        test_restore="Dimuat ke salinan uji dari berkas yang sama dengan yang disimpan: LULUS",
+        main_location=locations[0],
+        offsite_location=locations[1] if len(locations) > 1 else "",
+        encryption=f"age (X25519), {len(backup.facts['recipients'])} penerima",
+        key_holders=KEY_HOLDERS,
+        retention_until=backup.retention_until or "",
+    )
+
+
+def _checks(backup: Backup | None) -> str:
+    quality = backup.facts.get("quality") if backup else None
+    if not quality:
+        return ""
+    counts = quality["counts"]
+    return (
+        f"Great Expectations dan sidik digital: {counts['checks']} pemeriksaan, {counts['pass']} lulus, "
+        f"{counts['fail']} gagal, {counts['error']} tidak dapat diperiksa, {counts['warning']} peringatan"
+    )
+
+
+def _failed_step(rows: list[StepRow], key: str) -> StepRow | None:
+    failed = [row for row in rows if row.component == key and row.state == "failed"]
+    return failed[0] if failed else None
+
+
+def _failure(failed: StepRow | None) -> str:
+    if failed is None:
+        return "tidak selesai"
+    # The technical text is the system's own and English; a file's name in it might look like a NIK.
+    return mask_nik(f"langkah {step(failed.step_id).number} gagal (pesan sistem: {failed.error})")
+
+
+def _warnings(key: str, backup: Backup) -> str:
+    warnings = backup.facts.get("warnings", [])
+    return mask_nik(f"{key}: " + "; ".join(warnings)) if warnings else ""
+
+
+def _reason(reason: str, cites: str) -> str:
+    return "; ".join(filter(None, (reason, f"mengulang komponen yang gagal pada formulir {cites}" if cites else "")))
+
+
+def _review(decision: dict[str, Any]) -> dict[str, Any]:
+    if not decision:
+        return {}
+    answers = decision["answers"]
+    return {
+        "on_schedule": answers["sesuai_jadwal"] == "ya",
+        "verified": answers["berhasil_diverifikasi"] == "ya",
+        "named": answers["nama_sesuai"] == "ya",
+        "secured": answers["tersimpan_aman"] == "ya",
+        "conclusion": decision["decision"],
+        "note": mask_nik(decision["note"]),
+    }

@@ -1,0 +1,107 @@
+"""Ending a procedure: its record is closed, leftovers are removed, and the ledger's head is written to the stores."""
+
+from dataclasses import dataclass
+
+from recovery.calendar import format_duration
+from recovery.installation import Installation
+from recovery.procedures.informing import inform_requester
+from recovery.procedures.restore.r6_start_service import SUCCEEDED
+from recovery.procedures.restore.rehearsal import copy_label
+from recovery.records import approvals, backups, journal, ledger, procedures, steps
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """How a procedure ended: whether well, and one Indonesian sentence for the dashboard."""
+
+    good: bool
+    sentence: str
+
+
+def conclude_backup(installation: Installation, procedure_id: str) -> Conclusion:
+    """Close a reviewed backup. It ended well when every component is secured and the Kabid found the form in order."""
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        review = steps.evidence_of(connection, procedure_id, "backup.6") or {}
+        secured = {
+            backup.key for backup in backups.list_of_procedure(connection, procedure_id) if backup.state == "secured"
+        }
+    failed = [component for component in procedure.parameters["components"] if component not in secured]
+    accepted = review["decision"] == "sesuai"
+    if failed:
+        sentence = f"Gagal untuk {', '.join(failed)}; lihat formulir {review['form_number']}."
+    elif not accepted:
+        sentence = f"Formulir {review['form_number']} dinyatakan tidak sesuai oleh Kabid: {review['note']}"
+    else:
+        sentence = f"{len(secured)} komponen dicadangkan, diverifikasi, dan diamankan. Formulir {review['form_number']}."
+    good = accepted and not failed
+    return _close(installation, procedure_id, "berhasil" if good else "gagal", Conclusion(good, sentence))
+
+
+def conclude_restore(installation: Installation, procedure_id: str) -> Conclusion:
+    """Close an acknowledged restore. It ended well when the new data is live."""
+    with installation.catalog.read() as connection:
+        started = steps.evidence_of(connection, procedure_id, "restore.6") or {}
+        receipt = steps.evidence_of(connection, procedure_id, "restore.8") or {}
+    good = started["status"] == SUCCEEDED
+    if not good:
+        _discard_copies(installation, procedure_id)
+    sentence = (
+        f"Data dipulihkan, lama henti {format_duration(started['downtime_milliseconds'] / 1000)}; pemohon menyatakan {receipt['decision']}."
+        if good
+        else f"Tidak berhasil ({started['status']}): data lama tetap dipakai, layanan berjalan."
+    )
+    return _close(installation, procedure_id, started["status"], Conclusion(good, sentence))
+
+
+def conclude_returned(installation: Installation, procedure_id: str) -> Conclusion:
+    """Close a request that the Kadis returned, and tell the requester why."""
+    return _refused(installation, procedure_id, "restore.2", "dikembalikan", "Permintaan dikembalikan")
+
+
+def conclude_rejected(installation: Installation, procedure_id: str) -> Conclusion:
+    """Close a request that the Kabid rejected, and tell the requester why."""
+    return _refused(installation, procedure_id, "restore.3", "ditolak", "Permintaan ditolak")
+
+
+def conclude_cancelled(installation: Installation, procedure_id: str) -> Conclusion:
+    """Close a restore that the executor called off before the service was stopped, and tell the requester why."""
+    _discard_copies(installation, procedure_id)
+    return _refused(installation, procedure_id, "restore.start", "dibatalkan", "Restore dibatalkan")
+
+
+def _refused(installation: Installation, procedure_id: str, step_id: str, outcome: str, words: str) -> Conclusion:
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        decision = approvals.decision_of(connection, procedure_id, step_id)
+    reason = decision.note if decision else ""
+    if procedure.state == "open":
+        inform_requester(
+            installation,
+            procedure,
+            step_id,
+            subject=f"{words}: restore {procedure.application}",
+            body=f"{words}. Alasan: {reason}\nTidak ada data atau layanan yang diubah.",
+        )
+    return _close(installation, procedure_id, outcome, Conclusion(True, f"{words}. Alasan: {reason}"))
+
+
+def _discard_copies(installation: Installation, procedure_id: str) -> None:
+    """Remove the copies that this procedure loaded beside live data and did not make live."""
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        kept = {entry.component for entry in journal.entries(connection, procedure_id) if entry.state == "kept"}
+    for component in installation.application(procedure.application).components:
+        key = f"{procedure.application}/{component.name}"
+        if key not in kept:
+            source = installation.source(key)
+            source.discard(source.beside(copy_label(procedure_id)))
+
+
+def _close(installation: Installation, procedure_id: str, outcome: str, conclusion: Conclusion) -> Conclusion:
+    installation.sweep(procedure_id)
+    procedures.close_procedure(installation.catalog, procedure_id, outcome)
+    # After closing, so that the head that lies in the stores covers the whole procedure.
+    for store_name in sorted(installation.stores):
+        ledger.anchor(installation.catalog, installation.store(store_name), installation.signer)
+    return conclusion

@@ -1,0 +1,59 @@
+"""Telling the requester something, and recording whether it arrived."""
+
+import logging
+from typing import Any
+
+from recovery.errors import KeyMissingError, NoticeError
+from recovery.installation import Installation
+from recovery.notifying import send
+from recovery.records import notices, officials
+from recovery.records.procedures import Procedure
+from recovery.secrets import resolve
+
+logger = logging.getLogger(__name__)
+
+
+def inform_requester(
+    installation: Installation, procedure: Procedure, step_id: str, *, subject: str, body: str
+) -> dict[str, Any]:
+    """Given a text for the requester of a restore, send it to his contact and the office's targets; record the result.
+
+    Returns {"recipient", "delivered", "channels", "detail"}. Never raises for a failed delivery: it is recorded, and
+    the procedure goes on.
+    """
+    with installation.catalog.read() as connection:
+        requester = officials.get(connection, procedure.parameters["request"]["nip_pemohon"])
+    references = [reference for reference in (requester.contact, *installation.office.notice_targets) if reference]
+    results = [_deliver(reference, subject, body) for reference in references]
+    delivered = any(result == "" for result in results)
+    if not references:
+        results = ["no contact is configured"]
+    with installation.catalog.begin() as connection:
+        for reference, trouble in zip(references or ["-"], results, strict=True):
+            notices.record_notice(
+                connection,
+                procedure_id=procedure.id,
+                step_id=step_id,
+                recipient=requester.nip,
+                channel=reference,
+                subject=subject,
+                delivered=trouble == "",
+                detail=trouble,
+            )
+    return {
+        "recipient": requester.nip,
+        "name": requester.name,
+        "delivered": delivered,
+        "channels": references,
+        "detail": "; ".join(filter(None, results)),
+    }
+
+
+def _deliver(reference: str, subject: str, body: str) -> str:
+    """Send to one target; return "" or what went wrong."""
+    try:
+        send(resolve(reference).decode(), subject, body)
+    except (NoticeError, KeyMissingError) as error:
+        logger.warning("a notice was not delivered to %s: %s", reference, error.message)
+        return error.message
+    return ""

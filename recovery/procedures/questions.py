@@ -1,0 +1,265 @@
+"""What each deciding official is asked: the document shown, the choices, who may answer, and what the answer binds.
+
+A question is made from records only, so that asking again after a restart of the flow asks the same.
+"""
+
+from typing import Any
+
+from recovery.calendar import format_bytes, format_duration, format_moment, format_number
+from recovery.errors import ProcedureError
+from recovery.installation import Installation
+from recovery.procedures.restore.plan import approved_plan, make_plan
+from recovery.records import approvals, backups, forms, officials, procedures, steps
+from recovery.records.approvals import Question
+from recovery.sop import EXECUTOR_START, EXECUTOR_START_TITLE, step
+
+Rows = list[list[str]]
+
+REQUESTER_EXCLUDED = "Pemohon tidak boleh memutuskan permintaannya sendiri."
+EXECUTOR_EXCLUDED = "Pelaksana tidak boleh memeriksa pekerjaannya sendiri."
+DISPOSER_EXCLUDED = "Pejabat yang mendisposisi tidak boleh memverifikasi."
+VERIFIER_EXCLUDED = "Pejabat yang memverifikasi tidak boleh melaksanakan."
+
+
+def question_of(installation: Installation, procedure_id: str, step_id: str) -> Question:
+    """Given a deciding step of a procedure, return its question. Raises ProcedureError for a step nobody decides."""
+    questions = {
+        "backup.6": _review,
+        "restore.2": _disposition,
+        "restore.3": _verification,
+        EXECUTOR_START: _start,
+        "restore.8": _acknowledgement,
+    }
+    if step_id not in questions:
+        raise ProcedureError(f"step {step_id} is not decided by an official", state="nothing was asked")
+    return questions[step_id](installation, procedure_id)
+
+
+def _review(installation: Installation, procedure_id: str) -> Question:
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        form = steps.evidence_of(connection, procedure_id, "backup.5") or {}
+        made = {backup.key: backup for backup in backups.list_of_procedure(connection, procedure_id)}
+        errors = {row.component: row.error for row in steps.list_steps(connection, procedure_id) if row.error}
+    schedule = procedure.parameters["schedule"]
+    results: Rows = []
+    for component in procedure.parameters["components"]:
+        backup = made.get(component)
+        if backup is not None and backup.state == "secured":
+            totals = backup.facts["fingerprint"]["totals"]
+            results.append(
+                [component, f"Berhasil – {backup.name}, {format_number(totals['rows'])} objek, terverifikasi dan diamankan"]
+            )
+        else:
+            results.append([component, f"GAGAL – {errors.get(component, 'tidak selesai')}"])
+    document = {
+        "judul": "Formulir Pelaksanaan Back Up Data",
+        "langkah": step("backup.6").title,
+        "bagian": [
+            {
+                "judul": "Identitas",
+                "baris": [
+                    ["Nomor formulir", form.get("form_number", "")],
+                    ["Jadwal (dasar)", schedule["number"]],
+                    ["Jenis", "Rutin" if procedure.parameters["routine"] else f"Di luar jadwal: {procedure.reason}"],
+                    ["Waktu mulai", format_moment(procedure.opened_at)],
+                    ["SHA-256 formulir", form.get("form_sha256", "")],
+                ],
+            },
+            {"judul": "Hasil", "baris": results},
+        ],
+    }
+    return Question(
+        procedure_id=procedure_id,
+        step_id="backup.6",
+        roles=("kabid",),
+        document=document,
+        choices=("sesuai", "tidak sesuai"),
+        refusals=("tidak sesuai",),
+        excluded={schedule["executor"]: EXECUTOR_EXCLUDED},
+        binding={"form_sha256": form.get("form_sha256", "")},
+    )
+
+
+def _disposition(installation: Installation, procedure_id: str) -> Question:
+    request, rows = _request_rows(installation, procedure_id)
+    return Question(
+        procedure_id=procedure_id,
+        step_id="restore.2",
+        roles=("kadis",),
+        document={
+            "judul": "Disposisi permintaan restore data",
+            "langkah": step("restore.2").title,
+            "bagian": [{"judul": "Permintaan", "baris": rows}],
+        },
+        choices=("diteruskan", "dikembalikan"),
+        refusals=("dikembalikan",),
+        excluded={request["nip_pemohon"]: REQUESTER_EXCLUDED},
+        binding=_request_binding(installation, procedure_id),
+    )
+
+
+def _verification(installation: Installation, procedure_id: str) -> Question:
+    request, rows = _request_rows(installation, procedure_id)
+    plan = make_plan(installation, procedure_id)
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        disposition = approvals.decision_of(connection, procedure_id, "restore.2")
+    application = installation.application(procedure.application)
+    unit = procedure.parameters["requester_unit"]
+    owns = unit == application.owner_unit
+    found = [
+        ["Unit pemilik data", application.owner_unit_title],
+        ["Unit pemohon", f"{unit} – {'sama dengan pemilik data' if owns else 'BUKAN pemilik data'}"],
+        ["Klasifikasi", application.classification],
+        ["Data pribadi menurut inventaris", application.personal_data],
+        ["Data pribadi menurut pemohon", request["data_pribadi"]],
+    ]
+    chosen = [
+        [
+            component,
+            f"{backup['name']} – titik pulih {format_moment(backup['moment'])}, "
+            f"{format_number(backup['totals']['rows'])} objek, {format_bytes(backup['totals']['bytes'])}, terverifikasi",
+        ]
+        for component, backup in plan.backups.items()
+    ]
+    excluded = {request["nip_pemohon"]: REQUESTER_EXCLUDED}
+    if disposition is not None and not installation.office.approvals.small_office:
+        excluded[disposition.nip] = DISPOSER_EXCLUDED
+    return Question(
+        procedure_id=procedure_id,
+        step_id="restore.3",
+        roles=("kabid",),
+        document={
+            "judul": "Verifikasi jenis dan kewenangan data",
+            "langkah": step("restore.3").title,
+            "bagian": [
+                {"judul": "Permintaan", "baris": rows},
+                {"judul": "Temuan sistem", "baris": found},
+                {"judul": "Cadangan yang akan dipakai", "baris": chosen},
+            ],
+            "rencana": plan.backups,
+        },
+        choices=("disetujui", "ditolak"),
+        refusals=("ditolak",),
+        excluded=excluded,
+        binding=plan.binding,
+    )
+
+
+def _start(installation: Installation, procedure_id: str) -> Question:
+    request, _rows = _request_rows(installation, procedure_id)
+    plan = approved_plan(installation, procedure_id)
+    with installation.catalog.read() as connection:
+        verified = steps.evidence_of(connection, procedure_id, "restore.3") or {}
+        ended = steps.find(connection, procedure_id, "restore.3")
+    rehearsal = verified["rehearsal"]
+    moments = [backup["moment"] for backup in plan.backups.values()]
+    document = {
+        "judul": EXECUTOR_START_TITLE,
+        "langkah": f"Sebelum langkah {step('restore.4').title}",
+        "bagian": [
+            {
+                "judul": "Hasil gladi (uji muat di samping data yang sedang dipakai)",
+                "baris": [
+                    [
+                        component,
+                        f"{result['name']} – LULUS, {format_number(result['checks']['checks'])} pemeriksaan, "
+                        f"{format_duration(result['milliseconds'] / 1000)}; {_against_live(result)}",
+                    ]
+                    for component, result in rehearsal.items()
+                ],
+            },
+            {
+                "judul": "Yang perlu diketahui sebelum memulai",
+                "baris": [
+                    [
+                        "Data yang akan hilang",
+                        f"semua yang masuk sesudah {format_moment(min(moments))}; data sekarang disimpan sebagai salinan pengaman",
+                    ],
+                    ["Perkiraan lama henti", "beberapa detik: menghentikan layanan, menukar data, menjalankan layanan"],
+                    ["Waktu henti yang diizinkan", request["waktu_henti"]],
+                    ["Gladi selesai", format_moment(ended.ended_at) if ended and ended.ended_at else ""],
+                ],
+            },
+        ],
+    }
+    return Question(
+        procedure_id=procedure_id,
+        step_id=EXECUTOR_START,
+        roles=("pelaksana",),
+        document=document,
+        choices=("mulai", "batalkan"),
+        refusals=("batalkan",),
+        excluded={request["nip_pemohon"]: REQUESTER_EXCLUDED, verified["official"]: VERIFIER_EXCLUDED},
+        binding=plan.binding,
+    )
+
+
+def _acknowledgement(installation: Installation, procedure_id: str) -> Question:
+    request, _rows = _request_rows(installation, procedure_id)
+    with installation.catalog.read() as connection:
+        informed = steps.evidence_of(connection, procedure_id, "restore.7") or {}
+        started = steps.evidence_of(connection, procedure_id, "restore.6") or {}
+        form = forms.latest(connection, "restore", procedure_id)
+    document = {
+        "judul": "Tanda terima status aduan kerusakan data",
+        "langkah": step("restore.8").title,
+        "bagian": [
+            {
+                "judul": "Hasil",
+                "baris": [
+                    ["Nomor formulir", informed.get("form_number", "")],
+                    ["Status", str(started.get("status", ""))],
+                    ["Aplikasi", request["aplikasi"]],
+                    ["Layanan aktif kembali", format_moment(started.get("started_at"))],
+                ],
+            }
+        ],
+    }
+    return Question(
+        procedure_id=procedure_id,
+        step_id="restore.8",
+        roles=("pemohon",),
+        only=(request["nip_pemohon"],),
+        document=document,
+        choices=("sesuai", "tidak sesuai"),
+        refusals=("tidak sesuai",),
+        binding={"form_number": form.number if form else ""},
+        receipt_code=True,
+    )
+
+
+def _request_rows(installation: Installation, procedure_id: str) -> tuple[dict[str, Any], Rows]:
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        evidence = steps.evidence_of(connection, procedure_id, "restore.1") or {}
+        requester = officials.get(connection, procedure.parameters["request"]["nip_pemohon"])
+    request = procedure.parameters["request"]
+    return request, [
+        ["Nomor formulir", evidence.get("form_number", "")],
+        ["Surat", f"{request['nomor_surat']} tanggal {request['tanggal_surat']}"],
+        ["Pemohon", f"{requester.name}, NIP {requester.nip}, {requester.title}"],
+        ["Aplikasi", request["aplikasi"]],
+        ["Uraian kerusakan", request["uraian_kerusakan"]],
+        ["Waktu kejadian", request["waktu_kejadian"]],
+        ["Titik pulih yang diminta", request["titik_pulih"] or "cadangan terbaru yang terverifikasi"],
+        ["Dasar kewenangan", request["dasar_kewenangan"]],
+        ["Urgensi", request["urgensi"]],
+        ["SHA-256 surat", evidence.get("letter_sha256", "")],
+    ]
+
+
+def _request_binding(installation: Installation, procedure_id: str) -> dict[str, Any]:
+    with installation.catalog.read() as connection:
+        evidence = steps.evidence_of(connection, procedure_id, "restore.1") or {}
+    return {"request_hash": evidence.get("request_hash", "")}
+
+
+def _against_live(result: dict[str, Any]) -> str:
+    """What the executor compares: objects in the backup and in the data as it is now."""
+    backed_up = format_number(result["totals"]["rows"])
+    live = result["live"]
+    if "unreadable" in live:
+        return f"cadangan {backed_up} objek, data sekarang tidak terbaca"
+    return f"cadangan {backed_up} objek, data sekarang {format_number(live['totals']['rows'])} objek"

@@ -1,0 +1,34 @@
+"""Opening a restore procedure, and ending it before anything was touched."""
+
+from typing import Any
+
+from recovery.errors import NotFoundError
+from recovery.installation import RELEASE, Installation
+from recovery.procedures.restore.request_form import RestoreRequest
+from recovery.records import officials, procedures
+
+
+def begin_restore(installation: Installation, procedure_id: str, request: RestoreRequest) -> dict[str, Any]:
+    """Given the requester's form, open the restore procedure (again, after a suspend or retry).
+
+    Returns {"id", "application"}. Raises NotFoundError for an unknown application or requester, ConflictError when
+    another restore of this application is open.
+    """
+    application = installation.application(request.aplikasi)
+    with installation.catalog.read() as connection:
+        requester = officials.get(connection, request.nip_pemohon)
+    if requester is None or "pemohon" not in requester.roles:
+        raise NotFoundError(
+            f"no requester has the NIP {request.nip_pemohon}",
+            state="nothing was touched",
+            hint="check the NIP on the letter; a new requester is added to the inventory and enrolled by `pulih official`",
+        )
+    procedure = procedures.open_procedure(
+        installation.catalog,
+        procedure_id,
+        "restore",
+        application=application.name,
+        parameters={"request": request.model_dump(mode="json"), "requester_unit": requester.unit},
+        release=RELEASE,
+    )
+    return {"id": procedure.id, "application": procedure.application}

@@ -1,0 +1,99 @@
+"""What a restore would do: which backup of each component, onto which target. Bound into every approval."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from recovery.canonical import digest
+from recovery.errors import ConfigurationError, NotFoundError
+from recovery.installation import Installation
+from recovery.records import backups, procedures, steps
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One backup per component of the application, in the order in which they are swapped."""
+
+    application: str
+    request_hash: str
+    backups: dict[str, dict[str, Any]]
+
+    @property
+    def components(self) -> list[str]:
+        """Keys "application/component", in the inventory's order."""
+        return list(self.backups)
+
+    @property
+    def binding(self) -> dict[str, Any]:
+        """What an approval is bound to: the request, each backup by its manifest's hash, each target by identity."""
+        return {
+            "request_hash": self.request_hash,
+            "manifests": {key: chosen["manifest_sha256"] for key, chosen in self.backups.items()},
+            "targets": {key: chosen["target"] for key, chosen in self.backups.items()},
+        }
+
+
+def make_plan(installation: Installation, procedure_id: str) -> Plan:
+    """Given a restore procedure, choose the newest verified backup of each component at or before the point asked for.
+
+    SOP step 5 says "data terbaru": without a point in the request that is the newest. Raises NotFoundError when a
+    component has no verified backup, ConfigurationError when the point cannot be read.
+    """
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        evidence = steps.evidence_of(connection, procedure_id, "restore.1") or {}
+        point = _point(procedure.parameters["request"]["titik_pulih"])
+        application = installation.application(procedure.application)
+        chosen: dict[str, dict[str, Any]] = {}
+        for component in application.components:
+            backup = backups.newest_verified(connection, application.name, component.name, before=point)
+            if backup is None:
+                raise NotFoundError(
+                    f"{application.name}/{component.name} has no verified backup"
+                    + (f" at or before {point}" if point else ""),
+                    state="nothing was touched",
+                    hint="choose a later recovery point; `pulih backups` lists what there is",
+                )
+            chosen[f"{application.name}/{component.name}"] = {
+                "backup_id": backup.id,
+                "name": backup.name,
+                "moment": backup.moment,
+                "manifest_sha256": backup.manifest_sha256,
+                "verdict": backup.verdict,
+                "totals": backup.facts["fingerprint"]["totals"],
+                "stores": backup.stores,
+                "unit": backup.unit,
+            }
+    for key, backup_facts in chosen.items():
+        backup_facts["target"] = digest(installation.source(key).identify())
+    return Plan(procedure.application, evidence.get("request_hash", ""), chosen)
+
+
+def approved_plan(installation: Installation, procedure_id: str) -> Plan:
+    """Return the plan that the Kabid approved in step 3, not one made anew: backups taken since do not change it."""
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        evidence = steps.evidence_of(connection, procedure_id, "restore.3") or {}
+        request = steps.evidence_of(connection, procedure_id, "restore.1") or {}
+    return Plan(procedure.application, request.get("request_hash", ""), evidence["plan"])
+
+
+def _point(text: str) -> str | None:
+    """Given the form's recovery point, return it as UTC ISO 8601, or None for the newest."""
+    if not text.strip():
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise ConfigurationError(
+            f"the recovery point {text!r} is no time",
+            state="nothing was touched",
+            hint="write it like 2026-11-20T22:00:00+07:00, or leave it empty for the newest verified backup",
+        ) from error
+    from recovery.calendar import WIB
+
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=WIB)
+    from datetime import UTC
+
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,16 @@
+"""Step 2: "Mendisposisi permintaan restore data kepada Kabid Aptika"."""
+
+from recovery.installation import Installation
+from recovery.procedures.decided import decided
+from recovery.procedures.documents import issue_restore_request
+from recovery.records.steps import StepResult
+
+FORWARDED = "diteruskan"
+RETURNED = "dikembalikan"
+
+
+def dispose(installation: Installation, procedure_id: str) -> StepResult:
+    """Given the Kadis's decision (already checked and recorded), put it on the request's form. Routing, no judgement."""
+    decision = decided(installation, procedure_id, "restore.2")
+    issue_restore_request(installation, procedure_id, version=2)
+    return StepResult(evidence=decision)

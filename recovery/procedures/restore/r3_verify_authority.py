@@ -1,0 +1,24 @@
+"""Step 3: "Melakukan verifikasi jenis dan kewenangan data"; after approval, the rehearsal."""
+
+from recovery.installation import Installation
+from recovery.procedures.decided import decided, decided_document
+from recovery.procedures.documents import issue_restore_request
+from recovery.procedures.restore.rehearsal import rehearse
+from recovery.records.steps import StepResult
+
+APPROVED = "disetujui"
+REJECTED = "ditolak"
+
+
+def verify_authority(installation: Installation, procedure_id: str) -> StepResult:
+    """Given the Kabid's decision, put it on the form and, when approved, rehearse the restore beside the live data.
+
+    The rehearsal stands here because the executor must see its verdict before the service is stopped. One that fails
+    fails this step: nothing on the server was touched but copies beside the live data, which are removed.
+    """
+    decision = decided(installation, procedure_id, "restore.3")
+    issue_restore_request(installation, procedure_id, version=3)
+    if decision["decision"] != APPROVED:
+        return StepResult(evidence=decision)
+    plan = decided_document(installation, procedure_id, "restore.3")["rencana"]
+    return StepResult(evidence={**decision, "plan": plan, "rehearsal": rehearse(installation, procedure_id, plan)})

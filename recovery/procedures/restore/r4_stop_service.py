@@ -1,0 +1,29 @@
+"""Step 4: "Mematikan web service yang ada di server sehingga tidak ada transaksi"."""
+
+from datetime import UTC, datetime
+
+from recovery.installation import Installation
+from recovery.procedures.restore.go_ahead import require_go_ahead
+from recovery.procedures.restore.plan import approved_plan
+from recovery.procedures.restore.quiet import make_quiet
+from recovery.procedures.working import work_on
+from recovery.records.steps import StepResult
+
+# A backup of the same application may be under way; stopping the service waits for it rather than disturbing it.
+PATIENCE_SECONDS = 900.0
+
+
+def stop_service(installation: Installation, procedure_id: str) -> StepResult:
+    """Given the executor's go-ahead, stop the application's services and prove that nothing is connected.
+
+    Steps 4 to 6 are one critical section: the leases taken here are given back only by step 6.
+    """
+    plan = approved_plan(installation, procedure_id)
+    with work_on(
+        installation, plan.components, procedure_id, "restore", patience=PATIENCE_SECONDS, release=False
+    ):
+        # After the waiting, not before: approvals may have run out meanwhile.
+        require_go_ahead(installation, procedure_id, plan)
+        stopped_at = datetime.now(UTC).isoformat(timespec="microseconds")
+        quiet = make_quiet(installation, plan.application, plan.components)
+    return StepResult(evidence={"stopped_at": stopped_at, "quiet": quiet})

@@ -1,0 +1,32 @@
+"""Step 7 (printed as 6): "Menginformasikan status kerusakan kepada Pemohon"."""
+
+from recovery.installation import Installation
+from recovery.procedures.documents import issue_restore_form
+from recovery.procedures.informing import inform_requester
+from recovery.records import notices, procedures, steps
+from recovery.records.steps import StepResult
+
+
+def inform(installation: Installation, procedure_id: str) -> StepResult:
+    """Issue the form with the true status and tell the requester, with a one-time receipt code for step 8.
+
+    A notice that cannot be delivered is recorded and stops nothing: the requester can still answer with his own code.
+    """
+    issued = issue_restore_form(installation, procedure_id, version=1)
+    with installation.catalog.begin() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        started = steps.evidence_of(connection, procedure_id, "restore.6") or {}
+        code = notices.issue_receipt_code(connection, procedure_id)
+    delivered = inform_requester(
+        installation,
+        procedure,
+        "restore.7",
+        subject=f"Status permintaan restore {procedure.application}: {started.get('status', '')}",
+        body=(
+            f"Permintaan restore data {procedure.application} selesai dengan status: {started.get('status', '')}.\n"
+            f"Nomor formulir: {issued.number}\n"
+            f"Kode tanda terima (sekali pakai): {code}\n"
+            "Berikan kode ini saat menyatakan telah menerima informasi."
+        ),
+    )
+    return StepResult(evidence={"form_number": issued.number, "form_sha256": issued.pdf_sha256, "notice": delivered})

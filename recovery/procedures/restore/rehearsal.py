@@ -1,0 +1,113 @@
+"""The rehearsal: everything a restore does, except making the new data live. The service keeps running meanwhile."""
+
+import logging
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from recovery.errors import SourceError, StoreFullError, VerificationError, VerificationFailedError
+from recovery.installation import Installation
+from recovery.procedures.backup.b2_verify import judge_copy
+from recovery.procedures.working import work_on
+from recovery.sets import open_set, set_prefix
+from recovery.sources.base import Fingerprint, Source
+
+logger = logging.getLogger(__name__)
+
+# Free space demanded beyond the copy itself: journals and logs go on growing while the copy is loaded.
+SPACE_MARGIN = 1.1
+
+
+def rehearse(installation: Installation, procedure_id: str, plan: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Given a plan, load and judge a copy of every component beside the live one.
+
+    Fetch, check signature and digests, decrypt, load, measure, judge. Returns per component the copy's name, verdict
+    and totals, and what the live data holds now. Raises on the first thing that is not as promised; copies made by
+    this rehearsal are removed then.
+    """
+    rehearsed: dict[str, Any] = {}
+    with work_on(installation, list(plan), procedure_id, "rehearse a restore"):
+        try:
+            for component, chosen in plan.items():
+                rehearsed[component] = _rehearse_component(installation, procedure_id, component, chosen)
+        except BaseException:
+            # Copies are useless once one of them failed: all components go live together or none.
+            for component in plan:
+                source = installation.source(component)
+                source.discard(source.beside(copy_label(procedure_id)))
+            raise
+    return rehearsed
+
+
+def copy_label(procedure_id: str) -> str:
+    """Given a procedure, return the label of the copies that it makes beside live data."""
+    return procedure_id.replace("-", "")[:12]
+
+
+def _rehearse_component(
+    installation: Installation, procedure_id: str, component: str, chosen: dict[str, Any]
+) -> dict[str, Any]:
+    application, settings = installation.component(component)
+    source = installation.source(component)
+    begun = time.monotonic()
+    logger.info("rehearsing %s from %s", component, chosen["name"])
+    store = installation.store(chosen["stores"][0])
+    backup_set = open_set(
+        store,
+        set_prefix(chosen["unit"], application.name, chosen["name"]),
+        installation.signer.public_pem,
+        application=application.name,
+        component=settings.name,
+        manifest_sha256=chosen["manifest_sha256"],
+    )
+    expected = Fingerprint.from_json(backup_set.manifest.fingerprint)
+    _require_space(source, component, expected)
+    copy = source.beside(copy_label(procedure_id))
+    source.discard(copy)
+    with source.load(copy) as load:
+        backup_set.restore("data", installation.operations_identity(), load.write)
+        load.finish()
+    with tempfile.TemporaryDirectory(dir=installation.scratch(procedure_id, component)) as directory:
+        verdict = judge_copy(source, copy, expected, settings.suite, backup_set.manifest.moment, Path(directory))
+    if verdict.state != "pass":
+        raise _refusal(component, chosen["name"], verdict.state)
+    return {
+        "copy": copy,
+        "name": chosen["name"],
+        "manifest_sha256": chosen["manifest_sha256"],
+        "data_sha256": backup_set.manifest.part("data").plain_sha256,
+        "verdict": verdict.state,
+        "checks": verdict.counts,
+        "totals": expected.totals,
+        "live": _live_totals(source),
+        "milliseconds": round((time.monotonic() - begun) * 1000),
+    }
+
+
+def _require_space(source: Source, component: str, expected: Fingerprint) -> None:
+    needed = int(expected.totals["bytes"] * SPACE_MARGIN)
+    free = source.free_space()
+    if free < needed:
+        raise StoreFullError(
+            f"the copy of {component} needs {needed} bytes beside the live data and {free} are free",
+            state="the live data is untouched and the service is running",
+            hint="make room on that file system (old safety copies?) and retry the run",
+        )
+
+
+def _live_totals(source: Source) -> dict[str, Any]:
+    """What the live data holds now, for the executor's screen. That it cannot be read is itself the answer."""
+    try:
+        return {"totals": source.fingerprint().totals}
+    except SourceError as error:
+        return {"unreadable": error.message}
+
+
+def _refusal(component: str, name: str, state: str) -> VerificationFailedError | VerificationError:
+    message = f"the rehearsal of {component} from {name} ended with the verdict {state}"
+    hint = "read the verdict on the Artifacts page; choose another recovery point in a new request"
+    untouched = "the live data is untouched and the service was never stopped"
+    if state == "fail":
+        return VerificationFailedError(message, state=untouched, hint=hint)
+    return VerificationError(message, state=untouched, hint=hint)

@@ -1,0 +1,76 @@
+"""The request of a restore, as the requester fills it in: the fields of "Formulir Permintaan Restore Data".
+
+Titles and descriptions are what the Prefect UI shows, so they are Indonesian. The drop-down of application names is
+added by `pulih apply`, which knows them.
+"""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Text = Annotated[str, Field(min_length=3, max_length=2000)]
+
+
+class RestoreRequest(BaseModel):
+    """Formulir Permintaan Restore Data."""
+
+    model_config = ConfigDict(extra="forbid", title="Formulir Permintaan Restore Data")
+
+    nomor_surat: Text = Field(title="Nomor surat", description="Nomor surat permintaan dari unit kerja pemohon.")
+    tanggal_surat: date = Field(title="Tanggal surat", description="Tanggal surat permintaan.")
+    berkas_surat: str = Field(
+        title="Berkas surat",
+        description="Nama berkas surat di folder surat masuk, atau SHA-256 dari berkas surat (64 karakter).",
+        min_length=1,
+        max_length=255,
+    )
+    nip_pemohon: str = Field(title="NIP pemohon", description="NIP pemohon, 18 angka.", pattern=r"^[0-9]{18}$")
+    kontak_dinas: str = Field(title="Kontak dinas", description="Telepon atau surel dinas.", min_length=3)
+    penandatangan: Text = Field(
+        title="Pejabat penandatangan", description="Nama dan jabatan pejabat yang menandatangani surat."
+    )
+    aplikasi: str = Field(title="Nama aplikasi", description="Aplikasi yang datanya diminta dipulihkan.")
+    uraian_kerusakan: Text = Field(
+        title="Uraian kerusakan dan penyebab", description="Apa yang rusak atau hilang, dan penyebabnya bila diketahui."
+    )
+    waktu_kejadian: Text = Field(title="Waktu kejadian", description="Kapan kerusakan terjadi atau diketahui.")
+    titik_pulih: str = Field(
+        default="",
+        title="Titik pulih yang diminta",
+        description="Kosongkan untuk cadangan terbaru yang terverifikasi; atau waktu, misalnya 2026-11-20T22:00:00+07:00.",
+        max_length=64,
+    )
+    alasan_titik_pulih: str = Field(
+        default="",
+        title="Alasan titik pulih",
+        description="Wajib diisi bila titik pulih bukan cadangan terbaru.",
+        max_length=500,
+    )
+    jenis_data: Text = Field(title="Jenis data", description="Jenis data yang diminta dipulihkan.")
+    data_pribadi: Literal["tidak", "umum", "spesifik"] = Field(
+        title="Data pribadi", description="Apakah data memuat data pribadi, dan jenisnya."
+    )
+    dasar_kewenangan: Text = Field(
+        title="Dasar kewenangan", description="Dasar kewenangan pemohon atas data ini, misalnya SK penunjukan."
+    )
+    setuju_kehilangan_data: Literal["setuju"] = Field(
+        title="Persetujuan kehilangan data sesudah titik pulih",
+        description="Data yang masuk sesudah titik pulih akan hilang. Pilih 'setuju'.",
+    )
+    urgensi: Literal["biasa", "segera", "amat segera"] = Field(title="Urgensi", description="Tingkat kemendesakan.")
+    waktu_henti: Text = Field(
+        title="Waktu henti yang diizinkan", description="Kapan dan berapa lama layanan boleh dihentikan."
+    )
+    lampiran: str = Field(default="", title="Lampiran", description="Lampiran surat, bila ada.", max_length=500)
+    tanggung_jawab: Literal["bertanggung jawab"] = Field(
+        title="Pernyataan tanggung jawab",
+        description="Pemohon bertanggung jawab atas kebenaran permintaan ini. Pilih 'bertanggung jawab'.",
+    )
+
+    @model_validator(mode="after")
+    def another_point_needs_a_reason(self) -> "RestoreRequest":
+        """SOP step 5 says "data terbaru": any other recovery point must say why."""
+        if self.titik_pulih.strip() and not self.alasan_titik_pulih.strip():
+            raise ValueError("titik pulih selain cadangan terbaru perlu alasan (isi 'Alasan titik pulih')")
+        return self

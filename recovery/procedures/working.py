@@ -1,0 +1,60 @@
+"""Keeping others out while a procedure works on components: leases in the catalog, kept alive by a heartbeat."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from recovery.errors import LeaseHeldError
+from recovery.installation import Installation
+from recovery.records import leases
+
+LEASE_SECONDS = 120.0
+
+
+@contextmanager
+def work_on(
+    installation: Installation,
+    components: Sequence[str],
+    procedure_id: str,
+    purpose: str,
+    *,
+    patience: float = 0.0,
+    release: bool = True,
+) -> Iterator[list[leases.Lease]]:
+    """Given components, hold the lease of each while the block runs, and renew them meanwhile.
+
+    A backup and a restore of one component exclude each other by it. `patience` is for how many seconds to wait for
+    another holder; `release=False` leaves the leases to the next step of the same procedure (or to their expiry).
+    Raises LeaseHeldError naming the holder. Components are taken in sorted order, so that two cannot wait for each other.
+    """
+    catalog = installation.catalog
+    held: list[leases.Lease] = []
+    try:
+        with ExitStack() as stack:
+            for component in sorted(components):
+                lease = _acquire(installation, component, procedure_id, purpose, patience)
+                held.append(lease)
+                stack.enter_context(leases.keep(catalog, lease))
+            yield held
+    finally:
+        if release:
+            release_all(installation, held)
+
+
+def release_all(installation: Installation, held: Sequence[leases.Lease]) -> None:
+    """Given leases, give them back; one that was taken over meanwhile is left to its new holder."""
+    for lease in held:
+        leases.release(installation.catalog, lease)
+
+
+def _acquire(
+    installation: Installation, component: str, procedure_id: str, purpose: str, patience: float
+) -> leases.Lease:
+    give_up_at = time.monotonic() + patience
+    while True:
+        try:
+            return leases.acquire(installation.catalog, f"component:{component}", procedure_id, LEASE_SECONDS, purpose)
+        except LeaseHeldError:
+            if time.monotonic() >= give_up_at:
+                raise
+            time.sleep(0.5)

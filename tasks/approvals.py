@@ -1,0 +1,117 @@
+"""Asking an official through a suspended run, and deciding from what the official had to produce.
+
+Prefect carries the form and knows nothing of officials; the rules are in recovery/records/approvals.py.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from prefect import suspend_flow_run
+from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext
+from pydantic import ValidationError
+
+from blocks.installation import load_installation
+from recovery import calendar
+from recovery.errors import ApprovalError
+from recovery.installation import Installation
+from recovery.procedures.approval_text import approval_markdown
+from recovery.procedures.decided import decision_recorded
+from recovery.procedures.questions import question_of
+from recovery.records.approvals import Answer, ApprovalRequest, Decision, Submission, answer, ask
+from recovery.records.steps import open_step
+from recovery.sop import EXECUTOR_START
+from tasks.approval_forms import FORMS, ApprovalForm
+
+logger = logging.getLogger(__name__)
+
+
+def await_decision(procedure_id: str, step_id: str) -> Decision:
+    """Given a step that an official decides, return the decision; suspend the run until there is one that counts.
+
+    Runs in the flow (only a flow can be suspended). The process ends at the suspension; the worker starts the flow
+    again after the answer, and this function is reached again with the answer waiting. An answer that does not count
+    is recorded as refused, and the run suspends anew with the reason, under a new key: it never fails the run.
+    """
+    installation = load_installation()
+    _open_step(installation, procedure_id, step_id)
+    while True:
+        # Looked up before the question is made anew: a decision stands, whatever has become newer since.
+        decision = decision_recorded(installation, procedure_id, step_id)
+        if decision is not None:
+            return decision
+        asked = ask(
+            installation.catalog,
+            question_of(installation, procedure_id, step_id),
+            lifetime=timedelta(days=installation.office.approvals.lifetime_days),
+        )
+        if isinstance(asked, Decision):
+            return asked
+        form = FORMS[step_id].with_initial_data(description=approval_markdown(asked))
+        logger.info("waiting for an official: %s", step_id)
+        given = _suspend_until_answered(form, asked)
+        try:
+            return answer(
+                installation.catalog, asked, given, _submission(asked), key=installation.enrolment_key()
+            )
+        except ApprovalError as error:
+            # Recorded by now, and the next attempt is open: ask again with the complaint.
+            logger.warning("the answer to %s does not count: %s", step_id, error.message)
+
+
+def _open_step(installation: Installation, procedure_id: str, step_id: str) -> None:
+    """The SOP's time standard runs from here: "1 hari" until the official has done his step."""
+    if step_id != EXECUTOR_START:
+        counting = installation.office.working_days
+        open_step(
+            installation.catalog, step_id, procedure_id, deadline=lambda opened_at: calendar.deadline(opened_at, counting)
+        )
+
+
+def _suspend_until_answered(form: type[ApprovalForm], asked: ApprovalRequest) -> Answer:
+    """Suspend the run, or, when it was resumed, return what was filled in.
+
+    A run that was pushed on without the form, or with something that is no form, has an empty answer: the rules
+    refuse it and record why.
+    """
+    try:
+        return suspend_flow_run(wait_for_input=form, key=asked.key, timeout=None).answer()
+    except (ValidationError, TypeError, ValueError, KeyError) as error:
+        logger.warning("the run was resumed without a form that can be read: %s", type(error).__name__)
+        return Answer(decision="", nip="", document_code="", code="")
+
+
+def _submission(asked: ApprovalRequest) -> Submission:
+    """Read from the server when and how often this attempt was resumed, and when its input was written.
+
+    The submission's time is the Resuming state's, which the server sets: the process that judges the one-time code
+    wakes seconds to minutes later.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise RuntimeError("approvals are awaited only inside a flow run")
+    run_id = context.flow_run.id
+    with get_client(sync_client=True) as client:
+        resumes = _resumes_of(asked.key, client.read_flow_run_states(run_id))
+        inputs = client.filter_flow_run_input(
+            run_id, key_prefix=f"suspended-{asked.key}-response", limit=10, exclude_keys=set()
+        )
+    opened_at = datetime.fromisoformat(asked.opened_at)
+    return Submission(
+        submitted_at=resumes[-1] if resumes else opened_at,
+        input_created_at=max((entry.created for entry in inputs if entry.created), default=opened_at),
+        resumes=len(resumes),
+    )
+
+
+def _resumes_of(key: str, states: list[Any]) -> list[datetime]:
+    """Given a run's states, return the times of the Resuming states that followed the suspension under `key`."""
+    resumes: list[datetime] = []
+    within = False
+    for state in sorted(states, key=lambda state: state.timestamp):
+        if state.name == "Suspended":
+            within = state.state_details.pause_key == key
+        elif within and state.name == "Resuming":
+            resumes.append(state.timestamp)
+    return resumes

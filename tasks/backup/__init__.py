@@ -1,0 +1,1 @@
+"""PROSEDUR BACK UP DATA: one task per step."""

@@ -1,0 +1,226 @@
+"""The restore procedure on a small real installation, without Prefect: whole new data, or whole old data."""
+
+import json
+import uuid
+
+import pytest
+
+from recovery.errors import ConflictError, NotFoundError, ProcedureError, PulihError, ServiceError
+from recovery.procedures.conclude import conclude_rejected, conclude_restore
+from recovery.procedures.restore.begin import begin_restore
+from recovery.records import forms, ledger, steps
+from tests.testbed.small_office import (
+    DISPOSITION,
+    EXECUTOR,
+    KABID,
+    KADIS,
+    REQUESTER,
+    VERIFICATION,
+    SmallOffice,
+    restore_request,
+)
+
+
+def form_of(office: SmallOffice, procedure_id: str) -> str:
+    with office.installation.catalog.read() as connection:
+        return json.dumps(forms.latest(connection, "restore", procedure_id).facts, ensure_ascii=False)
+
+
+def test_damaged_data_is_back_and_the_service_runs(office: SmallOffice) -> None:
+    """The main job: rows and files as in the backup, the damaged data kept aside, an intact ledger."""
+    rows, files = office.rows(), office.files()
+    office.back_up()
+    office.damage()
+    assert rows != office.rows()
+    procedure_id = office.restore()
+    assert rows == office.rows()
+    assert files == office.files()
+    assert office.service_running()
+    with office.installation.catalog.read() as connection:
+        assert [] == ledger.verify(connection)
+        swapped = steps.evidence_of(connection, procedure_id, "restore.5")
+        started = steps.evidence_of(connection, procedure_id, "restore.6")
+    assert swapped is not None and started is not None
+    assert swapped["milliseconds"] < 2000
+    assert "berhasil" == started["status"]
+    assert '"Berhasil"' in form_of(office, procedure_id)
+    copies = office.installation.source("simpel/data").copies()
+    assert 1 == len(copies), "the damaged data is kept as the safety copy"
+
+
+def test_a_service_that_does_not_stop_leaves_the_data_untouched(office: SmallOffice) -> None:
+    """Step 4 fails, step 5 refuses, step 6 sees a running service, the form says so."""
+    office.back_up()
+    office.damage()
+    damaged = office.rows()
+    procedure_id = office.request()
+    office.approve(procedure_id)
+    (office.service_state / "ignore-stop").touch()
+    with pytest.raises(ServiceError, match="is not down"):
+        office.step("restore.4", procedure_id)
+    with pytest.raises(ProcedureError, match="not proven to be stopped"):
+        office.step("restore.5", procedure_id)
+    evidence = office.step("restore.6", procedure_id)
+    assert "berhasil" != evidence["status"]
+    assert damaged == office.rows()
+    assert office.service_running()
+    office.finish(procedure_id)
+    assert "TIDAK TERBUKTI" in form_of(office, procedure_id)
+
+
+def test_a_service_unhealthy_on_the_new_data_gets_its_old_data_back(office: SmallOffice) -> None:
+    """Swapped back, running, and the form says so."""
+    import sqlite3
+
+    office.back_up()
+    with sqlite3.connect(office.database) as connection:
+        connection.execute("DROP TABLE pegawai")
+        connection.execute("CREATE TABLE lain (id INTEGER)")
+    connection.close()
+    (office.service_state / "unhealthy-with-pegawai").touch()
+    procedure_id = office.request()
+    office.approve(procedure_id)
+    for number in (4, 5):
+        office.step(f"restore.{number}", procedure_id)
+    evidence = office.step("restore.6", procedure_id)
+    assert "dikembalikan" == evidence["status"]
+    assert office.service_running()
+    with sqlite3.connect(office.database) as connection:
+        assert [("lain",)] == connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    connection.close()
+    office.finish(procedure_id)
+    assert "Gagal–dikembalikan ke salinan pengaman" in form_of(office, procedure_id)
+
+
+def test_a_service_that_does_not_start_at_all_fails_loudly_on_the_old_data(office: SmallOffice) -> None:
+    """Neither on the new nor on the old data: an administrator is needed, and the data is the old."""
+    office.back_up()
+    office.damage()
+    damaged = office.rows()
+    procedure_id = office.request()
+    office.approve(procedure_id)
+    for number in (4, 5):
+        office.step(f"restore.{number}", procedure_id)
+    (office.service_state / "refuse-start").touch()
+    with pytest.raises(ServiceError, match="neither on the new nor on the old data"):
+        office.step("restore.6", procedure_id)
+    assert damaged == office.rows()
+    (office.service_state / "refuse-start").unlink()
+    assert "dikembalikan" == office.step("restore.6", procedure_id)["status"]
+    assert office.service_running()
+
+
+def test_the_second_component_failing_brings_the_first_back(office: SmallOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All new, or all back: the rehearsed copy of the files vanishes between the rehearsal and the swap."""
+    import shutil
+
+    office.back_up()
+    office.damage()
+    rows, files = office.rows(), office.files()
+    procedure_id = office.request()
+    office.approve(procedure_id)
+    office.step("restore.4", procedure_id)
+    for copy in office.installation.source("simpel/berkas").copies():
+        shutil.rmtree(copy)
+    with pytest.raises(PulihError):
+        office.step("restore.5", procedure_id)
+    office.step("restore.6", procedure_id)
+    assert rows == office.rows()
+    assert files == office.files()
+    assert office.service_running()
+
+
+def test_a_rejection_touches_nothing_and_tells_the_requester_why(office: SmallOffice) -> None:
+    """ "permintaan ditolak" (end, with the reason, and the requester is told)."""
+    office.back_up()
+    procedure_id = office.request()
+    office.decide("restore.2", procedure_id, KADIS, "diteruskan", **DISPOSITION)
+    office.step("restore.2", procedure_id)
+    office.decide("restore.3", procedure_id, KABID, "ditolak", note="Bukan pemilik data.", **VERIFICATION)
+    office.step("restore.3", procedure_id)
+    conclude_rejected(office.installation, procedure_id)
+    assert "Bukan pemilik data." in (office.root / "notices.txt").read_text()
+    assert [] == office.installation.source("simpel/data").copies()
+    assert office.service_running()
+
+
+def test_a_rejection_needs_a_reason(office: SmallOffice) -> None:
+    """Refused, recorded, asked again."""
+    office.back_up()
+    procedure_id = office.request()
+    office.decide("restore.2", procedure_id, KADIS, "diteruskan", **DISPOSITION)
+    office.step("restore.2", procedure_id)
+    with pytest.raises(PulihError, match="does not count"):
+        office.decide("restore.3", procedure_id, KABID, "ditolak", **VERIFICATION)
+
+
+def test_a_second_restore_of_the_same_application_is_refused(office: SmallOffice) -> None:
+    """One at a time; the message names the first."""
+    office.back_up()
+    procedure_id = office.request()
+    with pytest.raises(ConflictError, match=procedure_id):
+        office.request()
+
+
+def test_an_unknown_application_names_the_known_ones(office: SmallOffice) -> None:
+    """The drop-down keeps people from it; the API does not."""
+    with pytest.raises(NotFoundError, match="(?s)no application named 'simpeg'.*choose one of: simpel"):
+        begin_restore(office.installation, str(uuid.uuid4()), restore_request(aplikasi="simpeg"))
+
+
+def test_an_unknown_requester_is_refused(office: SmallOffice) -> None:
+    """Only somebody with the role may request."""
+    with pytest.raises(NotFoundError, match="no requester has the NIP"):
+        begin_restore(office.installation, str(uuid.uuid4()), restore_request(nip_pemohon=KABID))
+
+
+def test_without_a_verified_backup_there_is_nothing_to_approve(office: SmallOffice) -> None:
+    """Said before anybody is asked to approve it."""
+    procedure_id = office.request()
+    office.decide("restore.2", procedure_id, KADIS, "diteruskan", **DISPOSITION)
+    office.step("restore.2", procedure_id)
+    with pytest.raises(NotFoundError, match="has no verified backup"):
+        office.decide("restore.3", procedure_id, KABID, "disetujui", **VERIFICATION)
+
+
+def test_a_failed_rehearsal_never_stops_the_service(office: SmallOffice) -> None:
+    """A damaged part in the store: the rehearsal says so, copies are removed, the service keeps running."""
+    office.back_up()
+    part = next((office.root / "store").rglob("data.sqlite.zst.age"))
+    part.chmod(0o600)
+    content = bytearray(part.read_bytes())
+    content[-100] ^= 1
+    part.write_bytes(content)
+    procedure_id = office.request()
+    office.decide("restore.2", procedure_id, KADIS, "diteruskan", **DISPOSITION)
+    office.step("restore.2", procedure_id)
+    office.decide("restore.3", procedure_id, KABID, "disetujui", **VERIFICATION)
+    with pytest.raises(PulihError):
+        office.step("restore.3", procedure_id)
+    assert [] == office.installation.source("simpel/data").copies()
+    assert office.service_running()
+
+
+def test_a_lost_notice_is_recorded_and_stops_nothing(office: SmallOffice) -> None:
+    """The requester then answers with his own code."""
+    office.back_up()
+    office.damage()
+    procedure_id = office.request()
+    office.approve(procedure_id)
+    for number in (4, 5, 6):
+        office.step(f"restore.{number}", procedure_id)
+    (office.root / "keys" / "notices").write_text("file:///proc/no/such/place")
+    evidence = office.step("restore.7", procedure_id)
+    assert evidence["notice"]["delivered"] is False
+    office.decide("restore.8", procedure_id, REQUESTER, "sesuai")
+    office.step("restore.8", procedure_id)
+    assert conclude_restore(office.installation, procedure_id).good
+
+
+def test_the_verifier_cannot_execute_and_the_requester_cannot_dispose(office: SmallOffice) -> None:
+    """Separation of duties holds through the whole procedure."""
+    office.back_up()
+    procedure_id = office.request()
+    for nip in (REQUESTER, KABID, EXECUTOR):
+        with pytest.raises(PulihError, match="does not count"):
+            office.decide("restore.2", procedure_id, nip, "diteruskan", **DISPOSITION)

@@ -1,0 +1,62 @@
+"""Imports go one way: cli, deployments → flows → tasks → blocks → recovery; and recovery never imports Prefect."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+# A package may import itself and what stands right of it.
+LAYERS = ["cli", "deployments", "flows", "tasks", "blocks", "recovery"]
+# demo plays the users of all of them; nothing imports it.
+ALLOWED = {layer: set(LAYERS[place:]) for place, layer in enumerate(LAYERS)}
+
+
+def modules_of(layer: str) -> list[Path]:
+    return sorted((ROOT / layer).rglob("*.py"))
+
+
+def imported_packages(path: Path) -> set[str]:
+    packages = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            packages |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            packages.add(node.module.split(".")[0])
+    return packages
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_imports_only_what_stands_below_it(layer: str) -> None:
+    """One sentence says which way imports go; this walks them."""
+    forbidden = (set(LAYERS) | {"demo", "tests", "bench"}) - ALLOWED[layer]
+    found = {
+        str(path.relative_to(ROOT)): sorted(imported_packages(path) & forbidden)
+        for path in modules_of(layer)
+        if imported_packages(path) & forbidden
+    }
+    assert {} == found
+
+
+def test_every_layer_has_modules_to_walk() -> None:
+    """A walk over nothing would always pass."""
+    assert all(len(modules_of(layer)) > 1 for layer in LAYERS)
+
+
+def test_recovery_never_imports_prefect() -> None:
+    """What proves a backup must be usable in a disaster, without a server."""
+    found = [str(path) for path in modules_of("recovery") if "prefect" in imported_packages(path)]
+    assert [] == found
+
+
+@pytest.mark.parametrize("verb", ["backups", "show", "verify", "ledger", "official", "doctor"])
+def test_a_verb_that_needs_no_server_does_not_import_prefect(verb: str) -> None:
+    """Importing Prefect costs seconds; most verbs never speak to it. Great Expectations costs even more."""
+    program = (
+        f"import sys, cli.main, cli.{verb}; "
+        "print([name for name in ('prefect', 'great_expectations', 'alembic', 'typst') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert "[]" == done.stdout.strip()

@@ -1,0 +1,54 @@
+"""What the README promises is true: its SOP tables are the register, its commands exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cli.main import VERBS
+from recovery import sop
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("procedure", ["backup", "restore"])
+def test_the_sop_tables_equal_the_register(procedure: str) -> None:
+    """A step that changes in the register must change here."""
+    section = README.split(f"### {sop.PROCEDURE_TITLES[procedure]}\n", 1)[1]
+    rows = re.findall(r"^\| (\d) \| “(.+?)” \| (.+?) \| `(.+?)` \|$", section.split("###")[0], re.MULTILINE)
+    expected = [
+        (entry.number, entry.wording, sop.ROLE_TITLES[entry.role], _task_file(procedure, place))
+        for place, entry in enumerate(sop.steps_of(procedure), start=1)
+    ]
+    assert expected == rows
+
+
+def _task_file(procedure: str, place: int) -> str:
+    (path,) = (ROOT / "tasks" / procedure).glob(f"{procedure[0]}{place}_*.py")
+    return str(path.relative_to(ROOT))
+
+
+def test_every_make_target_in_the_readme_exists() -> None:
+    """A newcomer types what he reads."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"`make ([a-z-]+)", README))
+    assert {"demo", "test", "up", "down"} <= named <= targets
+
+
+def test_every_verb_is_in_the_readme_and_every_verb_in_the_readme_exists() -> None:
+    """`pulih` says no less and no more than the README."""
+    assert set(VERBS) == set(re.findall(r"^\| `pulih ([a-z-]+)", README, re.MULTILINE))
+
+
+def test_the_apt_line_is_the_one_that_make_prints() -> None:
+    """Two lines that differ would send a newcomer in circles."""
+    line = re.search(r"^APT_LINE := (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert line is not None
+    assert f"\n{line.group(1)}\n" in README
+
+
+def test_every_file_that_the_readme_links_to_exists() -> None:
+    """A dead link is a promise broken."""
+    for target in re.findall(r"\]\(((?!http)[^)#]+)", README):
+        assert (ROOT / target).exists(), target

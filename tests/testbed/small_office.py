@@ -1,0 +1,317 @@
+"""A small real installation in one directory: catalog, store, keys, officials, and an application with two components
+and a web service. The procedures run on it without Prefect: steps by perform(), answers by the approval rules."""
+
+import base64
+import os
+import signal
+import socket
+import sqlite3
+import sys
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyotp
+
+from recovery.crypto import generate_identity, generate_signing_key
+from recovery.installation import Installation
+from recovery.procedures import bodies
+from recovery.procedures.backup.begin import begin_backup
+from recovery.procedures.conclude import conclude_backup, conclude_restore
+from recovery.procedures.questions import question_of
+from recovery.procedures.restore.begin import begin_restore
+from recovery.procedures.restore.request_form import RestoreRequest
+from recovery.records import officials
+from recovery.records.approvals import Answer, Decision, Submission, answer, ask
+from recovery.records.steps import perform
+from recovery.settings import (
+    ApplicationSettings,
+    ComponentSettings,
+    HostSettings,
+    KeySettings,
+    OfficeSettings,
+    OfficialSettings,
+    ScheduleSettings,
+    ServiceSettings,
+    StoreSettings,
+)
+
+KABID = "198002022005012002"
+KADIS = "197003031995031003"
+EXECUTOR = "199001012015011001"
+REQUESTER = "198505052010012005"
+LETTER = "a" * 64
+
+REVIEW = {"sesuai_jadwal": "ya", "berhasil_diverifikasi": "ya", "nama_sesuai": "ya", "tersimpan_aman": "ya"}
+DISPOSITION = {"nomor_agenda": "1", "sifat": "segera", "instruksi": "Tindak lanjuti."}
+VERIFICATION = {
+    "jenis_data_sesuai": "ya",
+    "pemohon_berwenang": "ya",
+    "cadangan_utuh": "ya",
+    "dampak_unit_lain": "-",
+    "penanganan_data_pribadi": "-",
+}
+
+
+@dataclass
+class SmallOffice:
+    """The installation, its people's phones, and its application's places."""
+
+    root: Path
+    installation: Installation
+    phones: dict[str, str]
+    database: Path
+    uploads: Path
+    service_state: Path
+    clock: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    # --- the application ---------------------------------------------------------------------------------------
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """The content of the application's table."""
+        with sqlite3.connect(self.database) as connection:
+            found = connection.execute("SELECT * FROM pegawai ORDER BY id").fetchall()
+        connection.close()
+        return found
+
+    def files(self) -> dict[str, bytes]:
+        """The content of the application's uploads by relative path."""
+        return {
+            str(path.relative_to(self.uploads)): path.read_bytes() for path in self.uploads.rglob("*") if path.is_file()
+        }
+
+    def damage(self) -> None:
+        """Destroy rows and files."""
+        with sqlite3.connect(self.database) as connection:
+            connection.execute("DELETE FROM pegawai WHERE id % 2")
+            connection.execute("UPDATE pegawai SET nama = 'rusak'")
+        connection.close()
+        (self.uploads / "sk" / "satu.txt").unlink()
+        (self.uploads / "dua.txt").write_bytes(b"rusak")
+
+    def service_running(self) -> bool:
+        """Whether the application's service is healthy."""
+        return all(service.healthy() for service in self.installation.services("simpel"))
+
+    def stop_service_for_good(self) -> None:
+        """Kill the service's process, whatever it was told."""
+        try:
+            os.kill(int((self.service_state / "pid").read_text()), signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError):
+            return
+
+    # --- the procedures ----------------------------------------------------------------------------------------
+
+    def step(self, step_id: str, procedure_id: str, component: str = "") -> dict[str, Any]:
+        """Perform one step of the SOP as its task does."""
+        body: Callable[..., Any] = bodies.body_of(step_id)
+        arguments = (self.installation, procedure_id, component) if component else (self.installation, procedure_id)
+        return perform(self.installation.catalog, step_id, procedure_id, lambda: body(*arguments), component=component)
+
+    def decide(self, step_id: str, procedure_id: str, nip: str, decision: str, **fields: Any) -> Decision:
+        """Answer a question as an official does, with the right code; each answer is half a minute after the last."""
+        self.clock += timedelta(seconds=30)
+        asked = ask(
+            self.installation.catalog,
+            question_of(self.installation, procedure_id, step_id),
+            lifetime=timedelta(days=14),
+        )
+        if isinstance(asked, Decision):
+            return asked
+        given = Answer(
+            decision=decision,
+            nip=nip,
+            document_code=asked.code,
+            code=fields.pop("code", pyotp.TOTP(self.phones[nip]).at(self.clock)),
+            note=fields.pop("note", ""),
+            answers=fields,
+        )
+        submission = Submission(submitted_at=self.clock, input_created_at=self.clock, resumes=1)
+        return answer(self.installation.catalog, asked, given, submission, key=self.installation.enrolment_key())
+
+    def back_up(self, procedure_id: str = "") -> str:
+        """Run the whole backup procedure and return its id."""
+        procedure_id = procedure_id or str(uuid.uuid4())
+        opened = begin_backup(self.installation, procedure_id, schedule_name="bulanan", routine=True)
+        for component in opened["components"]:
+            for number in (1, 2, 3, 4):
+                self.step(f"backup.{number}", procedure_id, component)
+        self.step("backup.5", procedure_id)
+        self.decide("backup.6", procedure_id, KABID, "sesuai", **REVIEW)
+        self.step("backup.6", procedure_id)
+        conclude_backup(self.installation, procedure_id)
+        return procedure_id
+
+    def request(self, **fields: Any) -> str:
+        """Open a restore procedure, do step 1, and return its id."""
+        procedure_id = str(uuid.uuid4())
+        begin_restore(self.installation, procedure_id, restore_request(**fields))
+        self.step("restore.1", procedure_id)
+        return procedure_id
+
+    def approve(self, procedure_id: str) -> None:
+        """Dispose, verify (with rehearsal) and start: everything before the service is stopped."""
+        self.decide("restore.2", procedure_id, KADIS, "diteruskan", **DISPOSITION)
+        self.step("restore.2", procedure_id)
+        self.decide("restore.3", procedure_id, KABID, "disetujui", **VERIFICATION)
+        self.step("restore.3", procedure_id)
+        self.decide("restore.start", procedure_id, EXECUTOR, "mulai")
+
+    def finish(self, procedure_id: str) -> None:
+        """Inform, acknowledge and conclude."""
+        self.step("restore.7", procedure_id)
+        self.decide("restore.8", procedure_id, REQUESTER, "sesuai")
+        self.step("restore.8", procedure_id)
+        conclude_restore(self.installation, procedure_id)
+
+    def restore(self) -> str:
+        """Run the whole restore procedure and return its id."""
+        procedure_id = self.request()
+        self.approve(procedure_id)
+        for number in (4, 5, 6):
+            self.step(f"restore.{number}", procedure_id)
+        self.finish(procedure_id)
+        return procedure_id
+
+
+def restore_request(**fields: Any) -> RestoreRequest:
+    """A complete request form; fields override."""
+    return RestoreRequest(
+        **{
+            "nomor_surat": "800/045/BKD/2026",
+            "tanggal_surat": "2026-11-20",
+            "berkas_surat": LETTER,
+            "nip_pemohon": REQUESTER,
+            "kontak_dinas": "(0355) 000000",
+            "penandatangan": "Kepala Badan",
+            "aplikasi": "simpel",
+            "uraian_kerusakan": "Baris terhapus.",
+            "waktu_kejadian": "2026-11-20",
+            "jenis_data": "Data kepegawaian",
+            "data_pribadi": "umum",
+            "dasar_kewenangan": "SK pengelola",
+            "setuju_kehilangan_data": "setuju",
+            "urgensi": "segera",
+            "waktu_henti": "30 menit",
+            "tanggung_jawab": "bertanggung jawab",
+            **fields,
+        }
+    )
+
+
+def open_office(root: Path, *, catalog_url: str = "") -> SmallOffice:
+    """Build the installation below a directory, with its service running."""
+    root.mkdir(parents=True, exist_ok=True)
+    database, uploads, state = root / "app" / "simpel.db", root / "app" / "unggahan", root / "service"
+    _write_application(database, uploads)
+    state.mkdir()
+    installation = _installation(root, database, uploads, state, catalog_url)
+    installation.catalog.upgrade()
+    phones = {}
+    for nip, name, role in (
+        (KABID, "Siti Contoh", "kabid"),
+        (KADIS, "Bambang Peraga", "kadis"),
+        (EXECUTOR, "Agus Teladan", "pelaksana"),
+        (REQUESTER, "Rina Misal", "pemohon"),
+    ):
+        with installation.catalog.begin() as connection:
+            officials.put(
+                connection, OfficialSettings(nip=nip, name=name, position="Jabatan", unit="bkd", roles=[role])
+            )
+        phones[nip] = officials.enrol(installation.catalog, nip, installation.enrolment_key()).secret
+    for service in installation.services("simpel"):
+        service.start()
+    return SmallOffice(root, installation, phones, database, uploads, state)
+
+
+def _write_application(database: Path, uploads: Path) -> None:
+    (uploads / "sk").mkdir(parents=True)
+    (uploads / "kosong").mkdir()
+    (uploads / "sk" / "satu.txt").write_bytes(b"satu" * 1000)
+    (uploads / "dua.txt").write_bytes(b"dua")
+    (uploads / "tautan").symlink_to("dua.txt")
+    with sqlite3.connect(database) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE pegawai (id INTEGER PRIMARY KEY, nama TEXT NOT NULL, gaji INTEGER)")
+        connection.executemany(
+            "INSERT INTO pegawai (nama, gaji) VALUES (?, ?)", [(f"Pegawai {number}", number * 1000) for number in range(200)]
+        )
+        connection.execute("CREATE INDEX pegawai_nama ON pegawai (nama)")
+    connection.close()
+
+
+def _installation(root: Path, database: Path, uploads: Path, state: Path, catalog_url: str) -> Installation:
+    identity, operations = generate_identity()
+    escrow_identity, escrow = generate_identity()
+    keys = root / "keys"
+    keys.mkdir(mode=0o700)
+    (keys / "operations").write_text(identity)
+    (keys / "escrow").write_text(escrow_identity)
+    (keys / "signing").write_bytes(generate_signing_key())
+    (keys / "enrolment").write_bytes(base64.b64encode(os.urandom(32)))
+    (keys / "notices").write_text(f"file://{root / 'notices.txt'}")
+    (keys / "catalog").write_text(catalog_url)
+    (root / "store").mkdir()
+    (root / "state").mkdir(mode=0o700)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = [sys.executable, str(Path(__file__).with_name("web_service.py"))]
+    place = [str(state), str(port), str(database)]
+    return Installation(
+        office=OfficeSettings(
+            state_directory=str(root / "state"),
+            catalog=f"file:{keys / 'catalog'}" if catalog_url else None,
+            notice_targets=[f"file:{keys / 'notices'}"],
+        ),
+        keys=KeySettings(
+            operations_recipient=operations,
+            escrow_recipient=escrow,
+            operations_identity=f"file:{keys / 'operations'}",
+            signing_key=f"file:{keys / 'signing'}",
+            enrolment_key=f"file:{keys / 'enrolment'}",
+        ),
+        hosts={"server": HostSettings(name="server")},
+        stores={"utama": StoreSettings(name="utama", path=str(root / "store"))},
+        applications={
+            "simpel": ApplicationSettings(
+                name="simpel",
+                title="SIMPEL",
+                owner_unit="bkd",
+                owner_unit_title="Badan Kepegawaian Daerah",
+                host="server",
+                services=[
+                    ServiceSettings(
+                        name="web",
+                        kind="command",
+                        start=[*program, "start", *place],
+                        stop=[*program, "stop", *place],
+                        health_url=f"http://127.0.0.1:{port}/sehat",
+                        port=port,
+                        stop_timeout=2,
+                        start_timeout=3,
+                    )
+                ],
+                components=[
+                    ComponentSettings(name="data", kind="sqlite", path=str(database), lock_timeout=3),
+                    ComponentSettings(name="berkas", kind="files", path=str(uploads)),
+                ],
+            )
+        },
+        schedules={
+            "bulanan": ScheduleSettings(
+                name="bulanan",
+                number="001/JBU/KOMINFO/I/2026",
+                period="2026",
+                applications=["simpel"],
+                cron="0 22 20 * *",
+                frequency="Bulanan",
+                store="utama",
+                executor=EXECUTOR,
+                reviewer=KABID,
+            )
+        },
+    )

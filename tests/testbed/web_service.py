@@ -1,0 +1,80 @@
+"""A web service of the tests: `web_service.py run|start|stop STATE PORT DATABASE`.
+
+Its own process, answering on /sehat from its database; it obeys files in STATE that tests put there: `ignore-stop`
+(does not stop), `refuse-start` (does not start), `unhealthy` (answers 500), `unhealthy-with-TABLE` (answers 500 while
+that table is in the database).
+"""
+
+import http.server
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def run(state: Path, port: int, database: str) -> None:
+    """Serve until SIGTERM, unless told to ignore it."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            ill = (state / "unhealthy").exists()
+            try:
+                with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+                    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+                connection.close()
+            except sqlite3.Error:
+                ill, tables = True, set()
+            ill = ill or any((state / f"unhealthy-with-{table}").exists() for table in tables)
+            self.send_response(500 if ill else 200)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    def end(number: int, frame: object) -> None:
+        if not (state / "ignore-stop").exists():
+            os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+
+def start(state: Path, port: int, database: str) -> int:
+    """Start the service in the background, as an init script would."""
+    if (state / "refuse-start").exists():
+        return 0  # a return code that lies
+    process = subprocess.Popen(
+        [sys.executable, __file__, "run", str(state), str(port), database],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    (state / "pid").write_text(str(process.pid))
+    return 0
+
+
+def stop(state: Path) -> int:
+    """Ask the service to stop; says 0 whatever comes of it."""
+    try:
+        pid = int((state / "pid").read_text())
+        os.kill(pid, signal.SIGTERM)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    for _ in range(20):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.02)
+    return 0
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[2])
+    if sys.argv[1] == "run":
+        run(folder, int(sys.argv[3]), sys.argv[4])
+    sys.exit(start(folder, int(sys.argv[3]), sys.argv[4]) if sys.argv[1] == "start" else stop(folder))
