@@ -3,11 +3,15 @@
 import hashlib
 import json
 import os
+import re
+import shutil
+import subprocess
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recovery.canonical import canonical_json, digest
@@ -17,6 +21,8 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )
+
+ordinary = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x7f"))
 
 
 class Colour(StrEnum):
@@ -71,3 +77,21 @@ def test_a_tuple_is_written_as_a_list() -> None:
 def test_what_is_not_plain_is_refused_and_named(value: object, words: str) -> None:
     with pytest.raises(TypeError, match=words):
         canonical_json(value)
+
+
+def test_the_example_in_the_description_of_the_format_has_the_hash_that_it_states() -> None:
+    description = (Path(__file__).parents[2] / "docs/format.md").read_text()
+    found = re.search(r"```json\n(.+)\n```\n\nhas the hash `([0-9a-f]{64})`", description)
+    assert found is not None
+    entry, stated = found.groups()
+    assert canonical_json(json.loads(entry)) == entry.encode()
+    assert hashlib.sha256(entry.encode()).hexdigest() == stated
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+@given(st.dictionaries(ordinary, st.integers(-(2**40), 2**40) | ordinary | st.booleans()))
+@settings(max_examples=20, deadline=None)
+def test_jq_writes_the_same_bytes(value: dict[str, object]) -> None:
+    written = canonical_json(value)
+    done = subprocess.run(["jq", "-cjS", "."], input=written, capture_output=True, check=True)
+    assert done.stdout == written
