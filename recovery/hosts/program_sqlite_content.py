@@ -18,8 +18,7 @@ MAGIC = b"SQLite format 3\0"
 SIDE_FILES = (b"-wal", b"-shm", b"-journal")
 PRAGMAS = ("user_version", "application_id", "encoding", "page_size", "auto_vacuum")
 OWN_COLLATIONS = ("BINARY", "NOCASE", "RTRIM")
-# What SQLite says of a table whose key is ordered by a collation that only the application has.
-FOREIGN_COLLATION = re.compile("no such collation sequence|no query solution")
+COLLATE = re.compile(r"""\bCOLLATE\s+(?:"([^"]+)"|\[([^]]+)]|`([^`]+)`|(\w+))""", re.IGNORECASE)
 
 
 def read_header(descriptor: int, path: bytes) -> bytes:
@@ -140,6 +139,7 @@ def fingerprint(connection: sqlite3.Connection, schema: list[tuple[Any, ...]]) -
     A table's digest is the SHA-256 of its rows in the table's own order, each as marshal writes a tuple in version 2:
     types are told apart (1, 1.0, '1', x'31', NULL), and Python 3.8 to 3.13 write the same bytes.
     """
+    _lend_collations(connection, schema)
     objects: dict[str, dict[str, Any]] = {}
     names: dict[str, str] = {}
     for kind, name, table, page, sql in schema:
@@ -166,14 +166,11 @@ def _table(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
     columns = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({quoted(name)})") if row[6] != 2]
     query = f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(name)} NOT INDEXED"  # noqa: S608 - names, quoted
     connection.text_factory = str
-    lent = False
     while True:
         try:
             return _rows(connection, query)
         except sqlite3.OperationalError as error:
-            if not lent and FOREIGN_COLLATION.search(str(error)):
-                lent = _lend_collations(connection, name)
-            elif "UTF-8" in str(error) and connection.text_factory is str:
+            if "UTF-8" in str(error) and connection.text_factory is str:
                 # Text that is no UTF-8. Valid text gives the same bytes either way, so the digest stays comparable.
                 connection.text_factory = _decode
             else:
@@ -190,13 +187,14 @@ def _rows(connection: sqlite3.Connection, query: str) -> dict[str, Any]:
     return {"rows": rows, "digest": digest.hexdigest()}
 
 
-def _lend_collations(connection: sqlite3.Connection, table: str) -> bool:
-    # Reading in stored order compares nothing, so any order will do.
-    for index in connection.execute(f"PRAGMA index_list({quoted(table)})").fetchall():
-        for row in connection.execute(f"PRAGMA index_xinfo({quoted(index[1])})").fetchall():
-            if row[4].upper() not in OWN_COLLATIONS:
-                connection.create_collation(row[4], _never_compared)
-    return True
+def _lend_collations(connection: sqlite3.Connection, schema: list[tuple[Any, ...]]) -> None:
+    # A table whose key is ordered by a collation of the application cannot even be read without it, and SQLite
+    # remembers that from the first attempt. Reading in stored order compares nothing, so any order will do.
+    for _, _, _, _, sql in schema:
+        for match in COLLATE.finditer(sql or ""):
+            name = next(filter(None, match.groups()))
+            if name.upper() not in OWN_COLLATIONS:
+                connection.create_collation(name, _never_compared)
 
 
 def _decode(data: bytes) -> str:

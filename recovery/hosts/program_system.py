@@ -9,12 +9,9 @@ Standard library only, Python 3.9 or newer.
 from __future__ import annotations
 
 import errno
-import http.client
 import os
 import socket
 import stat
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -192,17 +189,20 @@ def port_open(port: int) -> bool:
     return False
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect to a login page on another machine must not pass for health."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
 def request(url: str, timeout: float) -> dict[str, Any]:
     """Return {"status": HTTP status or 0, "reason"}; 0 means that nothing answered as HTTP."""
+    import http.client  # here, since it costs more than all the rest and few verbs need it
+    import urllib.error
+    import urllib.request
+
+    class NoRedirect(urllib.request.HTTPRedirectHandler):
+        """A redirect to a login page on another machine must not pass for health."""
+
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
     # No proxy: the question is whether this machine's service answers.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect())
     try:
         with opener.open(url, timeout=timeout) as response:
             return {"status": int(response.status), "reason": ""}

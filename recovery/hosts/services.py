@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -96,10 +96,13 @@ class Service:
             # Its word counts for nothing, neither for success nor for failure; what the service does counts.
             complaint = error.message
         while True:
-            look = self._look()
-            if reached(look):
+            over = time.monotonic() - begun > timeout
+            seen = self._answers()
+            # Asking a manager is slow, so it is asked when all else has come, and for the message at the end.
+            look = replace(seen, state=self._manager.state()) if over or reached(seen) else seen
+            if look is not seen and reached(look):
                 return look.evidence(self.name, begun)
-            if time.monotonic() - begun > timeout:
+            if over:
                 break
             time.sleep(INTERVAL)
         told = f"; its manager said: {complaint}" if complaint else ""
@@ -110,9 +113,12 @@ class Service:
         )
 
     def _look(self) -> "_Look":
+        return replace(self._answers(), state=self._manager.state())
+
+    def _answers(self) -> "_Look":
         port = "" if self._settings.port is None else str(self._settings.port)
         found = self._host.call("system", "service", port, self._settings.health_url, str(LOOK), timeout=LOOK * 4)
-        return _Look(self._manager.state(), found["port"], found["health"])
+        return _Look("", found["port"], found["health"])
 
 
 @dataclass(frozen=True)
