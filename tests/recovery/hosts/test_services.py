@@ -148,14 +148,15 @@ def test_a_running_service_is_not_proven_down(supervised):
         supervised.service().prove_down()
 
 
+@pytest.mark.slow
 def test_a_service_that_ignores_the_stop_is_an_error_within_its_time(supervised):
     supervised.service("tuli").start()
     begun = time.monotonic()
     with pytest.raises(
-        ServiceError, match=r"web is not down after 1 s \(manager: stopping, port: open, health: 200"
+        ServiceError, match=r"web is not down after 3 s \(manager: stopping, port: open, health: 200"
     ) as caught:
-        supervised.service("tuli", stop_timeout=1).stop()
-    assert time.monotonic() - begun < 6
+        supervised.service("tuli", stop_timeout=3).stop()
+    assert time.monotonic() - begun < 20
     assert caught.value.state == "the service may be running or not"
     supervised.control("signal", "KILL", "tuli")
     wait_until(lambda: supervised.service("tuli").state() == "stopped")
@@ -178,9 +179,10 @@ def test_a_service_that_answers_500_is_not_healthy(supervised):
 
 
 def test_a_redirect_is_not_health(supervised):
+    service = supervised.service()
+    service.start()
     supervised.status.write_text("302")
-    with pytest.raises(ServiceError, match="health: 302"):
-        supervised.service(start_timeout=0.5).start()
+    assert not service.healthy()
 
 
 def test_the_manager_is_not_believed_while_something_else_serves_the_port(supervised):
