@@ -71,7 +71,7 @@ def in_use(path: bytes) -> dict[str, Any]:
     here = [mount for mount in mounts() if _inside(real, mount.point)]
     # The longest mount point is the nearest; of several on one another the last one is on top.
     nearest = sorted(here, key=lambda mount: len(mount.point))[-1]
-    tree = os.path.normpath(nearest.root + b"/" + os.path.relpath(real, nearest.point))
+    tree = os.path.normpath(os.path.join(nearest.root, os.path.relpath(real, nearest.point)))
     seen = set()
     for name in os.listdir(b"/proc"):
         if not name.isdigit():
@@ -83,7 +83,7 @@ def in_use(path: bytes) -> dict[str, Any]:
             held = [m.point for m in mounts(name) if m.device == nearest.device and _inside(m.root, tree)]
             with open(b"/proc/" + name + b"/comm", "rb") as file:
                 title = file.read().strip().decode(errors="replace")
-        except (PermissionError, FileNotFoundError, ProcessLookupError, OSError):
+        except OSError:
             continue  # ended, or counted as unreadable by holders()
         seen.add(space)
         result["mounted"] += [{"pid": int(name), "name": title, "path": os.fsdecode(point)} for point in held]

@@ -121,7 +121,8 @@ class TreeDump:
         fingerprint = self._fold.finish()
         # Only now: whatever was mounted or exchanged while tar read is seen by this look too.
         self._unchanged()
-        snapshot = {"from": self._started, "until": _now(), "changed_meanwhile": len(warnings)}
+        changed = sum(not warning.endswith(LEFT_OUT) for warning in warnings)
+        snapshot = {"from": self._started, "until": _now(), "changed_meanwhile": changed}
         return Dump(fingerprint, snapshot, self._tools, warnings, "tar")
 
 
@@ -157,10 +158,11 @@ class TreeLoad:
 def _not_written(stderr: str, otherwise: str) -> SourceError:
     reasons = [line for line in stderr.split("\n") if line and not line.startswith("tar: Exiting with failure status")]
     reason = reasons[0][:300] if reasons else otherwise
+    full = any(sign in stderr for sign in ("No space left", "Wrote only", "Disk quota"))
     return SourceError(
         f"the copy could not be written: {reason}",
         state="the live data was not touched; what was written of the copy is removed",
-        hint="make room on that file system" if "No space left" in reason else "read the reason and remove it",
+        hint="make room on that file system" if full else "read the reason and remove it",
     )
 
 
