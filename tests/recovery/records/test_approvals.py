@@ -1,5 +1,6 @@
 """Asking and answering: attempts, replays, one use of a code whatever happens at once, expiry, and what is recorded."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from sqlalchemy import insert, select, update
 
 from recovery.errors import ApprovalError, ConflictError, NotFoundError, RecordsError
 from recovery.records import ledger, officials, schema, steps
+from recovery.records.approval_requests import request_by_id, seal
 from recovery.records.approval_situation import COMPLAINT_OF_SECRETS
 from recovery.records.approvals import (
     CHANGED_COMPLAINT,
@@ -319,18 +321,40 @@ def test_a_request_that_changed_after_it_was_shown_is_refused(office: Office) ->
     assert (following.attempt, following.document["aplikasi"]) == (2, "SIMPEL")
 
 
-def test_a_request_changed_together_with_its_hash_is_refused_because_another_was_asked(office: Office) -> None:
+def test_a_request_changed_together_with_its_hash_is_refused_because_another_was_shown(office: Office) -> None:
     shown = office.ask()
+    changed = seal(office.question(document={"aplikasi": "LAIN"}), 1, "00" * 16, shown.lifetime_seconds)
+    with office.catalog.begin() as connection:
+        values = {"document": changed, "hash": hashlib.sha256(changed.encode()).hexdigest()}
+        connection.execute(update(schema.approval_requests).values(**values))
+
+    office.refused(shown)
+
+    assert office.rules_broken() == ["document_is_unchanged"]
+
+
+def test_a_request_put_in_the_place_of_another_attempt_is_refused(office: Office) -> None:
+    first = office.ask()
     office.ask(document={"aplikasi": "LAIN"})
     with office.catalog.begin() as connection:
         table = schema.approval_requests
         second = connection.execute(select(table).where(table.c.attempt == 2)).mappings().one()
         values = {"document": second["document"], "hash": second["hash"], "state": "open"}
-        connection.execute(update(table).where(table.c.id == shown.id).values(**values))
+        connection.execute(update(table).where(table.c.id == first.id).values(**values))
+        misplaced = request_by_id(connection, first.id)
 
-    office.refused(shown)
+    office.refused(misplaced)
 
     assert office.rules_broken() == ["document_is_unchanged"]
+
+
+def test_the_same_question_in_another_catalog_has_another_code(office: Office, any_office: Office) -> None:
+    # A catalog that was lost and made anew counts its attempts from one again; the nonce keeps old answers out.
+    here, there = office.ask(), any_office.ask()
+
+    assert (here.procedure_id, here.key, here.document) == (there.procedure_id, there.key, there.document)
+    assert here.hash != there.hash
+    assert here.code != there.code
 
 
 def test_rules_come_from_the_hashed_text_and_not_from_the_columns_beside_it(office: Office) -> None:
@@ -364,7 +388,7 @@ def test_a_code_decides_once_and_not_again_in_another_run_or_step(any_office: Of
 
 def test_an_earlier_code_does_not_count_after_a_later_one(office: Office) -> None:
     office.procedure("run-2")
-    office.answer(office.ask(), code=office.code(KABID, NOW + timedelta(seconds=26)))
+    office.answer(office.ask(), code=office.code(KABID, NOW + timedelta(seconds=30)))
 
     office.refused(office.ask(procedure_id="run-2"), code=office.code(KABID, NOW))
 
