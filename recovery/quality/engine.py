@@ -23,15 +23,19 @@ def quiet() -> Iterator[None]:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("TQDM_DISABLE", "1")
     log = logging.getLogger("great_expectations")
+    # Not by its level: some of its loggers have a level of their own.
+    nowhere = logging.NullHandler()
     with _one_at_a_time:
-        before = log.level
-        log.setLevel(logging.CRITICAL + 1)
+        before = log.propagate
+        log.addHandler(nowhere)
+        log.propagate = False
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 yield
         finally:
-            log.setLevel(before)
+            log.propagate = before
+            log.removeHandler(nowhere)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 
 from recovery.errors import ConfigurationError
 from recovery.quality import expectations as own
-from recovery.quality.results import DATABASE
+from recovery.quality.results import DATABASE, DIRECTORY
 from recovery.sources.base import Fingerprint
 
 # SQLite's kinds of schema objects, and the name of the check that finds missing and unexpected ones.
@@ -22,7 +22,7 @@ def manifest_expectations(expected: Fingerprint, evidence: str) -> Iterator[Any]
 
     Each expectation's `meta` holds its number, the name of its check and the object that it looks at.
     """
-    builders = {"sqlite": _sqlite}
+    builders = {"sqlite": _sqlite, "files": _files}
     if expected.kind not in builders:
         raise ConfigurationError(f"copies of kind {expected.kind} cannot be judged", state="nothing was judged")
     for number, (name, object, expectation) in enumerate(builders[expected.kind](expected, evidence)):
@@ -54,3 +54,25 @@ def _sqlite(expected: Fingerprint, evidence: str) -> Iterator[tuple[str, str, An
         yield "fingerprint", table, own.ExpectPulihFingerprintToEqual(name=table, evidence=evidence, expected=entry)
         # Rows without a parent were so in the source: the owner should know, and the backup is still true.
         yield "orphans", table, own.ExpectPulihNoOrphans(table=table, severity=FailureSeverity.WARNING)
+
+
+def _files(expected: Fingerprint, evidence: str) -> Iterator[tuple[str, str, Any]]:
+    totals = expected.totals
+    yield "row_count", DIRECTORY, own.ExpectPulihRowCountToEqual(table="berkas", value=totals["rows"])
+    yield "size", DIRECTORY, own.ExpectPulihListedSizeToEqual(value=totals["bytes"])
+    for section in ("structure", "totals"):
+        values = getattr(expected, section)
+        yield section, DIRECTORY, own.ExpectPulihValuesToEqual(evidence=evidence, section=section, expected=values)
+    for name, entry in expected.objects.items():
+        content = {key: value for key, value in entry.items() if key != "owners"}
+        yield (
+            "fingerprint",
+            name,
+            own.ExpectPulihFingerprintToEqual(name=name, evidence=evidence, expected=content),
+        )
+        if entry.get("owners") is not None:
+            yield (
+                "owners",
+                name,
+                own.ExpectPulihOwnersToEqual(name=name, evidence=evidence, value=entry["owners"]),
+            )

@@ -22,9 +22,12 @@ NAMES = {
     "structure": "Struktur",
     "row_count": "Jumlah baris",
     "fingerprint": "Sidik jari isi",
+    "owners": "Pemilik dan grup",
+    "size": "Jumlah bita",
     "orphans": "Baris tanpa induk",
     "suite": "Aturan pemilik data",
     "opening": "Pembukaan data",
+    "rest": "Pemeriksaan selebihnya",
     "totals": "Jumlah keseluruhan",
 }
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from recovery.quality.verdict import Check, Severity, State
 
+# Names of what concerns no single table or directory.
 DATABASE = "(seluruh basis data)"
 DIRECTORY = "(seluruh direktori)"
 

@@ -144,9 +144,11 @@ def _check_expectation(place: _Place, raw: Any, at: Location) -> None:
     _check_parameters(place, kwargs, (*at, "kwargs"))
     if kind == QUERY_TYPE:
         query = kwargs.get("unexpected_rows_query")
-        if isinstance(query, str) and not QUERY.match(query):
+        if not isinstance(query, str) or not QUERY.match(query):
             # The query runs as it is; a read-only connection alone would still let VACUUM INTO write a file.
             place.complain("only SELECT or WITH may be run", *at, "kwargs", "unexpected_rows_query")
+        elif "{batch}" not in query:
+            place.complain("must read from {batch}, the table of meta.asset", *at, "kwargs", "unexpected_rows_query")
     _build(place, kind, raw, at)
 
 
