@@ -159,6 +159,8 @@ def _promotions(random: Random, people: list[Employee]) -> Iterator[tuple[Any, .
         steps = min(random.randint(0, 5), last, max(0, (TODAY.year - since.year) // 4))
         for step in range(steps + 1):
             begins = since.replace(year=since.year + 4 * step)
+            if begins > TODAY:
+                break
             number = f"821.{random.randint(11, 29)}/{person.nip[-6:]}.{person.nip[:8]}/{step + 1}/406.204/{begins.year}"
             yield person.nip, GRADE_CODES[last - steps + step], number, begins.isoformat()
 

@@ -29,13 +29,13 @@ CREATE TABLE pegawai (
     gelar_depan TEXT NOT NULL DEFAULT '',
     gelar_belakang TEXT NOT NULL DEFAULT '',
     tempat_lahir TEXT NOT NULL,
-    tanggal_lahir TEXT NOT NULL,
+    tanggal_lahir DATE NOT NULL,
     jenis_kelamin TEXT NOT NULL CHECK (jenis_kelamin IN ('L', 'P')),
     agama TEXT NOT NULL,
     unit_id INTEGER NOT NULL REFERENCES unit_kerja (id),
     jabatan_id INTEGER NOT NULL REFERENCES jabatan (id),
     golongan TEXT NOT NULL REFERENCES golongan (kode),
-    tmt_cpns TEXT NOT NULL,
+    tmt_cpns DATE NOT NULL,
     gaji_pokok INTEGER NOT NULL,
     surel TEXT UNIQUE,
     status TEXT NOT NULL DEFAULT 'aktif' CHECK (status IN ('aktif', 'tugas belajar', 'pensiun'))
@@ -47,7 +47,7 @@ CREATE TABLE riwayat_pangkat (
     nip TEXT NOT NULL REFERENCES pegawai (nip),
     golongan TEXT NOT NULL REFERENCES golongan (kode),
     nomor_sk TEXT NOT NULL UNIQUE,
-    tmt TEXT NOT NULL,
+    tmt DATE NOT NULL,
     UNIQUE (nip, golongan)
 );
 CREATE TABLE absensi (
@@ -63,8 +63,8 @@ CREATE TABLE cuti (
     id INTEGER PRIMARY KEY,
     nip TEXT NOT NULL REFERENCES pegawai (nip),
     jenis TEXT NOT NULL,
-    mulai TEXT NOT NULL,
-    selesai TEXT NOT NULL,
+    mulai DATE NOT NULL,
+    selesai DATE NOT NULL,
     alasan TEXT,
     keputusan TEXT NOT NULL CHECK (keputusan IN ('diajukan', 'disetujui', 'ditolak')),
     CHECK (selesai >= mulai)
