@@ -140,7 +140,7 @@ def decrypt(readinto: ReadInto, write: Callable[[memoryview], Any], identity: An
 
     def decompress() -> None:
         unpacker = zstandard.ZstdDecompressor(max_window_size=WINDOW_LIMIT)
-        # Across frames: otherwise it would stop silently at the end of the first one and hide what follows.
+        # Across frames: what stands behind the first one must be read, and fail, rather than be left unseen.
         source: Any = ChannelReader(packed, packed_free)
         with unpacker.stream_reader(source, read_size=BUFFER_SIZE, read_across_frames=True) as reader:
             try:

@@ -222,6 +222,15 @@ def test_either_recipient_opens_and_a_stranger_does_not() -> None:
     assert stream_threads() == []
 
 
+def test_a_stranger_is_told_from_damage_also_when_the_data_is_larger_than_the_buffers(tmp_path: Path) -> None:
+    stored, digests = encrypted(Random(3).randbytes(12 * MEBIBYTE), tmp_path)
+    stranger = read_identity(generate_identity()[0].encode(), "a stranger")
+    with pytest.raises(KeyMissingError, match="the stored bytes are intact and nothing was decrypted"):
+        decrypted(stored, digests, stranger)
+    with pytest.raises(DigestError):
+        decrypted(stored[:-1], digests, stranger)
+
+
 def test_an_error_of_the_source_passes_unchanged_and_leaves_no_file(tmp_path: Path) -> None:
     failure = SourceLockedError("the database is locked")
     source = io.BytesIO(sample(9 * MEBIBYTE))
