@@ -190,16 +190,18 @@ def _removal(client: SyncPrefectClient, key: tuple[str, str], deployment_id: UUI
     name = "/".join(key)
     if not prune:
         return Change("deployment", name, "leave", ("not in the inventory; goes with --prune",))
-    open_runs = _open_runs(client, deployment_id)
-    if open_runs:
-        why = f"not in the inventory, but {open_runs} of its runs are still open; close them first"
+    count = open_runs(client, {"id": {"any_": [str(deployment_id)]}})
+    if count:
+        why = f"not in the inventory, but {count} of its runs are still open; close them first"
         return Change("deployment", name, "leave", (why,))
     return Change("deployment", name, "remove", (), lambda: client.delete_deployment(deployment_id))
 
 
-def _open_runs(client: SyncPrefectClient, deployment_id: UUID) -> int:
+def open_runs(client: SyncPrefectClient, deployments: dict[str, Any] | None = None) -> int:
+    """Given a client and a filter of deployments (default: all of ours), return how many runs are under way or wait."""
+
     def count(state: dict[str, Any]) -> int:
-        body = {"deployments": {"id": {"any_": [str(deployment_id)]}}, "flow_runs": {"state": state}}
+        body = {"deployments": deployments or {"tags": {"all_": [TAG]}}, "flow_runs": {"state": state}}
         return int(client.request("POST", "/flow_runs/count", json=body).raise_for_status().json())
 
     return count(_OPEN_STATES) + count(_COMING_BACK)

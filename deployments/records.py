@@ -1,16 +1,17 @@
 """What `pulih apply` writes outside Prefect: the catalog, the officials in it, and RESTORE.md in every store."""
 
+from collections.abc import Callable
 from typing import Any
 
-from deployments.change import Change, differences
+from deployments.change import Action, Change, differences
 from recovery.errors import RecordsError
 from recovery.installation import Installation
 from recovery.inventory import Inventory
 from recovery.records import officials
 from recovery.records.officials import Official
+from recovery.restore_guide import GUIDE, put_restore_guide, restore_guide
 from recovery.settings import OfficialSettings
-
-RESTORE_GUIDE = "RESTORE.md"
+from recovery.stores.base import Store
 
 
 def plan_catalog(installation: Installation) -> list[Change]:
@@ -35,7 +36,7 @@ def plan_officials(
         known = there.get(settings.nip)
         details = () if known is None else differences(_comparable(known), _comparable(settings))
         if known is None or details:
-            action = "create" if known is None else "change"
+            action: Action = "create" if known is None else "change"
             changes.append(Change("official", _title(settings), action, details, _recording(installation, settings)))
     wanted = {settings.nip for settings in inventory.officials}
     return changes, [
@@ -48,27 +49,23 @@ def plan_officials(
 def plan_restore_guides(installation: Installation) -> list[Change]:
     """Given the installation, return the changes that put RESTORE.md into the stores that lack it.
 
-    Raises StoreError when a store cannot be written: a backup would find out too late.
+    Raises StoreError when a store cannot be written, and KeyMissingError without the signing key, whose public half
+    the guide carries: a backup would find out too late.
     """
-    from recovery.restore_guide import restore_guide
-
     changes = []
-    text = restore_guide(installation.office, installation.keys).encode()
+    public_pem = installation.signer.public_pem
+    text = restore_guide(public_pem).encode()
     for name in sorted(installation.stores):
         store = installation.store(name)
         store.check()
-        where = store.location(RESTORE_GUIDE)
-        if not store.exists(RESTORE_GUIDE):
-            changes.append(Change("restore guide", where, "create", (), _putting(installation, name, text)))
-        elif store.read(RESTORE_GUIDE) != text:
-            why = "it was written by another release or with other keys; nothing in a store is ever overwritten"
-            changes.append(Change("restore guide", where, "leave", (why,)))
+        if not any(store.read(guide.key) == text for guide in store.list(GUIDE.removesuffix(".md"))):
+            changes.append(Change("restore guide", store.location(GUIDE), "create", (), _putting(store, public_pem)))
     return changes
 
 
-def _putting(installation: Installation, name: str, text: bytes) -> Any:
+def _putting(store: Store, public_pem: bytes) -> Callable[[], None]:
     def put() -> None:
-        installation.store(name).put_bytes(RESTORE_GUIDE, text)
+        put_restore_guide(store, public_pem)
 
     return put
 
@@ -94,7 +91,7 @@ def _title(official: Official | OfficialSettings) -> str:
     return f"{official.nip} {official.name}"
 
 
-def _recording(installation: Installation, settings: OfficialSettings) -> Any:
+def _recording(installation: Installation, settings: OfficialSettings) -> Callable[[], None]:
     def record() -> None:
         with installation.catalog.begin() as connection:
             officials.put(connection, settings)

@@ -3,16 +3,19 @@
 import base64
 import textwrap
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyrage
 import pytest
+from prefect.client.orchestration import get_client
 
 from recovery.crypto import generate_signing_key
 from recovery.inventory import Inventory, load_inventory
 
 if TYPE_CHECKING:
+    from deployments.change import Change
     from deployments.server import LocalServer
 
 EXAMPLE = Path(__file__).parents[2] / "deployments" / "inventory.example.yaml"
@@ -54,9 +57,8 @@ SMALL_FLOWS = {
 }
 
 
-@pytest.fixture
-def make_inventory(tmp_path: Path) -> MakeInventory:
-    """Return a function that makes the example inventory with places of its own and the given replacements."""
+def inventory_maker(tmp_path: Path) -> MakeInventory:
+    """Given a directory, return a function that makes the example inventory with all its places in there."""
     for folder in ("kunci", "utama", "terpisah"):
         (tmp_path / folder).mkdir()
     identity, escrow = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
@@ -90,14 +92,25 @@ def make_inventory(tmp_path: Path) -> MakeInventory:
     return make
 
 
-@pytest.fixture
-def small_release(tmp_path: Path) -> Path:
-    """A release directory with flows of the right signatures that do nothing."""
+def write_small_release(tmp_path: Path) -> Path:
+    """Given a directory, write a release into it whose flows have the right signatures and do nothing."""
     release = tmp_path / "rilis"
     (release / "flows").mkdir(parents=True)
     for name, text in SMALL_FLOWS.items():
         (release / "flows" / name).write_text(textwrap.dedent(text))
     return release
+
+
+@pytest.fixture
+def make_inventory(tmp_path: Path) -> MakeInventory:
+    """Return a function that makes the example inventory with the given replacements."""
+    return inventory_maker(tmp_path)
+
+
+@pytest.fixture
+def small_release(tmp_path: Path) -> Path:
+    """A release directory with flows of the right signatures that do nothing."""
+    return write_small_release(tmp_path)
 
 
 @pytest.fixture
@@ -108,3 +121,44 @@ def bare_server(prefect_server: "LocalServer") -> "Iterator[LocalServer]":
     empty_server()
     yield prefect_server
     empty_server()
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A server to which an inventory was applied once, for tests that only look."""
+
+    server: "LocalServer"
+    inventory: Inventory
+    release: Path
+    directory: Path
+    changes: list["Change"]
+    make: MakeInventory
+
+
+@pytest.fixture(scope="module")
+def applied(prefect_server: "LocalServer", tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applied]:
+    """The session's server with the example inventory, applied once for the module."""
+    from deployments.apply import apply
+    from tests.testbed.prefect_server import empty_server
+
+    directory = tmp_path_factory.mktemp("instalasi")
+    make, release = inventory_maker(directory), write_small_release(directory)
+    empty_server()
+    inventory = make()
+    yield Applied(prefect_server, inventory, release, directory, apply(inventory, release=release), make)
+    empty_server()
+
+
+@pytest.fixture
+def api(prefect_server: "LocalServer") -> Iterator[Callable[..., Any]]:
+    """A function that asks the server's API as any client would."""
+
+    # Prefect's client repeats what a busy SQLite answers with 503.
+    with get_client(sync_client=True) as client:
+
+        def ask(method: str, path: str, body: Any = None) -> Any:
+            response = client.request(method, path, json=body)
+            response.raise_for_status()
+            return response.json() if response.content else None
+
+        yield ask
