@@ -49,8 +49,8 @@ def open_datasource(url: str) -> Iterator[Any]:
 
     context = great_expectations.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    # A dollar sign in a path would be taken for a variable of Great Expectations' configuration.
-    datasource = context.data_sources.add_sqlite(name="copy", connection_string=url.replace("$", r"\$"))
+    # A dollar sign in a path would be taken for a variable of Great Expectations' configuration; SQLite reads %24 so.
+    datasource = context.data_sources.add_sqlite(name="copy", connection_string=url.replace("$", "%24"))
     engines = (datasource.get_engine(), datasource.get_execution_engine().engine)
     try:
         for engine in engines:

@@ -44,6 +44,11 @@ def test_a_sound_copy_passes_and_every_table_was_judged_for_structure_rows_and_c
     assert {"Great Expectations", "SQLAlchemy", "SQLite"} == set(verdict.engines)
 
 
+def test_a_dollar_sign_in_a_path_is_no_variable(copy: Copy):
+    assert "%24aneh" in copy.url
+    assert "pass" == copy.judge(url=copy.url.replace("%24aneh", "$aneh")).state
+
+
 def test_judging_leaves_the_copy_as_it_was(copy: Copy):
     before = (copy.path.read_bytes(), sorted(os.listdir(copy.path.parent)))
     copy.judge()
