@@ -7,6 +7,7 @@ outside transactions.
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ class Catalog:
 
     def __init__(self, url: str) -> None:
         self._url = _parse(url)
+        self._thread = threading.local()
         self._engine = _sqlite_engine(self._path) if self.dialect == "sqlite" else _postgresql_engine(self._url)
 
     @property
@@ -58,8 +60,19 @@ class Catalog:
         Commits at the end of the block, rolls back when the block raises. Raises RecordsError for whatever the
         database has to say, so a violated constraint that a caller wants to handle is caught inside the block.
         """
-        with self._connect({_WRITES: True}) as connection, connection.begin():
-            yield connection
+        if getattr(self._thread, "writes", False):
+            # It would wait for itself until the patience ends.
+            raise RecordsError(
+                "a write transaction was begun inside another one of the same thread",
+                state="nothing of the inner one was recorded",
+                hint="this is a defect; report it",
+            )
+        self._thread.writes = True
+        try:
+            with self._connect({_WRITES: True}) as connection, connection.begin():
+                yield connection
+        finally:
+            self._thread.writes = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -1,4 +1,8 @@
-"""Alembic's environment: runs the migrations on the connection, and inside the transaction, that it was given."""
+"""Alembic's environment: runs the migrations on the connection, and inside the transaction, that it was given.
+
+Both databases undo what such a transaction created, tables included, and Alembic ends no transaction that it did not
+begin.
+"""
 
 from alembic import context
 
@@ -7,8 +11,6 @@ from recovery.records.schema import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    # Alembic thinks that SQLite cannot undo DDL; with our explicit BEGIN IMMEDIATE it can.
-    transactional_ddl=True,
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -159,6 +159,15 @@ def test_there_is_one_writer_at_a_time_and_readers_do_not_wait(catalog: Catalog)
     assert order == ["first", "second sees 1"]
 
 
+def test_a_transaction_inside_another_is_refused_at_once(catalog: Catalog) -> None:
+    """It would wait for itself."""
+    told = pytest.raises(RecordsError, match="was begun inside another one of the same thread")
+    with told, catalog.begin(), catalog.begin():
+        pass
+    with catalog.begin():
+        pass
+
+
 def test_a_reader_sees_one_state_however_long_it_looks(catalog: Catalog) -> None:
     """An audit that reads while others write must not find a broken chain that is none."""
     with catalog.read() as reader:
