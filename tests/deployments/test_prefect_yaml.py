@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
+from prefect.client.schemas.schedules import CronSchedule
 
 from deployments.flow_deployments import load_flow
 from deployments.prefect_yaml import EXAMPLE, ROOT, prefect_yaml, write
-from deployments.wanted import BACKUP_ENTRYPOINT, RESTORE_ENTRYPOINT, parameter_schema, wanted_deployments
+from deployments.wanted import BACKUP_ENTRYPOINT, RESTORE_ENTRYPOINT, TIMEZONE, parameter_schema, wanted_deployments
+from recovery.cron import check_cron
 from recovery.inventory import load_inventory
 
 
@@ -41,3 +44,11 @@ def test_the_real_flows_have_the_parameters_that_get_drop_downs() -> None:
     assert found["di-luar-jadwal"]["required"] == ["alasan_di_luar_jadwal", "jadwal"]
     assert found["harian"]["properties"]["jadwal"]["enum"] == ["harian"]
     assert found["harian"]["properties"]["jadwal"]["title"] == "Jadwal Back Up"
+
+
+@pytest.mark.parametrize(
+    "cron", ["0 22 * * *", "*/15 0-6/2 1,15 * *", "0 22 31 * mon", "0 22 * 3-5 SUN", "0 22 * * 7", "5 4 1 JAN,jul 1-5"]
+)
+def test_what_the_inventory_accepts_as_cron_prefect_accepts_too(cron: str) -> None:
+    check_cron(cron)
+    assert CronSchedule(cron=cron, timezone=TIMEZONE).cron == cron

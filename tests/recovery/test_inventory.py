@@ -339,3 +339,21 @@ def test_an_error_ends_with_what_to_do(tmp_path: Path) -> None:
 
 def test_the_inventory_refuses_fields_that_settings_do_not_have() -> None:
     assert Inventory.model_config["extra"] == "forbid"
+
+
+def test_a_schedule_with_a_mistake_is_not_also_reported_as_missing(tmp_path: Path) -> None:
+    errors = _errors(tmp_path, ("retention_days: 730", "retention_days: 0"))
+    assert errors == [
+        f"inventory.yaml:{_line('retention_days: 730')}: schedules[1].retention_days: "
+        "should be greater than or equal to 1"
+    ]
+
+
+def test_two_folders_of_one_directory_are_no_two_places(tmp_path: Path) -> None:
+    errors = _errors(
+        tmp_path, ("path: /mnt/cadangan-terpisah\n    prefix: pulih", "path: /srv/cadangan\n    prefix: lain")
+    )
+    assert [error.split(": ", 1)[1] for error in errors] == [
+        "schedules[0].offsite_store: lies in the same directory as the main store",
+        "schedules[1].offsite_store: lies in the same directory as the main store",
+    ]
