@@ -219,53 +219,6 @@ def test_nobody_reviews_his_own_work(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("/srv/simpeg/data/simpeg.sqlite", "is the same place as applications[0].components[0].path"),
-        ("/srv/simpeg/../simpeg/data", "holds applications[0].components[0].path"),
-        ("/srv/simpeg/berkas/perizinan.sqlite", "lies in applications[0].components[1].path"),
-        (
-            "/var/lib/pulih/catalog.sqlite",
-            "lies in the state directory (/var/lib/pulih); it can never be a restore target",
-        ),
-        ("/var/lib", "holds the state directory (/var/lib/pulih); it can never be a restore target"),
-        ("/srv/cadangan/pulih", "lies in the store 'utama' (/srv/cadangan); it can never be a restore target"),
-        ("/opt/prefect/prefect.db", "lies in Prefect's home (/opt/prefect); it can never be a restore target"),
-        (
-            "/data/prefect.db",
-            "is the same place as Prefect's database (/data/prefect.db); it can never be a restore target",
-        ),
-        ("/etc", "holds the key file of signing_key (/etc/pulih/kunci.pem); it can never be a restore target"),
-        (
-            "/data/katalog.db",
-            "is the same place as the catalog and ledger (/data/katalog.db); it can never be a restore target",
-        ),
-    ],
-)
-def test_a_component_that_overlaps_with_something_vital_is_refused(tmp_path: Path, path: str, expected: str) -> None:
-    reference = tmp_path / "katalog-url"
-    reference.write_text("sqlite:////data/katalog.db\n")
-    errors = _errors(
-        tmp_path,
-        ("credential:signing-key", "file:/etc/pulih/kunci.pem"),
-        ("working_days: kerja", f"catalog: file:{reference}"),
-        ("path: /srv/perizinan/perizinan.sqlite", f"path: {path}"),
-        environment={
-            "PREFECT_HOME": "/opt/prefect",
-            "PREFECT_SERVER_DATABASE_CONNECTION_URL": "sqlite+aiosqlite:////data/prefect.db",
-        },
-    )
-    line = _line("/srv/perizinan")
-    assert f"inventory.yaml:{line}: applications[1].components[0].path: {expected}" in errors
-
-
-def test_a_symbolic_link_does_not_hide_an_overlap(tmp_path: Path) -> None:
-    (tmp_path / "tautan").symlink_to("/var/lib/pulih")
-    errors = _errors(tmp_path, ("path: /srv/perizinan/perizinan.sqlite", f"path: {tmp_path}/tautan/catalog.sqlite"))
-    assert [error.split(": ")[2].split(" (")[0] for error in errors] == ["lies in the state directory"]
-
-
 def test_a_month_without_a_backup_is_refused_because_the_sop_asks_for_one(tmp_path: Path) -> None:
     errors = _errors(tmp_path, ('cron: "0 23 1 * *"', 'cron: "0 23 31 * *"'))
     assert [
@@ -346,14 +299,4 @@ def test_a_schedule_with_a_mistake_is_not_also_reported_as_missing(tmp_path: Pat
     assert errors == [
         f"inventory.yaml:{_line('retention_days: 730')}: schedules[1].retention_days: "
         "should be greater than or equal to 1"
-    ]
-
-
-def test_two_folders_of_one_directory_are_no_two_places(tmp_path: Path) -> None:
-    errors = _errors(
-        tmp_path, ("path: /mnt/cadangan-terpisah\n    prefix: pulih", "path: /srv/cadangan\n    prefix: lain")
-    )
-    assert [error.split(": ", 1)[1] for error in errors] == [
-        "schedules[0].offsite_store: lies in the same directory as the main store",
-        "schedules[1].offsite_store: lies in the same directory as the main store",
     ]

@@ -1,0 +1,88 @@
+"""Places in the inventory: nothing that a restore depends on can be a restore target."""
+
+from pathlib import Path
+
+import pytest
+
+from recovery.errors import ConfigurationError
+from recovery.inventory import load_inventory
+
+EXAMPLE = Path(__file__).parents[2] / "deployments" / "inventory.example.yaml"
+EXAMPLE_TEXT = EXAMPLE.read_text(encoding="utf-8")
+
+
+def _errors(tmp_path: Path, *replacements: tuple[str, str], environment: dict[str, str] | None = None) -> list[str]:
+    """Put mistakes into the example and return what is said about them, without the closing line."""
+    text = EXAMPLE_TEXT
+    for old, new in replacements:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = tmp_path / "inventory.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load_inventory(path, environment={} if environment is None else environment)
+    lines = caught.value.message.splitlines()
+    total = "1 error" if len(lines) == 2 else f"{len(lines) - 1} errors"
+    assert f"{total} in {path}" == lines[-1]
+    return lines[:-1]
+
+
+def _line(text: str, occurrence: int = 1) -> int:
+    return [number for number, line in enumerate(EXAMPLE_TEXT.splitlines(), 1) if text in line][occurrence - 1]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/srv/simpeg/data/simpeg.sqlite", "is the same place as applications[0].components[0].path"),
+        ("/srv/simpeg/../simpeg/data", "holds applications[0].components[0].path"),
+        ("/srv/simpeg/berkas/perizinan.sqlite", "lies in applications[0].components[1].path"),
+        (
+            "/var/lib/pulih/catalog.sqlite",
+            "lies in the state directory (/var/lib/pulih); it can never be a restore target",
+        ),
+        ("/var/lib", "holds the state directory (/var/lib/pulih); it can never be a restore target"),
+        ("/srv/cadangan/pulih", "lies in the store 'utama' (/srv/cadangan); it can never be a restore target"),
+        ("/opt/prefect/prefect.db", "lies in Prefect's home (/opt/prefect); it can never be a restore target"),
+        (
+            "/data/prefect.db",
+            "is the same place as Prefect's database (/data/prefect.db); it can never be a restore target",
+        ),
+        ("/etc", "holds the key file of signing_key (/etc/pulih/kunci.pem); it can never be a restore target"),
+        (
+            "/data/katalog.db",
+            "is the same place as the catalog and ledger (/data/katalog.db); it can never be a restore target",
+        ),
+    ],
+)
+def test_a_component_that_overlaps_with_something_vital_is_refused(tmp_path: Path, path: str, expected: str) -> None:
+    reference = tmp_path / "katalog-url"
+    reference.write_text("sqlite:////data/katalog.db\n")
+    errors = _errors(
+        tmp_path,
+        ("credential:signing-key", "file:/etc/pulih/kunci.pem"),
+        ("working_days: kerja", f"catalog: file:{reference}"),
+        ("path: /srv/perizinan/perizinan.sqlite", f"path: {path}"),
+        environment={
+            "PREFECT_HOME": "/opt/prefect",
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": "sqlite+aiosqlite:////data/prefect.db",
+        },
+    )
+    line = _line("/srv/perizinan")
+    assert f"inventory.yaml:{line}: applications[1].components[0].path: {expected}" in errors
+
+
+def test_a_symbolic_link_does_not_hide_an_overlap(tmp_path: Path) -> None:
+    (tmp_path / "tautan").symlink_to("/var/lib/pulih")
+    errors = _errors(tmp_path, ("path: /srv/perizinan/perizinan.sqlite", f"path: {tmp_path}/tautan/catalog.sqlite"))
+    assert [error.split(": ")[2].split(" (")[0] for error in errors] == ["lies in the state directory"]
+
+
+def test_two_folders_of_one_directory_are_no_two_places(tmp_path: Path) -> None:
+    errors = _errors(
+        tmp_path, ("path: /mnt/cadangan-terpisah\n    prefix: pulih", "path: /srv/cadangan\n    prefix: lain")
+    )
+    assert [error.split(": ", 1)[1] for error in errors] == [
+        "schedules[0].offsite_store: lies in the same directory as the main store",
+        "schedules[1].offsite_store: lies in the same directory as the main store",
+    ]
