@@ -1,5 +1,6 @@
 """Playing officials at the Prefect UI: the same requests that the browser sends, with codes from their phones."""
 
+import json
 import re
 import time
 from typing import Any
@@ -30,9 +31,13 @@ class Browser:
         return state
 
     def form(self, run_id: str) -> str:
-        """Given a suspended run, return the Markdown that the UI shows above its form."""
+        """Given a suspended run, return the Markdown that the UI shows above its form; "" while it is not there yet.
+
+        A run is suspended a moment before its form is saved.
+        """
         keyset = self.state(run_id)["state_details"]["run_input_keyset"]
-        return str(self._ask("GET", f"/flow_runs/{run_id}/input/{keyset['description']}"))
+        inputs = self._ask("POST", f"/flow_runs/{run_id}/input/filter", {"prefix": keyset["description"]})
+        return str(json.loads(inputs[0]["value"])) if inputs else ""
 
     def document_code(self, run_id: str) -> str:
         """Given a suspended run, read its kode dokumen off the screen."""

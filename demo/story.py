@@ -124,7 +124,9 @@ class Actors:
         while time.monotonic() < give_up_at:
             self._tell_steps(run)
             state = self.browser.state(run)
-            if state["name"] == "Suspended" and str(state["state_details"]["pause_key"]).startswith(f"{step_id}-"):
+            key = str(state["state_details"]["pause_key"])
+            asks = state["name"] == "Suspended" and key.startswith(f"{step_id.replace('.', '-')}-")
+            if asks and self.browser.form(run):
                 return
             if state["type"] in ("FAILED", "CRASHED", "CANCELLED", "COMPLETED"):
                 raise HostError(
@@ -178,7 +180,7 @@ def _request() -> dict[str, Any]:
         "penandatangan": "Kepala Badan Kepegawaian Daerah",
         "aplikasi": APPLICATION,
         "uraian_kerusakan": "Tabel riwayat pangkat terhapus, data pegawai tertimpa, dan folder unggahan hilang.",
-        "waktu_kejadian": "Baru saja diketahui saat jam kerja",
+        "waktu_kejadian": datetime.now(UTC).isoformat(timespec="seconds"),
         "jenis_data": "Data kepegawaian",
         "data_pribadi": "umum",
         "dasar_kewenangan": "SK Kepala BKD tentang pengelola SIMPEL",

@@ -6,6 +6,7 @@ Prefect carries the form and knows nothing of officials; the rules are in recove
 import logging
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from prefect import suspend_flow_run
 from prefect.client.orchestration import get_client
@@ -78,6 +79,9 @@ def _suspend_until_answered(form: type[ApprovalForm], asked: ApprovalRequest) ->
     try:
         return suspend_flow_run(wait_for_input=form, key=asked.key, timeout=None).answer()
     except (ValidationError, TypeError, ValueError, KeyError) as error:
+        if not _was_left(asked.key, _states()):
+            # Nobody touched the run: this is our own defect, and it must not look like an official's mistake.
+            raise
         logger.warning("the run was resumed without a form that can be read: %s", type(error).__name__)
         return Answer(decision="", nip="", document_code="", code="")
 
@@ -88,14 +92,10 @@ def _submission(asked: ApprovalRequest) -> Submission:
     The submission's time is the Resuming state's, which the server sets: the process that judges the one-time code
     wakes seconds to minutes later.
     """
-    context = FlowRunContext.get()
-    if context is None or context.flow_run is None:
-        raise RuntimeError("approvals are awaited only inside a flow run")
-    run_id = context.flow_run.id
+    resumes = _resumes_of(asked.key, _states())
     with get_client(sync_client=True) as client:
-        resumes = _resumes_of(asked.key, client.read_flow_run_states(run_id))
         inputs = client.filter_flow_run_input(
-            run_id, key_prefix=f"suspended-{asked.key}-response", limit=10, exclude_keys=set()
+            _run_id(), key_prefix=f"suspended-{asked.key}-response", limit=10, exclude_keys=set()
         )
     opened_at = datetime.fromisoformat(asked.opened_at)
     return Submission(
@@ -105,11 +105,30 @@ def _submission(asked: ApprovalRequest) -> Submission:
     )
 
 
+def _states() -> list[Any]:
+    """All states that the server recorded of this run, oldest first."""
+    with get_client(sync_client=True) as client:
+        return sorted(client.read_flow_run_states(_run_id()), key=lambda state: state.timestamp)
+
+
+def _run_id() -> UUID:
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise RuntimeError("approvals are awaited only inside a flow run")
+    return context.flow_run.id
+
+
+def _was_left(key: str, states: list[Any]) -> bool:
+    """Given a run's states, say whether it went on after it was suspended under `key`."""
+    keys = [state.state_details.pause_key if state.name == "Suspended" else None for state in states]
+    return key in keys and keys[-1] != key
+
+
 def _resumes_of(key: str, states: list[Any]) -> list[datetime]:
     """Given a run's states, return the times of the Resuming states that followed the suspension under `key`."""
     resumes: list[datetime] = []
     within = False
-    for state in sorted(states, key=lambda state: state.timestamp):
+    for state in states:
         if state.name == "Suspended":
             within = state.state_details.pause_key == key
         elif within and state.name == "Resuming":

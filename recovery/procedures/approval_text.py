@@ -11,7 +11,7 @@ def approval_markdown(request: ApprovalRequest) -> str:
     """Given an approval request, return Indonesian Markdown: complaint of the last attempt, document, code, deadline."""
     lines = [f"## {_plain(request.document['judul'])}", "", f"**{_plain(request.document['langkah'])}**", ""]
     if request.complaint:
-        lines += [f"> **Jawaban sebelumnya tidak dapat diterima.** {_plain(request.complaint)}", ""]
+        lines += [f"> **Perhatian.** {_plain(request.complaint)}", ""]
     for section in request.document["bagian"]:
         lines += [f"### {_plain(section['judul'])}", "", "| | |", "|---|---|"]
         lines += [f"| {_plain(label)} | {_plain(value)} |" for label, value in section["baris"]]

@@ -6,8 +6,8 @@ from recovery.calendar import format_duration
 from recovery.installation import Installation
 from recovery.procedures.informing import inform_requester
 from recovery.procedures.restore.r6_start_service import SUCCEEDED
-from recovery.procedures.restore.rehearsal import copy_label
-from recovery.records import approvals, backups, journal, ledger, procedures, steps
+from recovery.procedures.restore.rehearsal import discard_rehearsed
+from recovery.records import approvals, backups, ledger, procedures, steps
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,8 @@ def _discard_copies(installation: Installation, procedure_id: str) -> None:
     """Remove the copies that this procedure loaded beside live data and did not make live."""
     with installation.catalog.read() as connection:
         procedure = procedures.get(connection, procedure_id)
-        kept = {entry.component for entry in journal.entries(connection, procedure_id) if entry.state == "kept"}
     for component in installation.application(procedure.application).components:
-        key = f"{procedure.application}/{component.name}"
-        if key not in kept:
-            source = installation.source(key)
-            source.discard(source.beside(copy_label(procedure_id)))
+        discard_rehearsed(installation, procedure_id, f"{procedure.application}/{component.name}")
 
 
 def _close(installation: Installation, procedure_id: str, outcome: str, conclusion: Conclusion) -> Conclusion:

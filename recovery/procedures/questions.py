@@ -242,7 +242,7 @@ def _request_rows(installation: Installation, procedure_id: str) -> tuple[dict[s
         ["Pemohon", f"{requester.name}, NIP {requester.nip}, {requester.title}"],
         ["Aplikasi", request["aplikasi"]],
         ["Uraian kerusakan", request["uraian_kerusakan"]],
-        ["Waktu kejadian", request["waktu_kejadian"]],
+        ["Waktu kejadian", format_moment(request["waktu_kejadian"])],
         ["Titik pulih yang diminta", request["titik_pulih"] or "cadangan terbaru yang terverifikasi"],
         ["Dasar kewenangan", request["dasar_kewenangan"]],
         ["Urgensi", request["urgensi"]],

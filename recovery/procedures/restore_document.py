@@ -84,7 +84,10 @@ def _quiet(stopped: dict[str, Any]) -> str:
     if not stopped:
         return "TIDAK TERBUKTI: layanan tidak berhenti, data tidak disentuh"
     services = ", ".join(down["service"] for down in stopped["quiet"]["down"])
-    return f"layanan {services} mati, alamat uji tidak menjawab, tidak ada proses yang membuka data"
+    seen = all(source.get("proven", True) for source in stopped["quiet"]["sources"].values())
+    # Processes that the worker's account may not look into are said to be so, not counted as quiet.
+    processes = "tidak ada proses yang membuka data" + ("" if seen else " (sebagian proses tidak dapat dilihat)")
+    return f"layanan {services} mati, alamat uji tidak menjawab, {processes}"
 
 
 def _health(started: dict[str, Any]) -> str:

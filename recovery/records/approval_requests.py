@@ -139,8 +139,11 @@ class ApprovalRequest:
 
 
 def request_key(step_id: str, attempt: int) -> str:
-    """Given a step and the number of the attempt, return the attempt's name in Prefect."""
-    return f"{step_id}-percobaan-{attempt}"
+    """Given a step and the number of the attempt, return the attempt's name in Prefect.
+
+    Prefect keeps a form only under a name of lower case letters, digits and dashes.
+    """
+    return f"{step_id.replace('.', '-')}-percobaan-{attempt}"
 
 
 def seal(question: Question, attempt: int, nonce: str, lifetime_seconds: int) -> str:

@@ -11,10 +11,10 @@ from recovery.crypto import read_identity
 from recovery.errors import ProcedureError, VerificationError, VerificationFailedError
 from recovery.installation import Installation, remove_tree
 from recovery.procedures.backup.b1_back_up import RUN_IDENTITY
-from recovery.quality.verdict import Verdict
+from recovery.quality.verdict import Check, Verdict
 from recovery.records import backups
 from recovery.records.steps import StepResult
-from recovery.sources.base import Fingerprint
+from recovery.sources.base import Fingerprint, Source
 from recovery.stream import PartDigests, decrypt
 
 logger = logging.getLogger(__name__)
@@ -81,17 +81,23 @@ def judge_staged(
     return judge_copy(scratch, copy, expected, settings.suite, moment, directory)
 
 
-def judge_copy(scratch: Any, copy: str, expected: Fingerprint, suite: str, moment: str, directory: Path) -> Verdict:
-    """Given a loaded copy, measure it with the source's own code and let Great Expectations judge it."""
+def judge_copy(source: Source, copy: str, expected: Fingerprint, suite: str, moment: str, directory: Path) -> Verdict:
+    """Given a loaded copy, let its engine check it, measure it with the source's own code, and let
+    Great Expectations judge it."""
     from recovery.quality.judge import judge
 
-    return judge(
-        scratch.judge_url(copy, directory),
+    verdict = judge(
+        source.judge_url(copy, directory),
         expected,
-        scratch.fingerprint(copy),
+        source.fingerprint(copy),
         suite=Path(suite) if suite else None,
         moment=datetime.fromisoformat(moment),
     )
+    unsound = [
+        Check("integrity", source.kind, "fail", message=f"Pemeriksaan mesin basis data: {finding}")
+        for finding in source.check(copy)
+    ]
+    return Verdict.of([*verdict.checks, *unsound], verdict.engines, verdict.judged_at) if unsound else verdict
 
 
 def _staged(installation: Installation, procedure_id: str, component: str) -> backups.Backup:

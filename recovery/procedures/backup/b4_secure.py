@@ -12,7 +12,7 @@ from recovery.procedures.backup.b1_back_up import RUN_IDENTITY
 from recovery.procedures.backup.b2_verify import QUALITY
 from recovery.records import backups, procedures
 from recovery.records.steps import StepResult
-from recovery.sets import put_set, read_back, set_prefix
+from recovery.sets import open_set, put_set, set_prefix
 from recovery.stream import PartDigests
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,15 @@ def secure(installation: Installation, procedure_id: str, component: str) -> Ste
     for store_name in filter(None, (schedule["store"], schedule["offsite_store"])):
         store = installation.store(store_name)
         put_set(store, prefix, staged, manifest, installation.signer)
-        read_back(store, prefix, manifest)
+        # The parts were read back before the manifest was put; now the set as any later reader finds it.
+        open_set(
+            store,
+            prefix,
+            installation.signer.public_pem,
+            application=backup.application,
+            component=backup.component,
+            manifest_sha256=manifest.sha256,
+        )
         locations.append({"store": store_name, "location": store.location(prefix)})
         logger.info("secured %s in %s", backup.name, store_name)
     (staging / RUN_IDENTITY).unlink(missing_ok=True)

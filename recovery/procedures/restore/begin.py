@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from recovery.errors import NotFoundError
+from recovery.errors import ConfigurationError, NotFoundError
+from recovery.forms.model import contains_nik
 from recovery.installation import RELEASE, Installation
 from recovery.procedures.restore.request_form import RestoreRequest
 from recovery.records import officials, procedures
@@ -15,6 +16,7 @@ def begin_restore(installation: Installation, procedure_id: str, request: Restor
     another restore of this application is open.
     """
     application = installation.application(request.aplikasi)
+    _refuse_personal_numbers(request)
     with installation.catalog.read() as connection:
         requester = officials.get(connection, request.nip_pemohon)
     if requester is None or "pemohon" not in requester.roles:
@@ -32,3 +34,14 @@ def begin_restore(installation: Installation, procedure_id: str, request: Restor
         release=RELEASE,
     )
     return {"id": procedure.id, "application": procedure.application}
+
+
+def _refuse_personal_numbers(request: RestoreRequest) -> None:
+    """A form never shows a NIK, so none may come in with the request."""
+    for name, value in request.model_dump(mode="json").items():
+        if contains_nik(value):
+            raise ConfigurationError(
+                f"the field {name} of the request holds a 16-digit number (a NIK?)",
+                state="nothing was touched",
+                hint="write the request without it; a NIP (18 digits) is fine",
+            )

@@ -10,6 +10,7 @@ from recovery.errors import SourceError, StoreFullError, VerificationError, Veri
 from recovery.installation import Installation
 from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.procedures.working import work_on
+from recovery.records import journal
 from recovery.sets import open_set, set_prefix
 from recovery.sources.base import Fingerprint, Source
 
@@ -34,10 +35,23 @@ def rehearse(installation: Installation, procedure_id: str, plan: dict[str, dict
         except BaseException:
             # Copies are useless once one of them failed: all components go live together or none.
             for component in plan:
-                source = installation.source(component)
-                source.discard(source.beside(copy_label(procedure_id)))
+                discard_rehearsed(installation, procedure_id, component)
             raise
     return rehearsed
+
+
+def discard_rehearsed(installation: Installation, procedure_id: str, component: str) -> None:
+    """Remove the copy that this procedure loaded beside a component's live data.
+
+    After a swap the same name holds the old data: what the journal and the file system do not both say to be the
+    rehearsed copy is left alone.
+    """
+    source = installation.source(component)
+    with installation.catalog.read() as connection:
+        entries = {entry.component: entry for entry in journal.entries(connection, procedure_id)}
+    entry = entries.get(component)
+    if entry is None or (entry.state == "undone" and source.live_is(entry.receipt) == "old"):
+        source.discard(source.beside(copy_label(procedure_id)))
 
 
 def copy_label(procedure_id: str) -> str:
@@ -64,7 +78,7 @@ def _rehearse_component(
     expected = Fingerprint.from_json(backup_set.manifest.fingerprint)
     _require_space(source, component, expected)
     copy = source.beside(copy_label(procedure_id))
-    source.discard(copy)
+    discard_rehearsed(installation, procedure_id, component)
     with source.load(copy) as load:
         backup_set.restore("data", installation.operations_identity(), load.write)
         load.finish()

@@ -4,10 +4,12 @@ Titles and descriptions are what the Prefect UI shows, so they are Indonesian. T
 added by `pulih apply`, which knows them.
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from recovery.calendar import WIB
 
 Text = Annotated[str, Field(min_length=3, max_length=2000)]
 
@@ -34,7 +36,9 @@ class RestoreRequest(BaseModel):
     uraian_kerusakan: Text = Field(
         title="Uraian kerusakan dan penyebab", description="Apa yang rusak atau hilang, dan penyebabnya bila diketahui."
     )
-    waktu_kejadian: Text = Field(title="Waktu kejadian", description="Kapan kerusakan terjadi atau diketahui.")
+    waktu_kejadian: datetime = Field(
+        title="Waktu kejadian", description="Kapan kerusakan terjadi atau diketahui (WIB bila tanpa zona waktu)."
+    )
     titik_pulih: str = Field(
         default="",
         title="Titik pulih yang diminta",
@@ -67,6 +71,12 @@ class RestoreRequest(BaseModel):
         title="Pernyataan tanggung jawab",
         description="Pemohon bertanggung jawab atas kebenaran permintaan ini. Pilih 'bertanggung jawab'.",
     )
+
+    @field_validator("waktu_kejadian")
+    @classmethod
+    def times_without_a_zone_are_local(cls, moment: datetime) -> datetime:
+        """Officials think in WIB; records hold aware times only."""
+        return moment if moment.tzinfo else moment.replace(tzinfo=WIB)
 
     @model_validator(mode="after")
     def another_point_needs_a_reason(self) -> "RestoreRequest":

@@ -61,7 +61,7 @@ def test_a_question_is_asked_once_however_often_the_flow_comes_by(office: Office
     second = office.ask(now=NOW + DAY)
 
     assert first == second
-    assert (first.attempt, first.key, first.complaint) == (1, "restore.3-percobaan-1", "")
+    assert (first.attempt, first.key, first.complaint) == (1, "restore-3-percobaan-1", "")
     assert len(office.entries("approval.asked")) == 1
 
 
@@ -236,7 +236,7 @@ def test_a_wrong_answer_opens_the_next_attempt_and_leaves_exactly_one_ledger_ent
         following.attempt,
         following.key,
         following.complaint,
-    ) == (2, "restore.3-percobaan-2", COMPLAINT_OF_SECRETS)
+    ) == (2, "restore-3-percobaan-2", COMPLAINT_OF_SECRETS)
     assert following.code != asked.code
     # A wrong answer buys no time.
     assert following.expires_at == asked.expires_at
