@@ -18,8 +18,8 @@ BACKUP_ENTRYPOINT = "flows/backup.py:backup"
 RESTORE_ENTRYPOINT = "flows/restore.py:restore"
 RESTORE_NAME = "restore"
 OUT_OF_SCHEDULE_NAME = RESERVED_SCHEDULE_NAME
-# What the domain logs is shown with the run in the Prefect UI.
-JOB_VARIABLES = {"env": {"PREFECT_LOGGING_EXTRA_LOGGERS": "recovery"}}
+# What the domain and the steps log is shown with the run in the Prefect UI.
+JOB_VARIABLES = {"env": {"PREFECT_LOGGING_EXTRA_LOGGERS": "recovery,tasks"}}
 
 _PARAMETER_TITLES = {
     "jadwal": "Jadwal Back Up",
