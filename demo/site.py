@@ -6,7 +6,9 @@ Nothing here is a shortcut: `pulih apply` reads the inventory, and the same depl
 import base64
 import json
 import os
+import random
 import secrets
+import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ import yaml
 
 from demo.simpel.generate import generate
 from recovery.crypto import generate_identity, generate_signing_key
+from recovery.errors import HostError
 
 # The demonstration's people. They do not exist.
 KABID = "198002022005012002"
@@ -23,7 +26,8 @@ EXECUTOR = "199001012015011001"
 REQUESTER = "198505052010012005"
 SCHEDULE = "jadwal-bulanan"
 APPLICATION = "simpel"
-SIMPEL_PORT = 8765
+# Below the ports that outgoing connections take (32768 and up on Linux), so that a stopped SIMPEL gets its port back.
+_SIMPEL_PORTS = range(20000, 32000)
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,12 @@ class Site:
     @property
     def simpel_url(self) -> str:
         """Where SIMPEL answers."""
-        return f"http://127.0.0.1:{SIMPEL_PORT}"
+        return f"http://127.0.0.1:{self.simpel_port}"
+
+    @property
+    def simpel_port(self) -> int:
+        """SIMPEL's port: chosen once by `prepare`, so that two demonstrations on one machine do not meet."""
+        return int((self.root / "simpel.port").read_text(encoding="ascii"))
 
 
 def prepare(site: Site) -> None:
@@ -89,6 +98,7 @@ def prepare(site: Site) -> None:
         return
     for directory in (site.root, site.state, site.store, site.root / "kunci", site.root / "log"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (site.root / "simpel.port").write_text(f"{_free_port()}\n", encoding="ascii")
     recipients = _write_keys(site)
     _write_letter(site)
     site.database.parent.mkdir(parents=True, exist_ok=True)
@@ -98,6 +108,17 @@ def prepare(site: Site) -> None:
     site.inventory.write_text(
         yaml.safe_dump(_inventory(site, *recipients), allow_unicode=True, sort_keys=False), encoding="utf-8"
     )
+
+
+def _free_port() -> int:
+    for port in random.sample(_SIMPEL_PORTS, 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise HostError("none of 100 ports that were tried is free", state="nothing was prepared", hint="try again")
 
 
 def _write_keys(site: Site) -> tuple[str, str]:
@@ -147,7 +168,7 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 serverurl=unix://{site.root}/supervisor.sock
 
 [program:simpel]
-command={python} -m demo.simpel --database {site.database} --uploads {site.uploads} --port {SIMPEL_PORT}
+command={python} -m demo.simpel --database {site.database} --uploads {site.uploads} --port {site.simpel_port}
 directory={here}
 autostart=true
 autorestart=true
@@ -212,7 +233,7 @@ def _inventory(site: Site, operations: str, escrow: str) -> dict[str, object]:
                         "program": "simpel",
                         "configuration": str(site.supervisor),
                         "health_url": f"{site.simpel_url}/sehat",
-                        "port": SIMPEL_PORT,
+                        "port": site.simpel_port,
                     }
                 ],
                 "components": [
@@ -250,7 +271,9 @@ def _inventory(site: Site, operations: str, escrow: str) -> dict[str, object]:
             }
         ],
         "officials": [
-            _official(KADIS, "Drs. Bambang Peraga, M.M.", "Kepala Dinas Komunikasi dan Informatika", "kominfo", "kadis"),
+            _official(
+                KADIS, "Drs. Bambang Peraga, M.M.", "Kepala Dinas Komunikasi dan Informatika", "kominfo", "kadis"
+            ),
             _official(KABID, "Siti Contoh, S.Kom., M.T.", "Kepala Bidang Aplikasi dan Informatika", "kominfo", "kabid"),
             _official(EXECUTOR, "Agus Teladan, S.Kom.", "Pranata Komputer Ahli Pertama", "kominfo", "pelaksana"),
             _official(REQUESTER, "Rina Misal, S.E.", "Kepala Subbagian Umum", "bkd", "pemohon"),
