@@ -83,13 +83,17 @@ def _only_the_owner_reads(name: str, path: Path) -> Iterator[Finding]:
 def _state_directory(installation: Installation) -> Iterator[Finding]:
     directory = installation.state_directory
     if not directory.is_dir():
-        yield Finding("state directory", "problem", f"{directory} is not there", "run `pulih apply`, or create it with mode 0700")
+        yield Finding(
+            "state directory", "problem", f"{directory} is not there", "run `pulih apply`, or create it with mode 0700"
+        )
         return
     if stat.S_IMODE(directory.stat().st_mode) & 0o077:
         yield Finding("state directory", "problem", f"others can look into {directory}", f"chmod 700 {directory}")
     free = shutil.disk_usage(directory).free
     if free < SPACE_WANTED:
-        yield Finding("state directory", "warning", f"only {free >> 20} MiB are free", "staging and scratch copies need room")
+        yield Finding(
+            "state directory", "warning", f"only {free >> 20} MiB are free", "staging and scratch copies need room"
+        )
     else:
         yield Finding("state directory", "ok", f"{free >> 30} GiB free")
 
@@ -177,5 +181,3 @@ def _try(subject: str, look: Callable[[], Any], good: str) -> Finding:
     except PulihError as error:
         return Finding(subject, "problem", error.message, error.hint)
     return Finding(subject, "ok", good)
-
-

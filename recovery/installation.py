@@ -176,9 +176,9 @@ def remove_tree(directory: Path) -> None:
         return
     for folder, subfolders, _files in os.walk(directory):
         for subfolder in subfolders:
-            path = os.path.join(folder, subfolder)
-            if not os.path.islink(path):
-                os.chmod(path, 0o700)
+            path = Path(folder, subfolder)
+            if not path.is_symlink():
+                path.chmod(0o700)
     shutil.rmtree(directory)
 
 

@@ -22,7 +22,9 @@ DOCUMENT_CODE = Field(
     min_length=8,
     max_length=12,
 )
-CODE = Field(title="Kode sekali pakai", description="Enam angka dari aplikasi autentikator Anda.", pattern=r"^[0-9]{6}$")
+CODE = Field(
+    title="Kode sekali pakai", description="Enam angka dari aplikasi autentikator Anda.", pattern=r"^[0-9]{6}$"
+)
 NOTE = Field(title="Catatan", description="Wajib diisi bila tidak menyetujui. Tulis - bila tidak ada catatan.")
 
 # Fields that every form has; all else on a form is an answer that goes on the SOP's form.
@@ -90,7 +92,9 @@ class VerificationForm(ApprovalForm):
         title="Dampak ke unit lain", description="Dampak ke unit kerja lain; tulis - bila tidak ada.", min_length=1
     )
     penanganan_data_pribadi: str = Field(
-        title="Penanganan data pribadi", description="Cara data pribadi dilindungi; tulis - bila tidak ada.", min_length=1
+        title="Penanganan data pribadi",
+        description="Cara data pribadi dilindungi; tulis - bila tidak ada.",
+        min_length=1,
     )
     catatan: Note = NOTE
     nip: str = NIP

@@ -53,9 +53,7 @@ def await_decision(procedure_id: str, step_id: str) -> Decision:
         logger.info("waiting for an official: %s", step_id)
         given = _suspend_until_answered(form, asked)
         try:
-            return answer(
-                installation.catalog, asked, given, _submission(asked), key=installation.enrolment_key()
-            )
+            return answer(installation.catalog, asked, given, _submission(asked), key=installation.enrolment_key())
         except ApprovalError as error:
             # Recorded by now, and the next attempt is open: ask again with the complaint.
             logger.warning("the answer to %s does not count: %s", step_id, error.message)
@@ -66,7 +64,10 @@ def _open_step(installation: Installation, procedure_id: str, step_id: str) -> N
     if step_id != EXECUTOR_START:
         counting = installation.office.working_days
         open_step(
-            installation.catalog, step_id, procedure_id, deadline=lambda opened_at: calendar.deadline(opened_at, counting)
+            installation.catalog,
+            step_id,
+            procedure_id,
+            deadline=lambda opened_at: calendar.deadline(opened_at, counting),
         )
 
 

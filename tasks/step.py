@@ -31,7 +31,7 @@ class StepTask(Task[Any, Any]):
             description=body.__doc__,
             tags={"sop", entry.id},
             task_run_name=f"{entry.title} · {{component}}" if entry.per_component else entry.title,
-            # Prefect's cache would repeat a step after a code change and skip one that looks alike: the catalog decides.
+            # Prefect's cache repeats a step after a code change and skips one that looks alike: the catalog decides.
             cache_policy=NO_CACHE,
             persist_result=False,
         )

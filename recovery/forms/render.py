@@ -62,7 +62,9 @@ def render(facts: FormFacts) -> RenderedForm:
         compiler = typst.Compiler(
             str(TEMPLATES / "form.typ"), root=str(TEMPLATES), ignore_system_fonts=True, sys_inputs=inputs
         )
-        pdf = compiler.compile(format="pdf", pdf_standards=["a-3b"], timestamp=to_wib(facts.document.created_at).replace(microsecond=0))
+        # Whole seconds: typst takes no smaller ones.
+        made_at = to_wib(facts.document.created_at).replace(microsecond=0)
+        pdf = compiler.compile(format="pdf", pdf_standards=["a-3b"], timestamp=made_at)
         if not isinstance(pdf, bytes):
             raise FormError("typst returned no single PDF", state="no form was written")
         found = json.loads(compiler.query("<signature-field>", field="value"))

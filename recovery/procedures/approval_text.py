@@ -8,7 +8,7 @@ from recovery.records.approvals import ApprovalRequest
 
 
 def approval_markdown(request: ApprovalRequest) -> str:
-    """Given an approval request, return Indonesian Markdown: complaint of the last attempt, document, code, deadline."""
+    """Given an approval request, return Indonesian Markdown: complaint, document, code, deadline."""
     lines = [f"## {_plain(request.document['judul'])}", "", f"**{_plain(request.document['langkah'])}**", ""]
     if request.complaint:
         lines += [f"> **Perhatian.** {_plain(request.complaint)}", ""]

@@ -38,7 +38,9 @@ def backup_facts(installation: Installation, procedure_id: str, document: Docume
             ended_at=max(ended, default=procedure.opened_at),
             execution_id=procedure_id,
             assets=tuple(_asset(installation, key, made.get(key), rows) for key in components),
-            problems="\n".join(_warnings(key, made[key]) for key in components if key in made and _warnings(key, made[key])),
+            problems="\n".join(
+                _warnings(key, made[key]) for key in components if key in made and _warnings(key, made[key])
+            ),
             follow_up="Komponen yang gagal diulang dengan menyebut nomor formulir ini."
             if any(_failed_step(rows, key) for key in components)
             else "",
@@ -76,7 +78,7 @@ def _asset(installation: Installation, key: str, backup: Backup | None, rows: li
     digests = backup.facts["digests"]
     return BackupAsset(
         **identity,
-        source_version=" ".join(f"{tool} {version}" for tool, version in sorted(backup.facts["tools"].items())),
+        source_version=_version(backup.facts["tools"]),
         status=SUCCEEDED,
         name=backup.name or "",
         size=digests["cipher_size"],
@@ -91,6 +93,10 @@ def _asset(installation: Installation, key: str, backup: Backup | None, rows: li
         key_holders=KEY_HOLDERS,
         retention_until=backup.retention_until or "",
     )
+
+
+def _version(tools: dict[str, str]) -> str:
+    return f"SQLite {tools['sqlite']}" if "sqlite" in tools else ", ".join(tools.values())
 
 
 def _checks(backup: Backup | None) -> str:

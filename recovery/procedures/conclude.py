@@ -33,7 +33,9 @@ def conclude_backup(installation: Installation, procedure_id: str) -> Conclusion
     elif not accepted:
         sentence = f"Formulir {review['form_number']} dinyatakan tidak sesuai oleh Kabid: {review['note']}"
     else:
-        sentence = f"{len(secured)} komponen dicadangkan, diverifikasi, dan diamankan. Formulir {review['form_number']}."
+        sentence = (
+            f"{len(secured)} komponen dicadangkan, diverifikasi, dan diamankan. Formulir {review['form_number']}."
+        )
     good = accepted and not failed
     return _close(installation, procedure_id, "berhasil" if good else "gagal", Conclusion(good, sentence))
 
@@ -46,11 +48,11 @@ def conclude_restore(installation: Installation, procedure_id: str) -> Conclusio
     good = started["status"] == SUCCEEDED
     if not good:
         _discard_copies(installation, procedure_id)
-    sentence = (
-        f"Data dipulihkan, lama henti {format_duration(started['downtime_milliseconds'] / 1000)}; pemohon menyatakan {receipt['decision']}."
-        if good
-        else f"Tidak berhasil ({started['status']}): data lama tetap dipakai, layanan berjalan."
-    )
+    if good:
+        downtime = format_duration(started["downtime_milliseconds"] / 1000)
+        sentence = f"Data dipulihkan, lama henti {downtime}; pemohon menyatakan {receipt['decision']}."
+    else:
+        sentence = f"Tidak berhasil ({started['status']}): data lama tetap dipakai, layanan berjalan."
     return _close(installation, procedure_id, started["status"], Conclusion(good, sentence))
 
 

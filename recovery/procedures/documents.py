@@ -24,7 +24,12 @@ def issue_backup_form(installation: Installation, procedure_id: str, *, version:
     """Issue Formulir Pelaksanaan Back Up Data: version 1 when filled in (step 5), 2 when reviewed (step 6)."""
     pattern = installation.office.numbers.backup
     return _issue(
-        installation, procedure_id, "backup", pattern, version, lambda document: backup_facts(installation, procedure_id, document)
+        installation,
+        procedure_id,
+        "backup",
+        pattern,
+        version,
+        lambda document: backup_facts(installation, procedure_id, document),
     )
 
 
@@ -45,7 +50,12 @@ def issue_restore_form(installation: Installation, procedure_id: str, *, version
     """Issue Formulir Pelaksanaan Restore Data: version 1 when informing (step 7), 2 when acknowledged (step 8)."""
     pattern = installation.office.numbers.restore
     return _issue(
-        installation, procedure_id, "restore", pattern, version, lambda document: restore_facts(installation, procedure_id, document)
+        installation,
+        procedure_id,
+        "restore",
+        pattern,
+        version,
+        lambda document: restore_facts(installation, procedure_id, document),
     )
 
 

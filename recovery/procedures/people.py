@@ -20,7 +20,9 @@ def signer(connection: Connection, nip: str) -> Signer:
     return Signer(name=official.name, nip=official.nip, position=official.title)
 
 
-def approval_of(connection: Connection, procedure_id: str, step_id: str) -> tuple[Signer, Approval | None, dict[str, Any]]:
+def approval_of(
+    connection: Connection, procedure_id: str, step_id: str
+) -> tuple[Signer, Approval | None, dict[str, Any]]:
     """Given a deciding step, return who decided, the recorded approval, and the decision's plain data ({} if none)."""
     decision = approvals.decision_of(connection, procedure_id, step_id)
     if decision is None:

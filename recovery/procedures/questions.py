@@ -48,7 +48,10 @@ def _review(installation: Installation, procedure_id: str) -> Question:
         if backup is not None and backup.state == "secured":
             totals = backup.facts["fingerprint"]["totals"]
             results.append(
-                [component, f"Berhasil – {backup.name}, {format_number(totals['rows'])} objek, terverifikasi dan diamankan"]
+                [
+                    component,
+                    f"Berhasil – {backup.name}, {format_number(totals['rows'])} objek, terverifikasi dan diamankan",
+                ]
             )
         else:
             results.append([component, f"GAGAL – {errors.get(component, 'tidak selesai')}"])
@@ -118,8 +121,8 @@ def _verification(installation: Installation, procedure_id: str) -> Question:
     chosen = [
         [
             component,
-            f"{backup['name']} – titik pulih {format_moment(backup['moment'])}, "
-            f"{format_number(backup['totals']['rows'])} objek, {format_bytes(backup['totals']['bytes'])}, terverifikasi",
+            f"{backup['name']} – titik pulih {format_moment(backup['moment'])}, terverifikasi, "
+            f"{format_number(backup['totals']['rows'])} objek, {format_bytes(backup['totals']['bytes'])}",
         ]
         for component, backup in plan.backups.items()
     ]
@@ -175,7 +178,8 @@ def _start(installation: Installation, procedure_id: str) -> Question:
                 "baris": [
                     [
                         "Data yang akan hilang",
-                        f"semua yang masuk sesudah {format_moment(min(moments))}; data sekarang disimpan sebagai salinan pengaman",
+                        f"semua yang masuk sesudah {format_moment(min(moments))}; "
+                        "data sekarang disimpan sebagai salinan pengaman",
                     ],
                     ["Perkiraan lama henti", "beberapa detik: menghentikan layanan, menukar data, menjalankan layanan"],
                     ["Waktu henti yang diizinkan", request["waktu_henti"]],

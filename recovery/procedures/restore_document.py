@@ -30,6 +30,7 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
     verified = evidence["restore.3"]
     good = started["status"] == NEW_DATA_LIVE
     application = installation.application(procedure.application)
+    titles = {f"{application.name}/{part.name}": part.title or part.name for part in application.components}
     return form_of_restore.build(
         document,
         RestoreForm(
@@ -39,13 +40,13 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
             stopped_at=stopped.get("stopped_at", ""),
             quiet=_quiet(stopped),
             safety_copies=tuple(
-                SafetyCopy(component=component, name=entry.receipt.get("copy", ""))
+                SafetyCopy(component=titles[component], name=entry.receipt.get("copy", ""))
                 for component, entry in entries.items()
                 if entry.state == "kept"
             ),
             components=tuple(
                 RestoredComponent(
-                    component=component,
+                    component=titles[component],
                     backup_name=chosen["name"],
                     sha256=verified["rehearsal"][component]["data_sha256"],
                     matched=True,
@@ -92,7 +93,9 @@ def _quiet(stopped: dict[str, Any]) -> str:
 
 def _health(started: dict[str, Any]) -> str:
     # "sehat" is said only because step 6 raises, and leaves no evidence, when it is not true.
-    return "; ".join(f"{entry['service']}: sehat setelah {format_duration(entry['seconds'])}" for entry in started["health"])
+    return "; ".join(
+        f"{entry['service']}: sehat setelah {format_duration(entry['seconds'])}" for entry in started["health"]
+    )
 
 
 def _unrecovered(good: bool, plan: dict[str, Any]) -> str:

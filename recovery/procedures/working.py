@@ -25,7 +25,7 @@ def work_on(
 
     A backup and a restore of one component exclude each other by it. `patience` is for how many seconds to wait for
     another holder; `release=False` leaves the leases to the next step of the same procedure (or to their expiry).
-    Raises LeaseHeldError naming the holder. Components are taken in sorted order, so that two cannot wait for each other.
+    Raises LeaseHeldError naming the holder. Components are taken in sorted order: two cannot wait for each other.
     """
     catalog = installation.catalog
     held: list[leases.Lease] = []

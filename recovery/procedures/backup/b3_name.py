@@ -20,7 +20,9 @@ def name(installation: Installation, procedure_id: str, component: str) -> StepR
         backup = backups.of_procedure(connection, procedure_id, component)
     if backup is None or backup.state == "staged" or backup.verdict != "pass":
         raise ProcedureError(
-            f"the backup of {component} is not verified", state="it got no name", hint="retry the run: step 2 comes first"
+            f"the backup of {component} is not verified",
+            state="it got no name",
+            hint="retry the run: step 2 comes first",
         )
     chosen = render_name(
         installation.office.backup_name,

@@ -62,7 +62,11 @@ def secure(installation: Installation, procedure_id: str, component: str) -> Ste
         },
         changes=[
             lambda connection: backups.mark_secured(
-                connection, backup.id, manifest.sha256, [place["store"] for place in locations], manifest.retention_until
+                connection,
+                backup.id,
+                manifest.sha256,
+                [place["store"] for place in locations],
+                manifest.retention_until,
             )
         ],
     )
@@ -97,5 +101,3 @@ def build_manifest(backup: backups.Backup, schedule: dict[str, Any], procedure_i
         retention_until=(moment + timedelta(days=schedule["retention_days"])).isoformat(timespec="microseconds"),
         warnings=facts["warnings"],
     )
-
-

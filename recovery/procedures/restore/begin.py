@@ -23,7 +23,7 @@ def begin_restore(installation: Installation, procedure_id: str, request: Restor
         raise NotFoundError(
             f"no requester has the NIP {request.nip_pemohon}",
             state="nothing was touched",
-            hint="check the NIP on the letter; a new requester is added to the inventory and enrolled by `pulih official`",
+            hint="check the NIP on the letter; a new requester is added to the inventory first",
         )
     procedure = procedures.open_procedure(
         installation.catalog,

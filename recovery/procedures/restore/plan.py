@@ -12,7 +12,7 @@ from recovery.records import backups, procedures, steps
 
 @dataclass(frozen=True)
 class Plan:
-    """One backup per component of the application, in the order in which they are swapped."""
+    """One backup per component of the application."""
 
     application: str
     request_hash: str
@@ -20,7 +20,7 @@ class Plan:
 
     @property
     def components(self) -> list[str]:
-        """Keys "application/component", in the inventory's order."""
+        """Keys "application/component"."""
         return list(self.backups)
 
     @property

@@ -10,7 +10,7 @@ RETURNED = "dikembalikan"
 
 
 def dispose(installation: Installation, procedure_id: str) -> StepResult:
-    """Given the Kadis's decision (already checked and recorded), put it on the request's form. Routing, no judgement."""
+    """Given the Kadis's decision (checked and recorded by now), put it on the request's form: routing, no judgement."""
     decision = decided(installation, procedure_id, "restore.2")
     issue_restore_request(installation, procedure_id, version=2)
     return StepResult(evidence=decision)

@@ -19,9 +19,7 @@ def stop_service(installation: Installation, procedure_id: str) -> StepResult:
     Steps 4 to 6 are one critical section: the leases taken here are given back only by step 6.
     """
     plan = approved_plan(installation, procedure_id)
-    with work_on(
-        installation, plan.components, procedure_id, "restore", patience=PATIENCE_SECONDS, release=False
-    ):
+    with work_on(installation, plan.components, procedure_id, "restore", patience=PATIENCE_SECONDS, release=False):
         # After the waiting, not before: approvals may have run out meanwhile.
         require_go_ahead(installation, procedure_id, plan)
         stopped_at = datetime.now(UTC).isoformat(timespec="microseconds")

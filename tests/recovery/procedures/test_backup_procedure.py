@@ -27,7 +27,9 @@ def test_a_backup_runs_through_all_six_steps_and_leaves_its_evidence(office: Sma
         papers = forms.list_forms(connection, procedure_id)
         heads = ledger.read_heads(installation.store("utama"), installation.signer.public_pem)
         assert [] == ledger.verify(connection, heads)
-        done = {(row.step_id, row.component) for row in steps.list_steps(connection, procedure_id) if row.state == "done"}
+        done = {
+            (row.step_id, row.component) for row in steps.list_steps(connection, procedure_id) if row.state == "done"
+        }
     assert ["secured", "secured"] == [backup.state for backup in made]
     assert ["pass", "pass"] == [backup.verdict for backup in made]
     assert 1 == len({form.number for form in papers})

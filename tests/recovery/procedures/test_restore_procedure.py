@@ -110,7 +110,9 @@ def test_a_service_that_does_not_start_at_all_fails_loudly_on_the_old_data(offic
     assert office.service_running()
 
 
-def test_the_second_component_failing_brings_the_first_back(office: SmallOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_component_failing_brings_the_first_back(
+    office: SmallOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All new, or all back: the rehearsed copy of the files vanishes between the rehearsal and the swap."""
     import shutil
 
