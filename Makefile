@@ -39,7 +39,8 @@ check: $(INSTALLED) ## lint, type check, import rule
 	$(RUN) -m pytest -q tests/test_imports.py
 
 bench: $(INSTALLED) ## measure the data path against the plain shell pipeline (takes minutes)
-	$(RUN) -m bench.bench_step1
+	$(RUN) bench/bench_step1.py
+	$(RUN) bench/bench_swap.py
 
 screenshots: needed $(INSTALLED) ## take the pictures in docs/ from a running `make up` (needs chromium)
 	$(RUN) -m demo.screenshots

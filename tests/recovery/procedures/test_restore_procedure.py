@@ -48,6 +48,7 @@ def test_damaged_data_is_back_and_the_service_runs(office: SmallOffice) -> None:
     assert 1 == len(copies), "the damaged data is kept as the safety copy"
 
 
+@pytest.mark.slow
 def test_a_service_that_does_not_stop_leaves_the_data_untouched(office: SmallOffice) -> None:
     """Step 4 fails, step 5 refuses, step 6 sees a running service, the form says so."""
     office.back_up()
@@ -68,6 +69,7 @@ def test_a_service_that_does_not_stop_leaves_the_data_untouched(office: SmallOff
     assert "TIDAK TERBUKTI" in form_of(office, procedure_id)
 
 
+@pytest.mark.slow
 def test_a_service_unhealthy_on_the_new_data_gets_its_old_data_back(office: SmallOffice) -> None:
     """Swapped back, running, and the form says so."""
     import sqlite3
@@ -92,6 +94,7 @@ def test_a_service_unhealthy_on_the_new_data_gets_its_old_data_back(office: Smal
     assert "Gagal–dikembalikan ke salinan pengaman" in form_of(office, procedure_id)
 
 
+@pytest.mark.slow
 def test_a_service_that_does_not_start_at_all_fails_loudly_on_the_old_data(office: SmallOffice) -> None:
     """Neither on the new nor on the old data: an administrator is needed, and the data is the old."""
     office.back_up()
@@ -110,6 +113,7 @@ def test_a_service_that_does_not_start_at_all_fails_loudly_on_the_old_data(offic
     assert office.service_running()
 
 
+@pytest.mark.slow
 def test_the_second_component_failing_brings_the_first_back(
     office: SmallOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +136,7 @@ def test_the_second_component_failing_brings_the_first_back(
     assert office.service_running()
 
 
+@pytest.mark.slow
 def test_a_rejection_touches_nothing_and_tells_the_requester_why(office: SmallOffice) -> None:
     """ "permintaan ditolak" (end, with the reason, and the requester is told)."""
     office.back_up()
@@ -146,6 +151,7 @@ def test_a_rejection_touches_nothing_and_tells_the_requester_why(office: SmallOf
     assert office.service_running()
 
 
+@pytest.mark.slow
 def test_a_rejection_needs_a_reason(office: SmallOffice) -> None:
     """Refused, recorded, asked again."""
     office.back_up()
@@ -156,6 +162,7 @@ def test_a_rejection_needs_a_reason(office: SmallOffice) -> None:
         office.decide("restore.3", procedure_id, KABID, "ditolak", **VERIFICATION)
 
 
+@pytest.mark.slow
 def test_a_second_restore_of_the_same_application_is_refused(office: SmallOffice) -> None:
     """One at a time; the message names the first."""
     office.back_up()
@@ -166,7 +173,7 @@ def test_a_second_restore_of_the_same_application_is_refused(office: SmallOffice
 
 def test_an_unknown_application_names_the_known_ones(office: SmallOffice) -> None:
     """The drop-down keeps people from it; the API does not."""
-    with pytest.raises(NotFoundError, match="(?s)no application named 'simpeg'.*choose one of: simpel"):
+    with pytest.raises(NotFoundError, match=r"(?s)no application named 'simpeg'.*choose one of: simpel"):
         begin_restore(office.installation, str(uuid.uuid4()), restore_request(aplikasi="simpeg"))
 
 
@@ -176,6 +183,7 @@ def test_an_unknown_requester_is_refused(office: SmallOffice) -> None:
         begin_restore(office.installation, str(uuid.uuid4()), restore_request(nip_pemohon=KABID))
 
 
+@pytest.mark.slow
 def test_without_a_verified_backup_there_is_nothing_to_approve(office: SmallOffice) -> None:
     """Said before anybody is asked to approve it."""
     procedure_id = office.request()
@@ -185,6 +193,7 @@ def test_without_a_verified_backup_there_is_nothing_to_approve(office: SmallOffi
         office.decide("restore.3", procedure_id, KABID, "disetujui", **VERIFICATION)
 
 
+@pytest.mark.slow
 def test_a_failed_rehearsal_never_stops_the_service(office: SmallOffice) -> None:
     """A damaged part in the store: the rehearsal says so, copies are removed, the service keeps running."""
     office.back_up()
@@ -203,6 +212,7 @@ def test_a_failed_rehearsal_never_stops_the_service(office: SmallOffice) -> None
     assert office.service_running()
 
 
+@pytest.mark.slow
 def test_a_lost_notice_is_recorded_and_stops_nothing(office: SmallOffice) -> None:
     """The requester then answers with his own code."""
     office.back_up()
@@ -219,6 +229,7 @@ def test_a_lost_notice_is_recorded_and_stops_nothing(office: SmallOffice) -> Non
     assert conclude_restore(office.installation, procedure_id).good
 
 
+@pytest.mark.slow
 def test_the_verifier_cannot_execute_and_the_requester_cannot_dispose(office: SmallOffice) -> None:
     """Separation of duties holds through the whole procedure."""
     office.back_up()
