@@ -10,6 +10,7 @@ from recovery.errors import FormError
 from recovery.forms.model import Document, FormFacts, Letterhead
 from recovery.forms.render import render
 from recovery.installation import Installation, private_directory
+from recovery.points import reached
 from recovery.procedures.backup_document import backup_facts
 from recovery.procedures.restore_document import restore_facts
 from recovery.procedures.restore_request_document import restore_request_facts
@@ -59,6 +60,20 @@ def issue_restore_form(installation: Installation, procedure_id: str, *, version
     )
 
 
+def document_of(installation: Installation, number: str, version: int, now: datetime) -> Document:
+    """Given a number and a version, return what every form of this office carries."""
+    office = installation.office
+    return Document(
+        number=number,
+        created_at=now.isoformat(timespec="microseconds"),
+        letterhead=Letterhead(government=office.government, office=office.name, address=office.address),
+        version=version,
+        place=PLACE,
+        verification_url=f"{office.document_url}{number}" if office.document_url else "",
+        legal_basis=tuple(office.legal_basis),
+    )
+
+
 def _issue(
     installation: Installation, procedure_id: str, kind: str, pattern: str, version: int, build: Builder
 ) -> forms.Form:
@@ -83,7 +98,7 @@ def _render_and_record(
     with installation.catalog.begin() as connection:
         earlier = forms.latest(connection, kind, procedure_id)
         number = earlier.number if earlier else numbers.next_number(connection, kind, pattern, now)
-        facts = build(_document(installation, number, version, now))
+        facts = build(document_of(installation, number, version, now))
         rendered = render(facts)
         path = _write(installation, number, version, now, rendered.pdf)
         return forms.store_form(
@@ -98,19 +113,6 @@ def _render_and_record(
         )
 
 
-def _document(installation: Installation, number: str, version: int, now: datetime) -> Document:
-    office = installation.office
-    return Document(
-        number=number,
-        created_at=now.isoformat(timespec="microseconds"),
-        letterhead=Letterhead(government=office.government, office=office.name, address=office.address),
-        version=version,
-        place=PLACE,
-        verification_url=f"{office.document_url}{number}" if office.document_url else "",
-        legal_basis=tuple(office.legal_basis),
-    )
-
-
 def _write(installation: Installation, number: str, version: int, now: datetime, pdf: bytes) -> Path:
     directory = private_directory(installation.forms_directory / str(to_wib(now).year))
     path = directory / f"{number.replace('/', '-')}-v{version}.pdf"
@@ -120,7 +122,9 @@ def _write(installation: Installation, number: str, version: int, now: datetime,
             file.write(pdf)
             file.flush()
             os.fsync(file.fileno())
+        reached("form: written")
         unfinished.replace(path)
+        reached("form: in its place")
     except OSError as error:
         raise FormError(
             f"the form {number} cannot be written ({error.strerror})",
