@@ -1,10 +1,14 @@
 """pulih apply: make server, catalog and stores into what the inventory says."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.output import Output
+
+if TYPE_CHECKING:
+    from deployments.change import Change
 
 
 @click.command("apply")
@@ -15,19 +19,18 @@ from cli.output import Output
 @click.pass_obj
 def command(output: Output, inventory: Path | None, dry_run: bool, prune: bool, yes: bool) -> None:
     """Compare, show the difference, ask, and apply. Repeating it changes nothing more."""
+    if output.as_json and not dry_run and not yes:
+        raise click.UsageError("with --json nobody can be asked: add --yes, or --dry-run")
     if inventory is not None:
         output.inventory_path = inventory
     # Read first: an error in the inventory must not cost the seconds that Prefect's import takes.
     wanted = output.inventory
     from deployments.apply import apply
-    from deployments.change import Change
 
-    def ask(changes: list[Change]) -> None:
-        if not output.as_json:
-            for change in changes:
-                click.echo(str(change))
-        if changes and not dry_run and not yes:
-            click.confirm("Apply?", abort=True)
+    def ask(changes: "list[Change]") -> None:
+        output.say(str(change) for change in changes)
+        if _made(changes) and not dry_run and not yes:
+            _confirm()
 
     changes = apply(wanted, dry_run=dry_run, prune=prune, before=ask)
     data = {
@@ -37,4 +40,28 @@ def command(output: Output, inventory: Path | None, dry_run: bool, prune: bool, 
             for change in changes
         ],
     }
-    output.show(data, ["nothing to change" if not changes else ("nothing was changed (dry run)" if dry_run else "applied")])
+    output.show(data, [_summary(changes, dry_run)])
+
+
+def _made(changes: "list[Change]") -> "list[Change]":
+    """Return the changes that do something; what is only left as it is needs no consent."""
+    return [change for change in changes if change.action != "leave"]
+
+
+def _confirm() -> None:
+    try:
+        agreed = click.confirm("Apply?", err=True)
+    except click.Abort as abort:
+        if isinstance(abort.__context__, EOFError):
+            raise click.UsageError("nobody answered, so nothing was changed: add --yes, or --dry-run") from abort
+        raise
+    if not agreed:
+        click.echo("nothing was changed", err=True)
+        raise click.exceptions.Exit(1)
+
+
+def _summary(changes: "list[Change]", dry_run: bool) -> str:
+    made = len(_made(changes))
+    if made == 0:
+        return "nothing to change"
+    return f"{made} changes; nothing was changed (dry run)" if dry_run else f"applied {made} changes"

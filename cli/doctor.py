@@ -8,6 +8,7 @@ from cli.output import Output
 from recovery.doctor import examine
 
 MARKS = {"ok": "ok      ", "warning": "WARNING ", "problem": "PROBLEM "}
+INDENT = " " * len(MARKS["ok"])
 
 
 @click.command("doctor")
@@ -16,10 +17,12 @@ def command(context: click.Context) -> None:
     """Look at packages, keys, stores, catalog, officials, sources, services and server. Ends with 1 on a problem."""
     output: Output = context.obj
     findings = examine(output.inventory.installation(), os.environ.get("PREFECT_API_URL", ""))
-    lines = [
-        f"{MARKS[finding.state]}{finding.subject}: {finding.message}" + (f"\n        HINT: {finding.mend}" if finding.mend else "")
-        for finding in findings
-    ]
-    output.show([finding.to_json() for finding in findings], lines)
-    if any(finding.state == "problem" for finding in findings):
+    counts = {state: sum(finding.state == state for finding in findings) for state in MARKS}
+    lines = []
+    for finding in findings:
+        lines.append(f"{MARKS[finding.state]}{finding.subject}: {finding.message}")
+        lines += [f"{INDENT}HINT: {finding.mend}"] if finding.mend else []
+    lines.append(f"{counts['problem']} problems, {counts['warning']} warnings, {counts['ok']} ok")
+    output.show({"findings": [finding.to_json() for finding in findings], **counts}, lines)
+    if counts["problem"]:
         context.exit(1)

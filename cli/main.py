@@ -1,18 +1,19 @@
 """`pulih`: what administrators do at a terminal. Verbs are imported when they are called, so that most need no Prefect.
 
-Exit codes: 0 done; 1 an error of Pulih itself; 2 wrong usage, configuration or inventory; 3 not found; 4 conflict or
-in use; 10 source; 11 host; 12 service; 13 store; 14 set damaged; 15 key missing; 16 verdict fail; 17 verdict error;
-18 records; 19 ledger broken; 20 approval; 21 procedure; 22 form; 23 notice.
+What verbs print and which exit codes they end with stands in docs/cli.md.
 """
 
 import importlib
+import io
 import logging
-import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from cli.failure import READER_GONE, discard_output, failed, interrupted, misused, reader_is_gone, unexpected
 from cli.output import Output
 from recovery.errors import PulihError
 
@@ -20,8 +21,8 @@ VERBS = {
     "apply": "make server, catalog and stores into what the inventory says",
     "backups": "list backups",
     "doctor": "find what an installation gets wrong, and how to mend it",
-    "ledger": "verify the ledger against itself and the stores",
-    "official": "enrol officials' devices",
+    "ledger": "verify the ledger against itself and the stores, and read it",
+    "official": "list officials, enrol and revoke their devices",
     "show": "show one backup or procedure",
     "verify": "read a backup's set in its stores again and check every byte",
 }
@@ -37,6 +38,7 @@ class LazyGroup(click.Group):
         if name not in VERBS:
             return None
         command: click.Command = importlib.import_module(f"cli.{name}").command
+        _take_common_options(command)
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -45,38 +47,119 @@ class LazyGroup(click.Group):
             formatter.write_dl(sorted(VERBS.items()))
 
 
+def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """Return a callback that keeps an option's value in the Output; one that was not given changes nothing."""
+
+    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value:
+            setattr(context.obj, name, value)
+        if value and name == "verbose":
+            for package in ("cli", "deployments", "recovery"):
+                logging.getLogger(package).setLevel(logging.INFO)
+
+    return callback
+
+
+def _common_options() -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["--inventory"],
+            type=click.Path(path_type=Path, dir_okay=False),
+            expose_value=False,
+            callback=_remember("inventory_path"),
+            help="The installation's inventory.  [default: $PULIH_INVENTORY or /etc/pulih/inventory.yaml]",
+        ),
+        click.Option(
+            ["--json", "as_json"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_remember("as_json"),
+            help="Print one JSON document instead of text; errors too, on standard error.",
+        ),
+        click.Option(
+            ["--verbose"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_remember("verbose"),
+            help="Say what is being done, on standard error.",
+        ),
+    ]
+
+
+def _take_common_options(command: click.Command) -> None:
+    """Let the common options stand behind the verb too: that is where people add them to a line from the history."""
+    if isinstance(command, click.Group):
+        for name in command.commands:
+            _take_common_options(command.commands[name])
+    elif not any(parameter.name == "as_json" for parameter in command.params):
+        command.params += _common_options()
+
+
+def _show_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        from recovery.installation import RELEASE
+
+        context.obj.show({"version": RELEASE}, [f"pulih {RELEASE}"])
+        context.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--inventory",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=lambda: Path(os.environ.get("PULIH_INVENTORY", "/etc/pulih/inventory.yaml")),
-    show_default="$PULIH_INVENTORY or /etc/pulih/inventory.yaml",
-    help="The installation's inventory.",
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the release and end.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
-@click.option("--verbose", is_flag=True, help="Say what is being done, on standard error.")
-@click.pass_context
-def pulih(context: click.Context, inventory: Path, as_json: bool, verbose: bool) -> None:
+def pulih() -> None:
     """Back up and restore by the SOP "Back Up/Restore Data", with evidence for every step."""
-    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(message)s", stream=sys.stderr)
-    context.obj = Output(inventory, as_json)
+
+
+pulih.params[:0] = _common_options()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Given the arguments after `pulih`, do what they say and return the exit code. Raises nothing."""
+    # Asked for by its text too, because a line that cannot be parsed sets no option.
+    output = Output(as_json="--json" in arguments)
+    try:
+        # Not click's main(): that ends with 1, without a word, when any pipe anywhere breaks.
+        with pulih.make_context("pulih", list(arguments), obj=output) as context:
+            pulih.invoke(context)
+        sys.stdout.flush()
+    except PulihError as error:
+        return failed(output, error)
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+    except click.ClickException as error:
+        return misused(output, error)
+    except (click.Abort, KeyboardInterrupt):
+        return interrupted(output)
+    except BrokenPipeError as error:
+        gone = reader_is_gone()
+        discard_output()
+        return READER_GONE if gone else unexpected(output, error)
+    except Exception as error:  # noqa: BLE001 — the last line: whatever it is, it ends in a sentence and a log
+        return unexpected(output, error)
+    return 0
 
 
 def main() -> None:
     """Run the command line and exit with the documented code."""
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # File names can be any bytes, and a terminal's locale any encoding: neither may end in an exception.
+            stream.reconfigure(errors="backslashreplace")
+    code = run(sys.argv[1:])
     try:
-        pulih(standalone_mode=False)
-    except PulihError as error:
-        click.echo(f"ERROR: {error}", err=True)
-        sys.exit(error.exit_code)
-    except click.exceptions.Exit as ending:
-        sys.exit(ending.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; what was done before stays done", err=True)
-        sys.exit(130)
+        sys.stdout.flush()
+    except OSError:
+        discard_output()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -26,15 +26,19 @@ def list_(output: Output) -> None:
     with output.installation.catalog.read() as connection:
         found = officials.list_all(connection)
     rows = [
-        [official.nip, official.name, official.title, ", ".join(official.roles), _device(official)] for official in found
+        [official.nip, official.name, official.title, ", ".join(official.roles), _device(official)]
+        for official in found
     ]
-    data = [{**vars(official), "roles": list(official.roles)} for official in found]
-    output.show(data, table(["NIP", "NAME", "POSITION", "ROLES", "DEVICE"], rows))
+    data = [{**vars(official), "roles": list(official.roles), "enrolled": official.is_enrolled()} for official in found]
+    head = ["NIP", "NAME", "POSITION", "ROLES", "DEVICE"]
+    output.show(data, table(head, rows) if rows else ["no officials yet: name them in the inventory and apply"])
 
 
 @command.command("enrol")
 @click.argument("nip")
-@click.option("--renew", is_flag=True, help="Replace the device of an official who is enrolled; the old one stops working.")
+@click.option(
+    "--renew", is_flag=True, help="Replace the device of an official who is enrolled; the old one stops working."
+)
 @click.pass_obj
 def enrol(output: Output, nip: str, renew: bool) -> None:
     """Show the QR code for the official's authenticator, once. Do it in the official's presence."""
@@ -42,7 +46,10 @@ def enrol(output: Output, nip: str, renew: bool) -> None:
     enrolment = officials.enrol(installation.catalog, nip, installation.enrolment_key(), renew=renew)
     output.show(
         {"nip": nip, "uri": enrolment.uri},
-        [officials.qr_terminal(enrolment.uri), "Scan it now: it is shown once and kept nowhere."],
+        [
+            officials.qr_terminal(enrolment.uri),
+            "Scan it now: it is shown once and kept nowhere. Then clear the screen.",
+        ],
     )
 
 
@@ -61,12 +68,12 @@ def revoke(output: Output, nip: str, reason: str) -> None:
 @click.pass_obj
 def code(output: Output, nip: str) -> None:
     """Play the phone of one of the demonstration's officials. Real officials' codes are on their own devices only."""
-    phones_file = output.inventory_path.parent / DEMONSTRATION_PHONES
-    phones = _phones(phones_file)
+    phones = _phones(output.inventory_path.parent / DEMONSTRATION_PHONES)
     if nip not in phones:
         raise NotFoundError(
             f"no demonstration official has the NIP {nip}",
-            hint=f"one of: {', '.join(sorted(phones)) or '(this is no demonstration)'}",
+            state="no code was made",
+            hint=f"one of: {', '.join(sorted(phones))}",
         )
     import pyotp
 
@@ -77,7 +84,11 @@ def code(output: Output, nip: str) -> None:
 
 def _phones(path: Path) -> dict[str, str]:
     if not path.exists():
-        return {}
+        raise NotFoundError(
+            "this installation is no demonstration",
+            state="no code was made",
+            hint="real officials' codes are on their own devices, and nowhere else",
+        )
     phones: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     return phones
 

@@ -4,6 +4,7 @@ Each entry's hash covers the entry and the hash before it. The chain alone does 
 that all of it was written anew; the heads that anchor() signs into the stores do.
 """
 
+import contextlib
 import hashlib
 import json
 from collections import defaultdict
@@ -34,6 +35,25 @@ class Head:
 
     sequence: int
     hash: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry as recorded, its facts as plain data."""
+
+    sequence: int
+    at: str
+    kind: str
+    procedure_id: str
+    step_id: str
+    component: str
+    facts: Any
+    previous: str
+    hash: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry as plain data."""
+        return dict(vars(self))
 
 
 def append(
@@ -76,6 +96,18 @@ def head(connection: Connection) -> Head:
     return Head(last.sequence, last.hash) if last else Head(0, NOTHING_BEFORE)
 
 
+def entries(connection: Connection, *, procedure_id: str = "", last: int = 50) -> list[Entry]:
+    """Return the newest entries, oldest first; only a procedure's when one is given.
+
+    They are shown as they stand: whether they are what was written, only verify() says. Facts that are no JSON any
+    more are returned as the text that they are.
+    """
+    query = select(ledger).order_by(ledger.c.sequence.desc()).limit(last)
+    if procedure_id:
+        query = query.where(ledger.c.procedure_id == procedure_id)
+    return [_entry(row) for row in reversed(connection.execute(query).all())]
+
+
 def verify(connection: Connection, heads: Iterable[Head] = ()) -> list[str]:
     """Given the heads that stores hold, read the whole ledger and return what is wrong with it; [] means intact.
 
@@ -87,8 +119,8 @@ def verify(connection: Connection, heads: Iterable[Head] = ()) -> list[str]:
         anchored[known.sequence].add(known.hash)
     findings: list[str] = []
     sequence, previous = 0, NOTHING_BEFORE
-    entries = connection.execution_options(yield_per=1000).execute(select(ledger).order_by(ledger.c.sequence))
-    for entry in entries:
+    recorded = connection.execution_options(yield_per=1000).execute(select(ledger).order_by(ledger.c.sequence))
+    for entry in recorded:
         if entry.sequence == sequence + 1:
             if entry.previous != previous:
                 findings.append(
@@ -134,7 +166,7 @@ def anchor(catalog: Catalog, store: "Store", signer: Signer) -> Head:
         raise LedgerError(
             f"the store {store.name} already holds another head for entry {last.sequence} of the ledger",
             state="the head in the store is untouched",
-            hint="the ledger was rewritten, or the signing key was changed since; run `pulih audit`",
+            hint="the ledger was rewritten, or the signing key was changed since; run `pulih ledger verify`",
         ) from error
     return Head(last.sequence, last.hash)
 
@@ -176,6 +208,13 @@ def _read_head(store: "Store", key: str, public_pem: bytes) -> Head:
             hint="somebody copied an object in the store by hand",
         )
     return known
+
+
+def _entry(row: Row[Any]) -> Entry:
+    fields = dict(row._mapping)
+    with contextlib.suppress(ValueError):  # somebody changed it; it is shown nevertheless
+        fields["facts"] = json.loads(row.facts)
+    return Entry(**fields)
 
 
 def _gap(sequence: int, following: int) -> str:
