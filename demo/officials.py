@@ -21,9 +21,7 @@ class Browser:
     def start(self, deployment: str, parameters: dict[str, Any]) -> str:
         """Given "flow/deployment" and parameters, create a run as "Custom run" does, and return its id."""
         found = self._ask("GET", f"/deployments/name/{deployment}")
-        return str(
-            self._ask("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": parameters})["id"]
-        )
+        return str(self._ask("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": parameters})["id"])
 
     def state(self, run_id: str) -> dict[str, Any]:
         """Given a run, return its state: {"name", "type", "message", "state_details", …}."""

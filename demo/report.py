@@ -73,13 +73,17 @@ def tell_end(installation: Installation, proof: Proof, say: Say) -> None:
         say(f"  {component}")
         for words, measured in (("cadangan", proof.before), ("rusak   ", proof.damaged), ("kembali ", proof.after)):
             totals = measured[component]["totals"]
-            counted = f"{format_number(totals['rows'])} objek, {format_bytes(totals['bytes'])}" if totals else "tidak terbaca"
+            counted = (
+                f"{format_number(totals['rows'])} objek, {format_bytes(totals['bytes'])}" if totals else "tidak terbaca"
+            )
             say(f"     {words}: {counted}, sidik {measured[component]['digest']}")
         same = proof.before[component]["digest"] == proof.after[component]["digest"]
         say("     " + ("SAMA dengan cadangan" if same else "BERBEDA dari cadangan"))
     with installation.catalog.read() as connection:
         findings = ledger.verify(connection)
-        papers = [form for procedure in procedures.list_all(connection) for form in forms.list_forms(connection, procedure.id)]
+        papers = [
+            form for procedure in procedures.list_all(connection) for form in forms.list_forms(connection, procedure.id)
+        ]
     say("")
     say("BUKU BESAR: " + ("utuh" if not findings else "; ".join(findings)))
     say("FORMULIR (PDF)")
@@ -122,5 +126,3 @@ def _evidence(step_id: str, evidence: dict[str, Any]) -> list[str]:
         case _:
             shown = ("form_number", "decision", "official")
             return [", ".join(str(evidence[name]) for name in shown if name in evidence)]
-
-

@@ -196,4 +196,3 @@ def _receipt_code(site: Site) -> str:
     marker = "Kode tanda terima (sekali pakai): "
     lines = [line for line in site.notices.read_text(encoding="utf-8").splitlines() if line.startswith(marker)]
     return lines[-1].removeprefix(marker)
-
