@@ -20,14 +20,14 @@ def start(site: Site, say: Say, *, port: int = 0) -> LocalServer:
     say("Menjalankan SIMPEL di bawah supervisord")
     start_services(site)
     say("Menjalankan server Prefect (sekitar 15 detik)")
-    server = start_server(site.prefect_home, port=port, settings=_server_settings())
+    server = start_server(site.prefect_home, port=port)
     os.environ.update(server.environment())
     say("pulih apply: memasang blok, jadwal, dan formulir ke server")
     apply_inventory(site, server)
     say("Mendaftarkan perangkat para pejabat peraga")
     enrol_officials(site)
     say("Menjalankan worker")
-    start_worker(server, query_seconds=1, environment=_worker_environment())
+    start_worker(server, query_seconds=1)
     return server
 
 
@@ -92,15 +92,6 @@ def enrol_officials(site: Site) -> None:
         if nip not in phones:
             phones[nip] = enrol(installation.catalog, nip, installation.enrolment_key()).secret
             write_phones(site.phones, phones)
-
-
-def _server_settings() -> dict[str, str]:
-    return {}
-
-
-def _worker_environment() -> dict[str, str]:
-    # The recovery package logs its progress; Prefect shows it in the run's log.
-    return {"PREFECT_LOGGING_EXTRA_LOGGERS": "recovery,tasks", "PULIH_QUIET": "1"}
 
 
 def _control(site: Site, *words: str) -> subprocess.CompletedProcess[str]:

@@ -58,7 +58,7 @@ class Actors:
         """Start a backup out of schedule, review its form as the Kabid, and return the run's id."""
         self.say("PROSEDUR BACK UP DATA dimulai")
         run = self.browser.start(
-            f"Back Up Data/{SCHEDULE}",
+            "Back Up Data/di-luar-jadwal",
             {"jadwal": SCHEDULE, "alasan_di_luar_jadwal": "Cadangan pertama setelah pemasangan", "mengulang": ""},
         )
         self._answer(

@@ -1,5 +1,6 @@
 """The only step decorator: it gives a body its place in the register, in Prefect and in the catalog."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,9 @@ from blocks.installation import load_installation
 from recovery import sop
 from recovery.records.steps import StepResult, perform
 from tasks.approvals import await_decision
+
+# The domain logs its progress at INFO, for the run's page in the UI; loggers are silent at that level by default.
+logging.getLogger("recovery").setLevel(logging.INFO)
 
 # Every step task, by its id in the register. A test compares this with the register.
 STEP_TASKS: dict[str, "StepTask"] = {}
