@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from recovery.errors import ConflictError, StoreError, StoreFullError, StoreReadOnlyError
+from recovery.points import reached
 
 REMOVED = "the unfinished file was removed"
 
@@ -28,6 +29,7 @@ class NewFile:
             ) from error
         except OSError as error:
             raise write_error(error, str(self.path), state="nothing was written") from error
+        reached("new file: created")
         return self
 
     def write(self, data: memoryview | bytes) -> None:
@@ -67,6 +69,7 @@ class NewFile:
             self._remove(error)
             return
         try:
+            reached("new file: written")
             sync_directory(self.path.parent)
         except BaseException as failure:
             self._remove(failure)

@@ -14,6 +14,7 @@ from recovery.channels import BUFFER_SIZE
 from recovery.crypto import Signer, recipient_of, verify_signature
 from recovery.errors import DigestError, KeyMissingError, ObjectMissingError, SetError, SignatureError
 from recovery.manifest import MANIFEST, SIGNATURE, Manifest, Part
+from recovery.points import reached
 from recovery.stores.base import Readable, Store
 from recovery.stream import decrypt
 
@@ -45,7 +46,9 @@ def put_set(store: Store, prefix: str, staged: Mapping[str, Path], manifest: Man
     for part in manifest.parts:
         store.put_file(f"{prefix}/{part.file}", staged[part.file])
     _match_parts(store, prefix, manifest, state=_UNCOMMITTED)
+    reached("set: parts put")
     store.put_bytes(f"{prefix}/{MANIFEST}", content)
+    reached("set: manifest put")
     store.put_bytes(f"{prefix}/{SIGNATURE}", signer.sign(content))
     logger.info("put the set %s into the store %s", prefix, store.name)
 

@@ -19,6 +19,7 @@ from recovery.channels import BUFFER_SIZE, Channel, ChannelReader, ChannelWriter
 from recovery.crypto import read_recipients, recipient_of
 from recovery.durable import NewFile
 from recovery.errors import DigestError, KeyMissingError
+from recovery.points import reached
 
 WINDOW_LIMIT = 1 << 23  # largest zstd window that decrypt accepts: what levels up to 19 use; bounds its memory
 
@@ -90,6 +91,7 @@ def encrypt(
         while block := _fill(readinto, free.take()):
             plain_hash.add(block)
             plain.put(block)
+            reached("stream: data read")
         plain.close()
         line.finish()
     return PartDigests(plain_hash.hexdigest(), plain_hash.size, cipher_hash.hexdigest(), cipher_hash.size)
@@ -160,6 +162,7 @@ def decrypt(readinto: ReadInto, write: Callable[[memoryview], Any], identity: An
             if plain_hash.size > expected.plain_size:
                 raise _damaged(f"they hold more than the {expected.plain_size} bytes that were backed up")
             _offer(write, block)
+            reached("stream: data written")
             plain_free.put(whole(block))
         line.finish()
     if (cipher_hash.hexdigest(), cipher_hash.size) != (expected.cipher_sha256, expected.cipher_size):

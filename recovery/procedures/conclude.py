@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from recovery.calendar import format_duration
 from recovery.installation import Installation
+from recovery.points import reached
 from recovery.procedures.informing import inform_requester
 from recovery.procedures.restore.r6_start_service import SUCCEEDED
 from recovery.procedures.restore.rehearsal import discard_rehearsed
@@ -98,6 +99,7 @@ def _discard_copies(installation: Installation, procedure_id: str) -> None:
 
 def _close(installation: Installation, procedure_id: str, outcome: str, conclusion: Conclusion) -> Conclusion:
     installation.sweep(procedure_id)
+    reached("conclusion: staging and scratch removed")
     procedures.close_procedure(installation.catalog, procedure_id, outcome)
     # After closing, so that the head that lies in the stores covers the whole procedure.
     for store_name in sorted(installation.stores):

@@ -6,6 +6,7 @@ from typing import Any
 from recovery.errors import KeyMissingError, NoticeError
 from recovery.installation import Installation
 from recovery.notifying import send
+from recovery.points import reached
 from recovery.records import notices, officials
 from recovery.records.procedures import Procedure
 from recovery.secrets import resolve
@@ -25,6 +26,7 @@ def inform_requester(
         requester = officials.get(connection, procedure.parameters["request"]["nip_pemohon"])
     references = [reference for reference in (requester.contact, *installation.office.notice_targets) if reference]
     results = [_deliver(reference, subject, body) for reference in references]
+    reached("notice: sent")
     delivered = any(result == "" for result in results)
     if not references:
         results = ["no contact is configured"]

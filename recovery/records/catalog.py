@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from recovery.errors import RecordsError
+from recovery.points import reached
 from recovery.records import schema
 from recovery.records.complaints import explain
 
@@ -71,6 +72,8 @@ class Catalog:
         try:
             with self._connect({_WRITES: True}) as connection, connection.begin():
                 yield connection
+                reached("catalog: before the commit")
+            reached("catalog: committed")
         finally:
             self._thread.writes = False
 

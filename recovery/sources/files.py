@@ -21,6 +21,7 @@ from recovery.errors import (
     SwapError,
 )
 from recovery.hosts.base import Argument, Host
+from recovery.points import reached
 from recovery.sources.base import DumpStream, Fingerprint, Liveness, LoadStream, beside_name, is_copy_name
 from recovery.sources.tar_streams import CHUNK, ENVIRONMENT, LEFT_OUT, TreeDump, TreeLoad, create, extract, version
 from recovery.sources.tree import FoldingThread, Listener, TreeFold
@@ -229,7 +230,10 @@ class FilesSource:
         return f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true"
 
     def _call(self, verb: str, *arguments: Argument, limit: float = 120) -> dict[str, Any]:
-        return self.host.call("files", verb, *arguments, timeout=limit)
+        reached(f"files: before {verb}")
+        result = self.host.call("files", verb, *arguments, timeout=limit)
+        reached(f"files: after {verb}")
+        return result
 
     def _own(self, copy: str) -> None:
         if not is_copy_name(self.path, copy):

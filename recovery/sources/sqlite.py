@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from recovery.errors import ConfigurationError, ConflictError, SourceBusyError
 from recovery.hosts.base import Host, InputStream, OutputStream, last_result
+from recovery.points import reached
 from recovery.sources.base import Dump, DumpStream, Fingerprint, Liveness, LoadStream, beside_name, is_copy_name
 
 # Reading a whole database takes as long as it is large; this only ends what hangs.
@@ -153,7 +154,10 @@ class SqliteSource:
         return str(self.lock_timeout)
 
     def _call(self, verb: str, *arguments: str, limit: float = 60) -> dict[str, Any]:
-        return self.host.call("sqlite", verb, *arguments, timeout=limit + self.lock_timeout)
+        reached(f"sqlite: before {verb}")
+        result = self.host.call("sqlite", verb, *arguments, timeout=limit + self.lock_timeout)
+        reached(f"sqlite: after {verb}")
+        return result
 
     def _system(self, verb: str, *arguments: str) -> dict[str, Any]:
         return self.host.call("system", verb, *arguments)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from recovery.durable import NewFile, sync_directory, write_error
 from recovery.errors import ObjectExistsError, ObjectMissingError, StoreError, StoreFullError
+from recovery.points import reached
 from recovery.settings import StoreSettings
 from recovery.stores.base import TEMPORARY, ObjectInfo, check_key
 
@@ -126,6 +127,7 @@ class DirectoryStore:
             # Another put it, or a killed try of ours did: it counts when it holds our bytes.
             self._require_same(key, content())
         self._sync_directories(target.parent)
+        reached("store: object put")
 
     def _put_new(self, target: Path, size: int, content: Callable[[], Iterator[bytes]]) -> bool:
         self._require_space(target, size)
@@ -137,6 +139,7 @@ class DirectoryStore:
                 self._link(temporary, target)
             except FileExistsError:
                 return False
+            reached("store: object linked")
         return True
 
     def _require_same(self, key: str, content: Iterator[bytes]) -> None:
@@ -239,6 +242,7 @@ class DirectoryStore:
             try:
                 directory.mkdir(DIRECTORY_MODE)
                 directory.chmod(DIRECTORY_MODE)  # whatever the umask
+                reached("store: directory made")
             except FileExistsError:
                 if not directory.is_dir():
                     raise ObjectExistsError(

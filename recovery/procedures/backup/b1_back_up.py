@@ -9,6 +9,7 @@ from typing import Any
 
 from recovery.crypto import generate_identity
 from recovery.installation import Installation, remove_tree
+from recovery.points import reached
 from recovery.procedures.working import work_on
 from recovery.records import backups
 from recovery.records.steps import StepResult
@@ -39,6 +40,7 @@ def back_up(installation: Installation, procedure_id: str, component: str) -> St
         with source.dump() as stream:
             digests = encrypt(stream.readinto, data, [*recipients, recipient])
             dump = stream.finish()
+        reached("backup.1: dumped")
     facts: dict[str, Any] = {
         "begun_at": begun_at,
         "ended_at": _now(),
@@ -83,6 +85,7 @@ def back_up(installation: Installation, procedure_id: str, component: str) -> St
 def _empty_staging(installation: Installation, procedure_id: str, component: str) -> Path:
     # What a killed try left here was never recorded: it proves nothing, and a write-once name must be free.
     remove_tree(installation.staging(procedure_id, component))
+    reached("backup.1: staging emptied")
     return installation.staging(procedure_id, component)
 
 
@@ -91,6 +94,7 @@ def _new_run_identity(staging: Path) -> str:
     descriptor = os.open(staging / RUN_IDENTITY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(identity + "\n")
+    reached("backup.1: identity of the run written")
     return recipient
 
 

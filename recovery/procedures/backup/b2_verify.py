@@ -10,6 +10,7 @@ from typing import Any
 from recovery.crypto import read_identity
 from recovery.errors import ProcedureError, VerificationError, VerificationFailedError
 from recovery.installation import Installation, remove_tree
+from recovery.points import reached
 from recovery.procedures.backup.b1_back_up import RUN_IDENTITY
 from recovery.quality.verdict import Check, Verdict
 from recovery.records import backups
@@ -42,8 +43,10 @@ def verify(
     finally:
         # Plain data must not outlive the proof.
         remove_tree(directory)
+    reached("backup.2: scratch removed")
     quality = json.dumps(verdict.to_json(), ensure_ascii=False, indent=1, sort_keys=True)
     (staging / QUALITY).write_text(quality, encoding="utf-8")
+    reached("backup.2: verdict written")
     report(verdict)
     if verdict.state != "pass":
         with installation.catalog.begin() as connection:

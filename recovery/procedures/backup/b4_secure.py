@@ -8,6 +8,7 @@ from typing import Any
 from recovery.errors import ProcedureError
 from recovery.installation import RELEASE, Installation
 from recovery.manifest import Manifest, Part
+from recovery.points import reached
 from recovery.procedures.backup.b1_back_up import RUN_IDENTITY
 from recovery.procedures.backup.b2_verify import QUALITY
 from recovery.records import backups, procedures
@@ -51,7 +52,9 @@ def secure(installation: Installation, procedure_id: str, component: str) -> Ste
         )
         locations.append({"store": store_name, "location": store.location(prefix)})
         logger.info("secured %s in %s", backup.name, store_name)
+    reached("backup.4: secured")
     (staging / RUN_IDENTITY).unlink(missing_ok=True)
+    reached("backup.4: identity of the run destroyed")
     return StepResult(
         evidence={
             "backup_id": backup.id,

@@ -5,6 +5,7 @@ from typing import Any
 
 from recovery.errors import SourceBusyError
 from recovery.installation import Installation
+from recovery.points import reached
 
 # Processes of a service that was just stopped may need a moment to close their files.
 PATIENCE_SECONDS = 5.0
@@ -17,9 +18,14 @@ def make_quiet(installation: Installation, application_name: str, components: li
     have started a service meanwhile. Raises ServiceError or SourceBusyError.
     """
     services = installation.services(application_name)
-    evidence: dict[str, Any] = {"services": [service.stop() for service in services]}
+    evidence: dict[str, Any] = {"services": []}
+    for service in services:
+        reached(f"service: before stopping {service.name}")
+        evidence["services"].append(service.stop())
+        reached(f"service: after stopping {service.name}")
     # All down together, not only each at the moment it was stopped.
     evidence["down"] = [service.prove_down() for service in services]
+    reached("quiet: services proven down")
     evidence["sources"] = {component: _wait_until_closed(installation, component) for component in components}
     return evidence
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from recovery.errors import ServiceError
 from recovery.installation import Installation
+from recovery.points import reached
 from recovery.procedures.restore.plan import Plan, approved_plan
 from recovery.procedures.restore.quiet import make_quiet
 from recovery.procedures.restore.swapping import keep_all, replaced, undo_all
@@ -58,7 +59,12 @@ def start_service(installation: Installation, procedure_id: str) -> StepResult:
 
 def _start_all(installation: Installation, plan: Plan) -> list[dict[str, Any]]:
     # In the opposite order of stopping: what others need was stopped last.
-    return [service.start() for service in reversed(installation.services(plan.application))]
+    health = []
+    for service in reversed(installation.services(plan.application)):
+        reached(f"service: before starting {service.name}")
+        health.append(service.start())
+        reached(f"service: after starting {service.name}")
+    return health
 
 
 def _go_back(installation: Installation, procedure_id: str, plan: Plan) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from recovery.errors import SourceError, StoreFullError, VerificationError, VerificationFailedError
 from recovery.installation import Installation
+from recovery.points import reached
 from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.procedures.working import work_on
 from recovery.records import journal
@@ -82,8 +83,10 @@ def _rehearse_component(
     with source.load(copy) as load:
         backup_set.restore("data", installation.operations_identity(), load.write)
         load.finish()
+    reached("rehearsal: copy loaded")
     with tempfile.TemporaryDirectory(dir=installation.scratch(procedure_id, component)) as directory:
         verdict = judge_copy(source, copy, expected, settings.suite, backup_set.manifest.moment, Path(directory))
+    reached("rehearsal: copy judged")
     if verdict.state != "pass":
         raise _refusal(component, chosen["name"], verdict.state)
     return {

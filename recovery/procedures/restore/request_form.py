@@ -5,13 +5,18 @@ added by `pulih apply`, which knows them.
 """
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from recovery.calendar import WIB
 
 Text = Annotated[str, Field(min_length=3, max_length=2000)]
+
+
+def _one_choice(schema: dict[str, Any]) -> None:
+    """Turn "must be this word" into a drop-down of this word: the UI shows a constant as an empty text field."""
+    schema["enum"] = [schema.pop("const")]
 
 
 class RestoreRequest(BaseModel):
@@ -27,22 +32,29 @@ class RestoreRequest(BaseModel):
         min_length=1,
         max_length=255,
     )
-    nip_pemohon: str = Field(title="NIP pemohon", description="NIP pemohon, 18 angka.", pattern=r"^[0-9]{18}$")
+    nip_pemohon: str = Field(
+        title="NIP pemohon", description="NIP pegawai yang meminta: 18 angka tanpa spasi.", pattern=r"^[0-9]{18}$"
+    )
     kontak_dinas: str = Field(title="Kontak dinas", description="Telepon atau surel dinas.", min_length=3)
     penandatangan: Text = Field(
         title="Pejabat penandatangan", description="Nama dan jabatan pejabat yang menandatangani surat."
     )
-    aplikasi: str = Field(title="Nama aplikasi", description="Aplikasi yang datanya diminta dipulihkan.")
+    aplikasi: str = Field(
+        title="Nama aplikasi", description="Aplikasi yang datanya diminta dipulihkan. Pilih dari daftar."
+    )
     uraian_kerusakan: Text = Field(
         title="Uraian kerusakan dan penyebab", description="Apa yang rusak atau hilang, dan penyebabnya bila diketahui."
     )
     waktu_kejadian: datetime = Field(
-        title="Waktu kejadian", description="Kapan kerusakan terjadi atau diketahui (WIB bila tanpa zona waktu)."
+        title="Waktu kejadian",
+        description="Kapan kerusakan terjadi atau diketahui. Pilih tanggal, jam, menit, lalu AM (sebelum pukul 12.00 siang) "
+        "atau PM (sesudahnya). Zona waktu Asia/Jakarta adalah WIB.",
     )
     titik_pulih: str = Field(
         default="",
         title="Titik pulih yang diminta",
-        description="Kosongkan untuk cadangan terbaru yang terverifikasi; atau waktu, misalnya 2026-11-20T22:00:00+07:00.",
+        description="Kosongkan untuk cadangan terbaru yang terverifikasi. Bila meminta yang lebih lama, tulis waktunya dalam WIB "
+        "(tahun-bulan-tanggal jam:menit), misalnya 2026-11-20 22:00.",
         max_length=64,
     )
     alasan_titik_pulih: str = Field(
@@ -51,16 +63,20 @@ class RestoreRequest(BaseModel):
         description="Wajib diisi bila titik pulih bukan cadangan terbaru.",
         max_length=500,
     )
-    jenis_data: Text = Field(title="Jenis data", description="Jenis data yang diminta dipulihkan.")
+    jenis_data: Text = Field(
+        title="Jenis data", description="Jenis data yang diminta dipulihkan, misalnya data kepegawaian."
+    )
     data_pribadi: Literal["tidak", "umum", "spesifik"] = Field(
-        title="Data pribadi", description="Apakah data memuat data pribadi, dan jenisnya."
+        title="Data pribadi",
+        description="Apakah data memuat data pribadi: tidak, data pribadi umum, atau data pribadi spesifik.",
     )
     dasar_kewenangan: Text = Field(
         title="Dasar kewenangan", description="Dasar kewenangan pemohon atas data ini, misalnya SK penunjukan."
     )
     setuju_kehilangan_data: Literal["setuju"] = Field(
         title="Persetujuan kehilangan data sesudah titik pulih",
-        description="Data yang masuk sesudah titik pulih akan hilang. Pilih 'setuju'.",
+        description="Data yang masuk sesudah titik pulih akan hilang dari aplikasi. Pilih “setuju”.",
+        json_schema_extra=_one_choice,
     )
     urgensi: Literal["biasa", "segera", "amat segera"] = Field(title="Urgensi", description="Tingkat kemendesakan.")
     waktu_henti: Text = Field(
@@ -69,7 +85,8 @@ class RestoreRequest(BaseModel):
     lampiran: str = Field(default="", title="Lampiran", description="Lampiran surat, bila ada.", max_length=500)
     tanggung_jawab: Literal["bertanggung jawab"] = Field(
         title="Pernyataan tanggung jawab",
-        description="Pemohon bertanggung jawab atas kebenaran permintaan ini. Pilih 'bertanggung jawab'.",
+        description="Pemohon bertanggung jawab atas kebenaran permintaan ini. Pilih “bertanggung jawab”.",
+        json_schema_extra=_one_choice,
     )
 
     @field_validator("waktu_kejadian")
