@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from recovery.calendar import WIB
 
+# As `datetime.fromisoformat` reads it; the date alone would mean midnight, before all that day's backups.
+_MOMENT = "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?([+-][0-9]{2}:[0-9]{2})?"
 Text = Annotated[str, Field(min_length=3, max_length=2000)]
 
 
@@ -47,14 +49,15 @@ class RestoreRequest(BaseModel):
     )
     waktu_kejadian: datetime = Field(
         title="Waktu kejadian",
-        description="Kapan kerusakan terjadi atau diketahui. Pilih tanggal, jam, menit, lalu AM (sebelum pukul 12.00 siang) "
+        description="Kapan kerusakan terjadi atau diketahui. Pilih hari, jam, menit, lalu AM (sebelum pukul 12 siang) "
         "atau PM (sesudahnya). Zona waktu Asia/Jakarta adalah WIB.",
     )
     titik_pulih: str = Field(
         default="",
+        pattern=rf"^({_MOMENT})?$",
         title="Titik pulih yang diminta",
-        description="Kosongkan untuk cadangan terbaru yang terverifikasi. Bila meminta yang lebih lama, tulis waktunya dalam WIB "
-        "(tahun-bulan-tanggal jam:menit), misalnya 2026-11-20 22:00.",
+        description="Kosongkan untuk cadangan terbaru yang terverifikasi. Bila meminta yang lebih lama, tulis waktunya "
+        "dalam WIB: tahun-bulan-tanggal jam:menit, misalnya 2026-11-20 22:00.",
         max_length=64,
     )
     alasan_titik_pulih: str = Field(
@@ -94,6 +97,14 @@ class RestoreRequest(BaseModel):
     def times_without_a_zone_are_local(cls, moment: datetime) -> datetime:
         """Officials think in WIB; records hold aware times only."""
         return moment if moment.tzinfo else moment.replace(tzinfo=WIB)
+
+    @field_validator("titik_pulih")
+    @classmethod
+    def the_point_is_a_time(cls, point: str) -> str:
+        """Refuse 31 February here, before officials spend their time on the request."""
+        if point:
+            datetime.fromisoformat(point)
+        return point
 
     @model_validator(mode="after")
     def another_point_needs_a_reason(self) -> "RestoreRequest":
