@@ -2,6 +2,7 @@
 and a web service. The procedures run on it without Prefect: steps by perform(), answers by the approval rules."""
 
 import base64
+import json
 import os
 import signal
 import socket
@@ -44,6 +45,17 @@ KADIS = "197003031995031003"
 EXECUTOR = "199001012015011001"
 REQUESTER = "198505052010012005"
 LETTER = "a" * 64
+
+# Where an office describes itself, for a process that opens it later.
+DESCRIPTION = "office.json"
+SETTINGS: dict[str, Any] = {
+    "office": OfficeSettings,
+    "keys": KeySettings,
+    "hosts": HostSettings,
+    "stores": StoreSettings,
+    "applications": ApplicationSettings,
+    "schedules": ScheduleSettings,
+}
 
 REVIEW = {"sesuai_jadwal": "ya", "berhasil_diverifikasi": "ya", "nama_sesuai": "ya", "tersimpan_aman": "ya"}
 DISPOSITION = {"nomor_agenda": "1", "sifat": "segera", "instruksi": "Tindak lanjuti."}
@@ -189,7 +201,7 @@ def restore_request(**fields: Any) -> RestoreRequest:
             "penandatangan": "Kepala Badan",
             "aplikasi": "simpel",
             "uraian_kerusakan": "Baris terhapus.",
-            "waktu_kejadian": "2026-11-20",
+            "waktu_kejadian": "2026-11-20T09:00:00",
             "jenis_data": "Data kepegawaian",
             "data_pribadi": "umum",
             "dasar_kewenangan": "SK pengelola",
@@ -224,7 +236,34 @@ def open_office(root: Path, *, catalog_url: str = "") -> SmallOffice:
         phones[nip] = officials.enrol(installation.catalog, nip, installation.enrolment_key()).secret
     for service in installation.services("simpel"):
         service.start()
-    return SmallOffice(root, installation, phones, database, uploads, state)
+    office = SmallOffice(root, installation, phones, database, uploads, state)
+    (root / DESCRIPTION).write_text(json.dumps({"settings": _described(installation), "phones": phones}))
+    return office
+
+
+def attach(root: Path) -> SmallOffice:
+    """Open the office that open_office built in a directory, in another process; its service is left as it is."""
+    described = json.loads((root / DESCRIPTION).read_text())
+    settings: dict[str, Any] = {
+        name: kind(**described["settings"][name])
+        if name in ("office", "keys")
+        else {key: kind(**values) for key, values in described["settings"][name].items()}
+        for name, kind in SETTINGS.items()
+    }
+    paths = root / "app" / "simpel.db", root / "app" / "unggahan", root / "service"
+    return SmallOffice(root, Installation(**settings), described["phones"], *paths)
+
+
+def _described(installation: Installation) -> dict[str, Any]:
+    described = {}
+    for name in SETTINGS:
+        setting = getattr(installation, name)
+        described[name] = (
+            {key: value.model_dump(mode="json") for key, value in setting.items()}
+            if isinstance(setting, dict)
+            else setting.model_dump(mode="json")
+        )
+    return described
 
 
 def _write_application(database: Path, uploads: Path) -> None:
