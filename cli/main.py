@@ -63,7 +63,7 @@ def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None
 def _common_options() -> list[click.Parameter]:
     return [
         click.Option(
-            ["--inventory"],
+            ["--inventory", "inventory_path"],
             type=click.Path(path_type=Path, dir_okay=False),
             expose_value=False,
             callback=_remember("inventory_path"),
@@ -121,11 +121,21 @@ def pulih() -> None:
 pulih.params[:0] = _common_options()
 
 
+def _require_text(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            # No name of ours holds such bytes, and no database would take them.
+            raise click.UsageError(f"{ascii(argument)} is not UTF-8 text") from error
+
+
 def run(arguments: Sequence[str]) -> int:
     """Given the arguments after `pulih`, do what they say and return the exit code. Raises nothing."""
     # Asked for by its text too, because a line that cannot be parsed sets no option.
     output = Output(as_json="--json" in arguments)
     try:
+        _require_text(arguments)
         # Not click's main(): that ends with 1, without a word, when any pipe anywhere breaks.
         with pulih.make_context("pulih", list(arguments), obj=output) as context:
             pulih.invoke(context)

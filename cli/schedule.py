@@ -17,6 +17,4 @@ def command(output: Output, name: str, pdf: Path) -> None:
 
     rendered = render_schedule(output.installation, name)
     pdf.write_bytes(rendered.pdf)
-    output.show(
-        {"schedule": name, "pdf": str(pdf), "sha256": rendered.sha256}, [f"{pdf}: SHA-256 {rendered.sha256}"]
-    )
+    output.show({"schedule": name, "pdf": str(pdf), "sha256": rendered.sha256}, [f"{pdf}: SHA-256 {rendered.sha256}"])
