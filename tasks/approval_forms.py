@@ -1,7 +1,8 @@
 """The forms that officials see when they resume a suspended run: one per deciding step, in Indonesian.
 
-No field has a default: a form whose fields all have defaults can be resumed with nothing at all, and silence is never
-consent. Rules that can be expressed stand in the schema, which the server checks before it resumes.
+Fields stand in the order of the SOP's forms; what proves who answered stands last. No field has a default: a form whose
+fields all have defaults can be resumed with nothing at all, and silence is never consent. Rules that can be expressed
+stand in the schema, which the server checks before it resumes.
 """
 
 from typing import Annotated, Any, Literal
@@ -15,17 +16,21 @@ from recovery.sop import EXECUTOR_START
 YesNo = Literal["ya", "tidak"]
 Note = Annotated[str, Field(min_length=1, max_length=1000)]
 
-NIP = Field(title="NIP", description="NIP Anda, 18 angka.", pattern=r"^[0-9]{18}$")
+NIP = Field(title="NIP", description="NIP Anda: 18 angka tanpa spasi.", pattern=r"^[0-9]{18}$")
 DOCUMENT_CODE = Field(
     title="Kode dokumen",
-    description="Salin kode dokumen yang tercetak di atas, misalnya AB12-CD34.",
+    description="Salin kode yang tercetak di akhir dokumen di atas. Bentuknya seperti AB12-CD34.",
     min_length=8,
     max_length=12,
 )
 CODE = Field(
-    title="Kode sekali pakai", description="Enam angka dari aplikasi autentikator Anda.", pattern=r"^[0-9]{6}$"
+    title="Kode sekali pakai",
+    description="Enam angka yang sedang tampil di aplikasi autentikator pada ponsel Anda.",
+    pattern=r"^[0-9]{6}$",
 )
-NOTE = Field(title="Catatan", description="Wajib diisi bila tidak menyetujui. Tulis - bila tidak ada catatan.")
+NOTE = Field(
+    title="Catatan", description="Alasan; wajib diisi bila tidak menyetujui. Tulis tanda - bila tidak ada catatan."
+)
 
 # Fields that every form has; all else on a form is an answer that goes on the SOP's form.
 _IDENTITY = {"keputusan", "nip", "kode_dokumen", "kode", "catatan"}
@@ -53,11 +58,11 @@ class ApprovalForm(RunInput):
 class ReviewForm(ApprovalForm):
     """Backup step 6: section F of the form."""
 
-    keputusan: Literal["sesuai", "tidak sesuai"] = Field(title="Kesimpulan", description="Kesimpulan pemeriksaan.")
     sesuai_jadwal: YesNo = Field(title="Sesuai jadwal", description="Back up dijalankan sesuai jadwal.")
     berhasil_diverifikasi: YesNo = Field(title="Berhasil diverifikasi", description="Hasil uji pulih telah diperiksa.")
     nama_sesuai: YesNo = Field(title="Nama sesuai ketentuan", description="Nama berkas sesuai ketentuan.")
     tersimpan_aman: YesNo = Field(title="Tersimpan aman", description="Hasil back up telah diamankan.")
+    keputusan: Literal["sesuai", "tidak sesuai"] = Field(title="Kesimpulan", description="Kesimpulan pemeriksaan.")
     catatan: Note = NOTE
     nip: str = NIP
     kode_dokumen: str = DOCUMENT_CODE
@@ -67,11 +72,11 @@ class ReviewForm(ApprovalForm):
 class DispositionForm(ApprovalForm):
     """Restore step 2: section C of the form."""
 
+    nomor_agenda: str = Field(title="Nomor agenda", description="Nomor agenda surat masuk.", min_length=1)
+    sifat: Literal["biasa", "segera", "rahasia"] = Field(title="Sifat", description="Sifat surat.")
     keputusan: Literal["diteruskan", "dikembalikan"] = Field(
         title="Disposisi", description="Diteruskan kepada Kabid Aptika, atau dikembalikan kepada pemohon."
     )
-    nomor_agenda: str = Field(title="Nomor agenda", description="Nomor agenda surat masuk.", min_length=1)
-    sifat: Literal["biasa", "segera", "rahasia"] = Field(title="Sifat", description="Sifat surat.")
     instruksi: str = Field(title="Instruksi", description="Instruksi kepada Kabid Aptika.", min_length=1)
     catatan: Note = NOTE
     nip: str = NIP
@@ -82,7 +87,6 @@ class DispositionForm(ApprovalForm):
 class VerificationForm(ApprovalForm):
     """Restore step 3: section D of the form."""
 
-    keputusan: Literal["disetujui", "ditolak"] = Field(title="Keputusan", description="Keputusan atas permintaan.")
     jenis_data_sesuai: YesNo = Field(title="Jenis data sesuai", description="Jenis data sesuai dengan permintaan.")
     pemohon_berwenang: YesNo = Field(title="Pemohon berwenang", description="Pemohon berwenang atas data ini.")
     cadangan_utuh: YesNo = Field(
@@ -96,6 +100,7 @@ class VerificationForm(ApprovalForm):
         description="Cara data pribadi dilindungi; tulis - bila tidak ada.",
         min_length=1,
     )
+    keputusan: Literal["disetujui", "ditolak"] = Field(title="Keputusan", description="Keputusan atas permintaan.")
     catatan: Note = NOTE
     nip: str = NIP
     kode_dokumen: str = DOCUMENT_CODE

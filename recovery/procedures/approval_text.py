@@ -6,6 +6,9 @@ import re
 from recovery.calendar import format_moment
 from recovery.records.approvals import ApprovalRequest
 
+# A SHA-256 does not fit into one line of the dialogue, and there is nowhere to break it.
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
+
 
 def approval_markdown(request: ApprovalRequest) -> str:
     """Given an approval request, return Indonesian Markdown: complaint, document, code, deadline."""
@@ -13,8 +16,9 @@ def approval_markdown(request: ApprovalRequest) -> str:
     if request.complaint:
         lines += [f"> **Perhatian.** {_plain(request.complaint)}", ""]
     for section in request.document["bagian"]:
-        lines += [f"### {_plain(section['judul'])}", "", "| | |", "|---|---|"]
-        lines += [f"| {_plain(label)} | {_plain(value)} |" for label, value in section["baris"]]
+        # A list, not a table: the dialogue is narrow, and it cuts a table off at the right instead of wrapping it.
+        lines += [f"### {_plain(section['judul'])}", ""]
+        lines += [f"- **{_plain(label)}:** {_plain(value)}" for label, value in section["baris"]]
         lines.append("")
     lines += [
         f"### Kode dokumen: `{request.code}`",
@@ -26,7 +30,10 @@ def approval_markdown(request: ApprovalRequest) -> str:
 
 
 def _plain(text: str) -> str:
-    """Make text from a form harmless in Markdown: no markup, no HTML, no new lines in a table's cell."""
+    """Make text from a form harmless in Markdown: no markup, no HTML, no links, no new lines, nothing cut off."""
     one_line = re.sub(r"\s+", " ", str(text)).strip()
-    escaped = html.escape(one_line, quote=False)
-    return re.sub(r"([\\`*_{}\[\]|#!])", r"\\\1", escaped) or "–"
+    readable = _DIGEST.sub(lambda found: " ".join(re.findall(".{16}", found.group())), one_line)
+    escaped = html.escape(readable, quote=False)
+    # Addresses become links by themselves, unless their punctuation is escaped, too.
+    escaped = re.sub(r"([\\`*_{}\[\]|#!~@]|:(?=//)|(?<=www)\.)", r"\\\1", escaped)
+    return escaped or "–"

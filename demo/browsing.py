@@ -1,0 +1,135 @@
+"""What a person does at the Prefect UI in a real browser: fill in a request, find a waiting run, answer its form."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from recovery.calendar import WIB
+from recovery.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+# Headless and quiet: no sandbox, since a container has none to give, and no calls of Chromium's own to the internet.
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WIDTH, HEIGHT = 1280, 900
+
+
+@contextmanager
+def open_page() -> "Iterator[Page]":
+    """Open a browser page as an official in the office has it: 1280 pixels wide, Indonesian, in WIB.
+
+    Only this machine is reached, whatever a page asks for. Raises ConfigurationError when Chromium or Playwright is
+    missing.
+    """
+    executable = shutil.which("chromium")
+    if executable is None:
+        raise ConfigurationError(
+            "Chromium is not installed", state="nothing was started", hint="sudo apt install chromium"
+        )
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise ConfigurationError(
+            "Playwright is not installed", state="nothing was started", hint="make install"
+        ) from error
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=list(_FLAGS))
+        try:
+            page = browser.new_page(
+                viewport={"width": WIDTH, "height": HEIGHT}, locale="id-ID", timezone_id="Asia/Jakarta"
+            )
+            page.set_default_timeout(60_000)
+            page.route(lambda address: not address.startswith(("http://127.0.0.1:", "data:")), lambda route: route.abort())
+            yield page
+        finally:
+            browser.close()
+
+
+class Person:
+    """Somebody at the Prefect UI, who clicks and types and sees what the page shows."""
+
+    def __init__(self, page: "Page", address: str) -> None:
+        self.page = page
+        self.address = address
+
+    def open_request(self, deployment: str) -> None:
+        """Go from the start page to a deployment's form, as a person does: Deployments, its name, Run, Custom run."""
+        self.page.goto(self.address)
+        self.page.get_by_role("link", name="Deployments").first.click()
+        self.page.get_by_role("link", name=deployment, exact=True).first.click()
+        self.page.get_by_role("button", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Custom run").click()
+        self.page.get_by_role("button", name="Submit").wait_for()
+
+    def open_approval(self, run: str) -> None:
+        """Go from the start page to the newest run of this name and open its form: Runs, its name, ⋮, Resume."""
+        self.page.goto(self.address)
+        self.page.get_by_role("link", name="Runs").first.click()
+        self.page.get_by_role("link", name=run, exact=True).first.click()
+        # The page asks for the run's state every few seconds, and offers "Resume" when the run waits.
+        self.page.get_by_text("Suspended").first.wait_for()
+        self.page.get_by_role("button", name="Open menu").first.click()
+        self.page.get_by_role("menuitem", name="Resume").click()
+        self.page.get_by_text("Kode dokumen:").wait_for()
+
+    def document(self) -> str:
+        """Return the text of the open dialogue: the document with its code, and the form."""
+        return self.page.get_by_role("dialog").inner_text()
+
+    def document_code(self) -> str:
+        """Return the code of the open document, as it is read off the screen."""
+        return self.page.get_by_role("heading", name="Kode dokumen:").locator("code").inner_text()
+
+    def resume(self) -> None:
+        """Press Resume in the open dialogue."""
+        self.page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+
+    def fill_in(self, fields: Mapping[str, str | date]) -> None:
+        """Given values by the fields' titles, fill them in by typing, by choosing, or in the calendar."""
+        for title, value in fields.items():
+            if isinstance(value, datetime):
+                self._pick_moment(title, value.astimezone(WIB))
+            elif isinstance(value, date):
+                self._pick_date(title, value)
+            elif (choices := self.page.get_by_label(f"Select {title}", exact=True)).count():
+                self._choose(choices, value)
+            else:
+                self.page.get_by_label(title, exact=True).fill(value)
+
+    def submit(self) -> None:
+        """Press Submit."""
+        self.page.get_by_role("button", name="Submit").click()
+
+    def _choose(self, choices: "Locator", value: str) -> None:
+        choices.click()
+        self.page.get_by_role("option", name=value, exact=True).click()
+
+    def _pick_date(self, title: str, day: date) -> None:
+        self.page.get_by_label(title, exact=True).click()
+        self.page.get_by_label("Date (yyyy-MM-dd)").fill(day.isoformat())
+        self.page.keyboard.press("Escape")
+        self.page.get_by_role("dialog").wait_for(state="detached")
+
+    def _pick_moment(self, title: str, moment: datetime) -> None:
+        """Choose day, hour, minute (of which the list has every fifth) and half of the day in WIB."""
+        self.page.get_by_label(title, exact=True).click()
+        dialog = self.page.get_by_role("dialog")
+        dialog.get_by_label("Choose the Year").select_option(str(moment.year))
+        dialog.get_by_label("Choose the Month").select_option(str(moment.month - 1))
+        dialog.locator(f"[data-day='{moment.date().isoformat()}'] button").click()
+        columns = dialog.locator("[data-slot=scroll-area]")
+        for column, text in enumerate((str(moment.hour % 12 or 12), str(moment.minute // 5 * 5), moment.strftime("%p"))):
+            columns.nth(column).get_by_role("button", name=text, exact=True).click()
+        self.page.keyboard.press("Escape")
+        dialog.wait_for(state="detached")
