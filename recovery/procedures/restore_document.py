@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from recovery.calendar import format_duration
+from recovery.calendar import format_duration, format_moment
 from recovery.forms import restore as form_of_restore
 from recovery.forms.model import Document, FormFacts, mask_nik
 from recovery.forms.restore import FAILED, SUCCEEDED, Notification, RestoredComponent, RestoreForm, SafetyCopy
 from recovery.installation import Installation
 from recovery.procedures.people import approval_of, signer
+from recovery.procedures.restore.interventions import Intervention, interventions
 from recovery.procedures.restore.r6_start_service import SUCCEEDED as NEW_DATA_LIVE
 from recovery.records import forms, journal, notices, procedures, steps
 from recovery.sop import EXECUTOR_START, step
@@ -25,6 +26,7 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
         verifier, _verified, _verification = approval_of(connection, procedure_id, "restore.3")
         requester = signer(connection, procedure.parameters["request"]["nip_pemohon"])
         _by, received_approval, receipt = approval_of(connection, procedure_id, "restore.8")
+        helped = interventions(connection, procedure_id)
     evidence: dict[str, dict[str, Any]] = {step_id: row.evidence or {} for step_id, row in rows.items()}
     stopped, swapped, started = (evidence.get(f"restore.{number}", {}) for number in (4, 5, 6))
     verified = evidence["restore.3"]
@@ -64,7 +66,7 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
             downtime=_seconds(started["downtime_milliseconds"]),
             unrecovered=_unrecovered(good, verified["plan"]),
             status=SUCCEEDED if good else FAILED,
-            problems=_problems(rows, started),
+            problems=_problems(rows, started, helped),
             notification=Notification(
                 recipient=requester.line(),
                 sent_at=sent[0].sent_at if sent else "",
@@ -104,11 +106,16 @@ def _unrecovered(good: bool, plan: dict[str, Any]) -> str:
     return "data yang masuk sesudah titik pulih (tersimpan dalam salinan pengaman)"
 
 
-def _problems(rows: dict[str, Any], started: dict[str, Any]) -> str:
+def _problems(rows: dict[str, Any], started: dict[str, Any], helped: list[Intervention]) -> str:
     failed = [
         f"langkah {step(step_id).title}: {row.error}"
         for step_id, row in rows.items()
         if step_id in ("restore.4", "restore.5") and row.state == "failed"
+    ]
+    failed += [
+        f"proses restore terhenti; penjaga menjalankan layanan dengan data {'baru' if done.new_data else 'lama'} "
+        f"pada {format_moment(done.at)}"
+        for done in helped
     ]
     if started.get("trouble"):
         failed.append(f"layanan tidak sehat dengan data baru: {started['trouble']}")

@@ -96,8 +96,8 @@ def head(connection: Connection) -> Head:
     return Head(last.sequence, last.hash) if last else Head(0, NOTHING_BEFORE)
 
 
-def entries(connection: Connection, *, procedure_id: str = "", last: int = 50) -> list[Entry]:
-    """Return the newest entries, oldest first; only a procedure's when one is given.
+def entries(connection: Connection, *, procedure_id: str = "", kind: str = "", last: int = 50) -> list[Entry]:
+    """Return the newest entries, oldest first; only a procedure's, or of a kind, when one is given.
 
     They are shown as they stand: whether they are what was written, only verify() says. Facts that are no JSON any
     more are returned as the text that they are.
@@ -105,6 +105,8 @@ def entries(connection: Connection, *, procedure_id: str = "", last: int = 50) -
     query = select(ledger).order_by(ledger.c.sequence.desc()).limit(last)
     if procedure_id:
         query = query.where(ledger.c.procedure_id == procedure_id)
+    if kind:
+        query = query.where(ledger.c.kind == kind)
     return [_entry(row) for row in reversed(connection.execute(query).all())]
 
 

@@ -8,7 +8,7 @@ from recovery.installation import Installation
 from recovery.procedures.restore.go_ahead import require_go_ahead
 from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.quiet import make_quiet
-from recovery.procedures.restore.swapping import swap_all
+from recovery.procedures.restore.swapping import require_not_undone, swap_all
 from recovery.procedures.working import work_on
 from recovery.records import steps
 from recovery.records.steps import StepResult
@@ -32,6 +32,8 @@ def restore_data(installation: Installation, procedure_id: str) -> StepResult:
     plan = approved_plan(installation, procedure_id)
     with work_on(installation, plan.components, procedure_id, "restore", release=False) as held:
         require_go_ahead(installation, procedure_id, plan)
+        # Before the services are stopped again: the guard may have ended this restore, and people work by now.
+        require_not_undone(installation, procedure_id)
         begun_at, begun = datetime.now(UTC), time.monotonic()
         make_quiet(installation, plan.application, plan.components)
         swapped = swap_all(installation, procedure_id, plan, verified["rehearsal"], held)

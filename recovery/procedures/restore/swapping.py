@@ -1,7 +1,10 @@
 """Making all rehearsed copies live under one journal: all new, or all back."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
+
+from sqlalchemy import Connection
 
 from recovery.canonical import digest
 from recovery.errors import LeaseLostError, PulihError, SwapError
@@ -29,12 +32,8 @@ def swap_all(
     with catalog.read() as connection:
         entries = journal.entries(connection, procedure_id)
     if any(entry.state in ("undoing", "undone") for entry in entries):
-        undo_all(installation, procedure_id)
-        raise SwapError(
-            "this restore was undone before",
-            state="the old data is live",
-            hint="start a new restore; its rehearsal takes the data as it is now",
-        )
+        undo_all(installation, procedure_id, held)
+        raise _undone_before()
     try:
         if not entries:
             _prepare(installation, procedure_id, plan, rehearsal)
@@ -44,7 +43,7 @@ def swap_all(
         raise
     except PulihError as error:
         logger.warning("swapping failed, putting the old data back: %s", error.message)
-        undo_all(installation, procedure_id)
+        undo_all(installation, procedure_id, held)
         raise SwapError(
             f"the new data could not be made live ({error.message})",
             state="the old data of every component is live again",
@@ -52,8 +51,19 @@ def swap_all(
         ) from error
 
 
-def undo_all(installation: Installation, procedure_id: str) -> None:
-    """Put the old data of every component of this procedure back, last swapped first. Repeatable."""
+def require_not_undone(installation: Installation, procedure_id: str) -> None:
+    """Raises SwapError when this restore's old data was put back: what was undone is not done again."""
+    with installation.catalog.read() as connection:
+        entries = journal.entries(connection, procedure_id)
+    if entries and all(entry.state == "undone" for entry in entries):
+        raise _undone_before()
+
+
+def undo_all(installation: Installation, procedure_id: str, held: Sequence[leases.Lease] = ()) -> None:
+    """Put the old data of every component of this procedure back, last swapped first. Repeatable.
+
+    Raises LeaseLostError when somebody took one of the leases over: he decides what is live.
+    """
     catalog = installation.catalog
     with catalog.read() as connection:
         entries = journal.entries(connection, procedure_id)
@@ -61,15 +71,17 @@ def undo_all(installation: Installation, procedure_id: str) -> None:
         if entry.state == "undone":
             continue
         with catalog.begin() as connection:
+            _require(connection, held)
             journal.mark(connection, procedure_id, entry.component, "undoing")
         installation.source(entry.component).swap_back(entry.receipt)
         with catalog.begin() as connection:
             journal.mark(connection, procedure_id, entry.component, "undone")
 
 
-def keep_all(installation: Installation, procedure_id: str) -> None:
+def keep_all(installation: Installation, procedure_id: str, held: Sequence[leases.Lease] = ()) -> None:
     """Mark the swaps as final: the service runs well on the new data, and the guard has nothing left to undo."""
     with installation.catalog.begin() as connection:
+        _require(connection, held)
         for entry in journal.entries(connection, procedure_id):
             journal.mark(connection, procedure_id, entry.component, "kept")
 
@@ -79,6 +91,18 @@ def replaced(installation: Installation, procedure_id: str) -> bool:
     with installation.catalog.read() as connection:
         entries = journal.entries(connection, procedure_id)
     return bool(entries) and all(entry.state in ("swapped", "kept") for entry in entries)
+
+
+def is_final(installation: Installation, procedure_id: str) -> bool:
+    """Say whether the swaps were marked as final: nothing puts the old data back any more."""
+    with installation.catalog.read() as connection:
+        return any(entry.state == "kept" for entry in journal.entries(connection, procedure_id))
+
+
+def to_be_undone(installation: Installation, procedure_id: str) -> bool:
+    """Say whether undo_all() would have anything to do."""
+    with installation.catalog.read() as connection:
+        return any(entry.state != "undone" for entry in journal.entries(connection, procedure_id))
 
 
 def _prepare(installation: Installation, procedure_id: str, plan: Plan, rehearsal: dict[str, Any]) -> None:
@@ -107,9 +131,7 @@ def _swap_each(installation: Installation, procedure_id: str, held: list[leases.
     for entry in entries:
         source = installation.source(entry.component)
         with catalog.begin() as connection:
-            # Fencing: whoever took the lease over decides what happens to this data, not we.
-            for lease in held:
-                leases.holder_is(connection, lease)
+            _require(connection, held)
             if entry.state != "swapped":
                 journal.mark(connection, procedure_id, entry.component, "swapping")
         source.swap(entry.receipt)
@@ -117,3 +139,17 @@ def _swap_each(installation: Installation, procedure_id: str, held: list[leases.
             journal.mark(connection, procedure_id, entry.component, "swapped")
         swapped[entry.component] = {"safety_copy": source.safety_copy(entry.receipt)}
     return swapped
+
+
+def _require(connection: Connection, held: Sequence[leases.Lease]) -> None:
+    """Fencing: whoever took a lease over decides what happens to this data, not we."""
+    for lease in held:
+        leases.holder_is(connection, lease)
+
+
+def _undone_before() -> SwapError:
+    return SwapError(
+        "this restore was undone before",
+        state="the old data is live",
+        hint="start a new restore; its rehearsal takes the data as it is now",
+    )

@@ -1,0 +1,78 @@
+"""What the guard did to a restore that had died, as the ledger has it, and what that means for the restore's times."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from recovery.installation import Installation
+from recovery.records import ledger, steps
+
+# The kind of the ledger entry that says that the guard started an application's services for a restore.
+SERVICE_STARTED = "guard.service_started"
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """The guard started the services at that time. `trouble`: why the new data had to go, "" when it had not."""
+
+    at: str
+    new_data: bool
+    trouble: str
+    health: list[dict[str, Any]]
+
+
+def interventions(connection: Connection, procedure_id: str) -> list[Intervention]:
+    """Given a restore, return what the guard did to it, oldest first."""
+    found = ledger.entries(connection, procedure_id=procedure_id, kind=SERVICE_STARTED, last=100)
+    return [
+        Intervention(entry.at, entry.facts["new_data"], entry.facts["trouble"], entry.facts["health"])
+        for entry in found
+    ]
+
+
+def running_since(installation: Installation, procedure_id: str, application: str) -> Intervention | None:
+    """Return the intervention since which the application's services run; None when they do not, or without one."""
+    with installation.catalog.read() as connection:
+        done = interventions(connection, procedure_id)
+    if done and all(service.healthy() for service in installation.services(application)):
+        return done[-1]
+    return None
+
+
+def downtime(installation: Installation, procedure_id: str, started_at: str) -> int | None:
+    """Given when the services were healthy at last, return the milliseconds for which they were down.
+
+    Counted from the beginning of step 4; the time between a start by the guard and the next stop is none. None when
+    the service was never proven down.
+    """
+    with installation.catalog.read() as connection:
+        row = steps.find(connection, procedure_id, "restore.4")
+        swapped = steps.evidence_of(connection, procedure_id, "restore.5") or {}
+        starts = [done.at for done in interventions(connection, procedure_id)]
+    if row is None or row.evidence is None:
+        return None
+    stopped_at = row.evidence["stopped_at"]
+    if any(start < stopped_at for start in starts):
+        # A first try of step 4 had stopped them before it died; only when it began is on record.
+        stopped_at = row.opened_at
+    stops = [stopped_at, *([swapped["begun_at"]] if swapped else [])]
+    return _sum(stops, [*starts, started_at])
+
+
+def _sum(stops: list[str], starts: list[str]) -> int:
+    total, down_since, up_since = 0, "", ""
+    # Times are kept in one way, so they sort as text; at the same instant a stop comes first.
+    for moment, is_start in sorted({(moment, False) for moment in stops} | {(moment, True) for moment in starts}):
+        if not is_start:
+            down_since = down_since or moment
+        elif down_since or up_since:
+            # Started though nobody recorded a stop: down at some time since the last start, so all of it counts.
+            total += _milliseconds(down_since or up_since, moment)
+            down_since, up_since = "", moment
+    return total
+
+
+def _milliseconds(begin: str, end: str) -> int:
+    return round((datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds() * 1000)
