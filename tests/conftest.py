@@ -1,6 +1,5 @@
 """Fixtures for every folder of tests."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,19 +9,30 @@ import pytest
 
 if TYPE_CHECKING:
     from deployments.server import LocalServer
+    from tests.testbed.postgresql import PostgreSQLServer
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[LocalServer]":
-    """The one Prefect server of the test session (10 to 20 seconds to start, so never a second one)."""
-    from tests.testbed.prefect_server import running_server
+def prefect_database() -> "Iterator[PostgreSQLServer]":
+    """PostgreSQL for the Prefect server of the test session, as in production.
 
-    # In memory where that is possible: Prefect commits often, and its database is what applying waits for.
-    memory = Path("/dev/shm")
-    directory = memory if os.access(memory, os.W_OK) else tmp_path_factory.getbasetemp()
+    On SQLite the server answers 503 or not at all while somebody writes, and a run then waits for seconds.
+    """
+    from tests.testbed.postgresql import run_postgresql
+
+    with run_postgresql() as server:
+        server.execute("CREATE DATABASE prefect")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def prefect_server(prefect_database: "PostgreSQLServer") -> "Iterator[LocalServer]":
+    """The one Prefect server of the test session (10 to 20 seconds to start, so never a second one)."""
+    from tests.testbed.prefect_server import database_url, running_server
+
     with (
-        tempfile.TemporaryDirectory(prefix="pulih-prefect-", dir=directory, ignore_cleanup_errors=True) as home,
-        running_server(Path(home)) as server,
+        tempfile.TemporaryDirectory(prefix="pulih-prefect-", ignore_cleanup_errors=True) as home,
+        running_server(Path(home), database_url(prefect_database)) as server,
     ):
         yield server
 

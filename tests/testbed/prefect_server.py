@@ -7,16 +7,20 @@ from pathlib import Path
 from unittest.mock import patch
 
 from deployments.server import LocalServer, log_of, start_server, start_worker, stop
+from tests.testbed.postgresql import PostgreSQLServer
 
 ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def running_server(home: Path) -> Iterator[LocalServer]:
-    """Start a server whose files lie in `home`; while it runs, Prefect in this process and its children talk to it."""
+def running_server(home: Path, database_url: str = "") -> Iterator[LocalServer]:
+    """Start a server whose files lie in `home`; while it runs, Prefect in this process and its children talk to it.
+
+    Its database is the one named, or SQLite in `home`.
+    """
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-    server = start_server(home, settings={"PREFECT_SERVER_LOGGING_LEVEL": "WARNING"})
+    server = start_server(home, settings=server_settings(database_url))
     try:
         with (
             patch.dict(os.environ, server.environment()),
@@ -25,6 +29,17 @@ def running_server(home: Path) -> Iterator[LocalServer]:
             yield server
     finally:
         stop(home)
+
+
+def database_url(database: PostgreSQLServer) -> str:
+    """The URL under which the Prefect server reaches its database "prefect" there."""
+    return database.url("prefect").replace("+psycopg:", "+asyncpg:")
+
+
+def server_settings(database_url: str = "") -> dict[str, str]:
+    """The settings of a test server, for starting the same one again."""
+    settings = {"PREFECT_SERVER_LOGGING_LEVEL": "WARNING"}
+    return {**settings, "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url} if database_url else settings
 
 
 def start_test_worker(server: LocalServer) -> None:

@@ -1,0 +1,48 @@
+"""One small office on one real server with one real worker, for all tests of the flows; and two runs to look at."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from deployments.server import LocalServer
+    from tests.flows.working_office import WorkingOffice
+
+WORKER = "uji"
+
+
+@pytest.fixture(scope="session")
+def office(prefect_worker: "LocalServer", tmp_path_factory: pytest.TempPathFactory) -> "Iterator[WorkingOffice]":
+    """The office, applied to the server by `pulih apply`'s own code."""
+    from deployments.apply import apply
+    from recovery.inventory import Inventory
+    from tests.flows.working_office import WorkingOffice, enrol_missing, people
+    from tests.testbed.prefect_server import empty_server
+    from tests.testbed.small_office import open_office
+
+    small = open_office(tmp_path_factory.mktemp("kantor") / "kantor")
+    there = small.installation
+    inventory = Inventory(
+        office=there.office,
+        keys=there.keys,
+        hosts=list(there.hosts.values()),
+        stores=list(there.stores.values()),
+        applications=list(there.applications.values()),
+        schedules=list(there.schedules.values()),
+        officials=people(),
+    )
+    empty_server()
+    apply(inventory)
+    enrol_missing(small)
+    yield WorkingOffice(small, prefect_worker, WORKER)
+    small.stop_service_for_good()
+    empty_server()
+
+
+@pytest.fixture(scope="session")
+def reviewed_backup(office: "WorkingOffice") -> str:
+    """A backup that went through its review; tests only look at it, and restores use it."""
+    run = office.back_up()
+    office.review(run)
+    return run

@@ -1,0 +1,274 @@
+"""A small office at work: its installation applied to a real Prefect server, its officials at their browsers, and the
+means to look at, to push and to kill what runs."""
+
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pyotp
+
+from demo.officials import Browser, Phone
+from deployments.server import LocalServer
+from recovery.installation import Installation
+from recovery.records import ledger, officials, steps
+from recovery.records.ledger import Entry
+from recovery.records.steps import StepRow
+from recovery.settings import OfficialSettings
+from tests.testbed.small_office import (
+    DISPOSITION,
+    EXECUTOR,
+    KABID,
+    KADIS,
+    REQUESTER,
+    REVIEW,
+    VERIFICATION,
+    SmallOffice,
+    restore_request,
+)
+
+# Who the attacks are tried with, so that nobody waits for the next one-time code, and nobody is locked.
+ACTING_KADIS = "197505052000031005"
+ASKING_KADIS = "197606062001031006"
+PEOPLE = (
+    (KABID, "Siti Contoh", ["kabid"]),
+    (KADIS, "Bambang Peraga", ["kadis"]),
+    (EXECUTOR, "Agus Teladan", ["pelaksana"]),
+    (REQUESTER, "Rina Misal", ["pemohon"]),
+    (ACTING_KADIS, "Dewi Umpama", ["kadis"]),
+    (ASKING_KADIS, "Joko Andai", ["kadis", "pemohon"]),
+)
+
+BACKUP = "Back Up Data/bulanan"
+OUT_OF_SCHEDULE = "Back Up Data/di-luar-jadwal"
+RESTORE = "Restore Data/restore"
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+PATIENCE_SECONDS = 90
+
+Found = TypeVar("Found")
+
+
+def wait_until(look: Callable[[], Found], what: str, *, seconds: float = PATIENCE_SECONDS, every: float = 0.3) -> Found:
+    """Given a look that returns something true once it is so, return that; AssertionError after `seconds`."""
+    give_up_at = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < give_up_at, f"not within {seconds} seconds: {what}"
+        time.sleep(every)
+    return found
+
+
+@dataclass
+class WorkingOffice:
+    """The office, the server, and one browser and phone for everybody."""
+
+    small: SmallOffice
+    server: LocalServer
+    worker_name: str
+    browser: Browser = field(init=False)
+    phones: dict[str, Phone] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.browser = Browser(self.server)
+        self.phones = {nip: Phone(secret) for nip, secret in self.small.phones.items()}
+        self._client = httpx.Client(base_url=self.server.api_url, timeout=60)
+
+    @property
+    def installation(self) -> Installation:
+        return self.small.installation
+
+    # --- the server's API ---------------------------------------------------------------------------------------
+
+    def ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """Send one request; the embedded server says 503 while its SQLite is busy, and is asked again then."""
+        for _attempt in range(20):
+            response = self._client.request(method, path, json=body)
+            if response.status_code != 503:
+                break
+            time.sleep(0.5)
+        return response
+
+    def get(self, method: str, path: str, body: Any = None) -> Any:
+        """Send one request that must be answered well, and return the answer's JSON."""
+        response = self.ask(method, path, body)
+        assert response.is_success, f"{method} {path}: {response.status_code} {response.text[:500]}"
+        return response.json() if response.content else None
+
+    def set_state(self, run: str, kind: str, name: str, *, force: bool = True) -> dict[str, Any]:
+        """Set a run's state as anybody who reaches the API can."""
+        state = {"type": kind, "name": name}
+        result: dict[str, Any] = self.get("POST", f"/flow_runs/{run}/set_state", {"state": state, "force": force})
+        return result
+
+    def retry(self, run: str) -> None:
+        """Press "Retry" in the UI: this is what it sends."""
+        state = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "Retry from the UI"}
+        answer = self.get("POST", f"/flow_runs/{run}/set_state", {"state": state, "force": True})
+        assert "ACCEPT" == answer["status"], answer
+
+    def states(self, run: str) -> list[str]:
+        """The names of all states that a run went through, oldest first."""
+        found = self.get("GET", f"/flow_run_states/?flow_run_id={run}")
+        return [state["name"] for state in sorted(found, key=lambda state: state["timestamp"])]
+
+    def task_names(self, run: str) -> list[str]:
+        """The names of a run's task runs that did something, in the order in which they started."""
+        runs = [task for task in self.browser.task_runs(run) if task["start_time"]]
+        return [task["name"] for task in runs]
+
+    # --- runs ---------------------------------------------------------------------------------------------------
+
+    def back_up(self, reason: str = "Cadangan untuk pengujian alur", **parameters: str) -> str:
+        """Start a backup as "Custom run" of the schedule's deployment does."""
+        return self.browser.start(BACKUP, {"jadwal": "bulanan", "alasan_di_luar_jadwal": reason, **parameters})
+
+    def request_restore(self, **fields: Any) -> str:
+        """Start a restore with a complete request form."""
+        return self.browser.start(RESTORE, {"formulir": restore_request(**fields).model_dump(mode="json")})
+
+    def wait_for_question(self, run: str, step_id: str, attempt: int = 1) -> str:
+        """Wait until a run asks for this attempt at a step's answer; return the text above the form."""
+        key = f"{step_id.replace('.', '-')}-percobaan-{attempt}"
+
+        def asked() -> str:
+            state = self.browser.state(run)
+            assert state["type"] not in ENDED, f"ended as {state['name']} ({state['message']}), did not ask for {key}"
+            if state["name"] != "Suspended" or state["state_details"]["pause_key"] != key:
+                return ""
+            return self.browser.form(run) if self.schema_is_there(run, key) else ""
+
+        return wait_until(asked, f"{run} asks for {key}; {self.server.home}/worker-{self.worker_name}.log")
+
+    def schema_is_there(self, run: str, key: str) -> bool:
+        """Whether the form was saved: a run is suspended a moment before."""
+        return self.ask("GET", f"/flow_runs/{run}/input/suspended-{key}-schema").is_success
+
+    def wait_for_end(self, run: str) -> dict[str, Any]:
+        """Wait until a run has ended and return its final state."""
+
+        def ended() -> dict[str, Any] | None:
+            state = self.browser.state(run)
+            assert state["name"] != "Suspended", f"the run asks for {state['state_details']['pause_key']}"
+            return state if state["type"] in ENDED else None
+
+        found = wait_until(ended, f"{run} ends; {self.server.home}/worker-{self.worker_name}.log")
+        assert found is not None
+        return found
+
+    def filled_in(self, run: str, step_id: str, nip: str, decision: str, **fields: str) -> dict[str, str]:
+        """The form of a step as an official fills it in, with his own code unless `fields` say otherwise."""
+        answer = {
+            "keputusan": decision,
+            "nip": nip,
+            "catatan": "-",
+            **ANSWERS.get(step_id, {}),
+            "kode_dokumen": fields.pop("kode_dokumen", "") or self.browser.document_code(run),
+            **fields,
+        }
+        if "kode" not in answer:
+            answer["kode"] = self.phones[nip].code()
+        return answer
+
+    def decide(self, run: str, step_id: str, nip: str, decision: str, *, attempt: int = 1, **fields: str) -> None:
+        """Wait for a step's form, fill it in and send it."""
+        self.wait_for_question(run, step_id, attempt)
+        self.browser.resume(run, self.filled_in(run, step_id, nip, decision, **fields))
+
+    def review(self, run: str) -> dict[str, Any]:
+        """Review a backup as the Kabid, find it in order, and return the run's final state."""
+        self.decide(run, "backup.6", KABID, "sesuai")
+        return self.wait_for_end(run)
+
+    def approve_restore(self, run: str) -> None:
+        """Dispose and verify; the run then rehearses and asks the executor."""
+        self.decide(run, "restore.2", KADIS, "diteruskan")
+        self.decide(run, "restore.3", KABID, "disetujui")
+
+    # --- the records --------------------------------------------------------------------------------------------
+
+    def steps(self, run: str) -> dict[tuple[str, str], StepRow]:
+        """A procedure's steps as recorded, by id and component."""
+        with self.installation.catalog.read() as connection:
+            return {(row.step_id, row.component): row for row in steps.list_steps(connection, run)}
+
+    def ledger(self, run: str, kind: str = "") -> list[Entry]:
+        """A procedure's ledger entries, oldest first; of one kind, if named."""
+        with self.installation.catalog.read() as connection:
+            found = ledger.entries(connection, procedure_id=run, last=1000)
+        return [entry for entry in sorted(found, key=lambda entry: entry.sequence) if kind in ("", entry.kind)]
+
+    def ledger_findings(self) -> list[str]:
+        """What is wrong with the whole ledger; nothing, if it is intact."""
+        with self.installation.catalog.read() as connection:
+            return ledger.verify(connection)
+
+    def notices(self) -> str:
+        """The requesters' mail box."""
+        path = self.small.root / "notices.txt"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    # --- processes ----------------------------------------------------------------------------------------------
+
+    def processes_of(self, run: str) -> list[int]:
+        """The process ids of a run's supervisor and engine; empty when it is suspended or ended."""
+        marker = f"PREFECT__FLOW_RUN_ID={run}".encode()
+        found = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if marker in path.read_bytes().split(b"\0"):
+                    found.append(int(path.parent.name))
+            except OSError:
+                continue
+        return found
+
+    def kill_run(self, run: str) -> None:
+        """SIGKILL every process group of a run: what a power cut or the kernel's memory killer does to it."""
+        groups = {os.getpgid(pid) for pid in self.processes_of(run)}
+        assert groups, "the run has no process"
+        worker = os.getpgid(self.pid_of(f"worker-{self.worker_name}"))
+        assert worker not in groups, "the run lives in the worker's process group"
+        for group in groups:
+            os.killpg(group, signal.SIGKILL)
+        wait_until(lambda: not self.processes_of(run), "the run's processes are gone")
+
+    def pid_of(self, kind: str) -> int:
+        """The process id of "server" or "worker-<name>"."""
+        return int(json.loads((self.server.home / f"{kind}.pid").read_text())["pid"])
+
+
+ANSWERS: dict[str, dict[str, str]] = {"backup.6": REVIEW, "restore.2": DISPOSITION, "restore.3": VERIFICATION}
+
+
+def people() -> list[OfficialSettings]:
+    """Every official of the office, as its inventory names them."""
+    return [
+        OfficialSettings(nip=nip, name=name, position="Jabatan", unit="bkd", roles=roles) for nip, name, roles in PEOPLE
+    ]
+
+
+def enrol_missing(small: SmallOffice) -> None:
+    """Give a phone to everybody who has none."""
+    for nip, _name, _roles in PEOPLE:
+        if nip not in small.phones:
+            key = small.installation.enrolment_key()
+            small.phones[nip] = officials.enrol(small.installation.catalog, nip, key).secret
+
+
+def wrong_code(secret: str) -> str:
+    """A code that this phone shows at no time near now."""
+    device = pyotp.TOTP(secret)
+    now = int(time.time())
+    near = {device.at(now + 30 * offset) for offset in range(-4, 5)}
+    return next(code for number in range(1000) if (code := f"{number:06d}") not in near)
+
+
+def code_in_form(text: str) -> str:
+    """The kode dokumen that a form's text shows."""
+    found = re.search(r"Kode dokumen: `([0-9A-Z]{4}-[0-9A-Z]{4})`", text)
+    assert found, text
+    return found.group(1)
