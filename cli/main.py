@@ -127,7 +127,7 @@ def _require_text(arguments: Sequence[str]) -> None:
             argument.encode()
         except UnicodeEncodeError as error:
             # No name of ours holds such bytes, and no database would take them.
-            raise click.UsageError(f"{ascii(argument)} is not UTF-8 text") from error
+            raise click.UsageError(f"{argument!a} is not UTF-8 text") from error
 
 
 def run(arguments: Sequence[str]) -> int:
