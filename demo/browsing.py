@@ -22,6 +22,7 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+_THIS_MACHINE = ("http://127.0.0.1:", "data:")
 WIDTH, HEIGHT = 1280, 900
 
 
@@ -50,7 +51,7 @@ def open_page() -> "Iterator[Page]":
                 viewport={"width": WIDTH, "height": HEIGHT}, locale="id-ID", timezone_id="Asia/Jakarta"
             )
             page.set_default_timeout(60_000)
-            page.route(lambda address: not address.startswith(("http://127.0.0.1:", "data:")), lambda route: route.abort())
+            page.route(lambda address: not address.startswith(_THIS_MACHINE), lambda route: route.abort())
             yield page
         finally:
             browser.close()
@@ -70,7 +71,8 @@ class Person:
         self.page.get_by_role("link", name=deployment, exact=True).first.click()
         self.page.get_by_role("button", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Custom run").click()
-        self.page.get_by_role("button", name="Submit").wait_for()
+        # The fields come after the rest of the page.
+        self.page.locator("form fieldset").first.wait_for()
 
     def open_approval(self, run: str) -> None:
         """Go from the start page to the newest run of this name and open its form: Runs, its name, ⋮, Resume."""
@@ -129,7 +131,8 @@ class Person:
         dialog.get_by_label("Choose the Month").select_option(str(moment.month - 1))
         dialog.locator(f"[data-day='{moment.date().isoformat()}'] button").click()
         columns = dialog.locator("[data-slot=scroll-area]")
-        for column, text in enumerate((str(moment.hour % 12 or 12), str(moment.minute // 5 * 5), moment.strftime("%p"))):
+        clock = (str(moment.hour % 12 or 12), str(moment.minute // 5 * 5), "AM" if moment.hour < 12 else "PM")
+        for column, text in enumerate(clock):
             columns.nth(column).get_by_role("button", name=text, exact=True).click()
         self.page.keyboard.press("Escape")
         dialog.wait_for(state="detached")

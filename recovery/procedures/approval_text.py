@@ -14,7 +14,7 @@ def approval_markdown(request: ApprovalRequest) -> str:
     """Given an approval request, return Indonesian Markdown: complaint, document, code, deadline."""
     lines = [f"## {_plain(request.document['judul'])}", "", f"**{_plain(request.document['langkah'])}**", ""]
     if request.complaint:
-        lines += [f"> **Perhatian.** {_plain(request.complaint)}", ""]
+        lines += ["### Perhatian", "", f"**{_plain(request.complaint)}**", ""]
     for section in request.document["bagian"]:
         # A list, not a table: the dialogue is narrow, and it cuts a table off at the right instead of wrapping it.
         lines += [f"### {_plain(section['judul'])}", ""]
@@ -25,6 +25,10 @@ def approval_markdown(request: ApprovalRequest) -> str:
         "",
         "Salin kode dokumen ini ke formulir di bawah sebagai tanda bahwa dokumen di atas telah dibaca.",
         f"Berlaku sampai {format_moment(request.expires_at)}.",
+        "",
+        # The page says "resumed" for any answer that fits the form: only the next form tells that it did not count.
+        "Sesudah mengirim, tunggu sebentar. Bila jawaban tidak dapat diterima, status kembali menjadi *Suspended*,",
+        "dan formulir ini muncul lagi dengan penjelasannya.",
     ]
     return "\n".join(lines)
 
