@@ -1,9 +1,13 @@
-"""Sending a notice through Apprise, which knows the office's channels: mail, chat, webhooks, files."""
+"""Sending a notice through Apprise, which knows the office's channels: mail, chat, webhooks; or into a file."""
 
-from pathlib import Path
-from urllib.parse import urlsplit
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from recovery.errors import NoticeError
+
+FILE = "file://"
 
 
 def send(target: str, subject: str, body: str) -> None:
@@ -11,21 +15,49 @@ def send(target: str, subject: str, body: str) -> None:
 
     The URL may hold a password: it never appears in the error.
     """
-    if target.startswith("file://"):
-        _append(Path(urlsplit(target).path), subject, body)
+    if target.startswith(FILE):
+        _append(target.removeprefix(FILE), f"{subject}\n{body}\n\n")
         return
     import apprise
 
     service = apprise.Apprise()
-    if not service.add(target):
-        raise NoticeError("a notice target is no Apprise URL", hint="see the reference in the inventory")
-    if not service.notify(title=subject, body=body):
-        raise NoticeError("a notice was refused by its channel", hint="look at the channel's own log")
+    with _unlogged():
+        added = service.add(target)
+    if not added:
+        raise NoticeError(
+            "a notice target is no Apprise URL",
+            state="the notice was not sent",
+            hint="correct the secret that the inventory refers to; Apprise's documentation lists the URLs",
+        )
+    # Said to be text, since mail goes out as HTML otherwise and all lines become one.
+    if not service.notify(title=subject, body=body, body_format=apprise.NotifyFormat.TEXT):
+        raise NoticeError(
+            "a notice was refused by its channel, or the channel did not answer",
+            state="the notice was not sent",
+            hint="look at the channel's own log",
+        )
 
 
-def _append(path: Path, subject: str, body: str) -> None:
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Apprise logs a URL that it cannot read, the password's first and last letter included, or all of it."""
+    logger = logging.getLogger("apprise")
+    before, logger.disabled = logger.disabled, True
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"{subject}\n{body}\n\n")
+        yield
+    finally:
+        logger.disabled = before
+
+
+def _append(path: str, text: str) -> None:
+    try:
+        # For its owner alone: a notice may hold a receipt code.
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
+            file.write(text.encode())
     except OSError as error:
-        raise NoticeError(f"a notice could not be written to a file ({error.strerror})") from error
+        raise NoticeError(
+            f"a notice could not be written to a file ({error.strerror})",
+            state="the notice was not sent",
+            hint="let the worker's account write to the file that the notice target names",
+        ) from error

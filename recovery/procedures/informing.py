@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from recovery.errors import KeyMissingError, NoticeError
+from recovery.errors import ConfigurationError, KeyMissingError, NoticeError
 from recovery.installation import Installation
 from recovery.notifying import send
 from recovery.points import reached
@@ -52,10 +52,18 @@ def inform_requester(
 
 
 def _deliver(reference: str, subject: str, body: str) -> str:
-    """Send to one target; return "" or what went wrong."""
+    """Send to one target; return "" or what went wrong. The target's URL may hold a password and is never told."""
     try:
-        send(resolve(reference).decode(), subject, body)
-    except (NoticeError, KeyMissingError) as error:
+        send(_target(reference), subject, body)
+    except (NoticeError, KeyMissingError, ConfigurationError) as error:
         logger.warning("a notice was not delivered to %s: %s", reference, error.message)
         return error.message
     return ""
+
+
+def _target(reference: str) -> str:
+    try:
+        return resolve(reference).decode()
+    except UnicodeDecodeError:
+        # Without the cause: it quotes the secret.
+        raise NoticeError(f"the notice target {reference} is no text") from None
