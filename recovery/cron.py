@@ -3,6 +3,9 @@
 Extensions in which programs differ (`L`, `#`, `?`, `@monthly`, seconds, random and hashed fields) are refused.
 """
 
+from datetime import datetime, time, timedelta
+
+from recovery.calendar import WIB, to_wib
 from recovery.errors import ConfigurationError
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -40,6 +43,27 @@ def check_cron(cron: str) -> None:
             state="nothing would ever run",
             hint="choose a day that exists; day 1 to 28 exists in every month",
         )
+
+
+def last_due(cron: str, moment: datetime) -> datetime | None:
+    """Given a cron expression and a moment, return the last time at or before it at which it was to run, in WIB.
+
+    None when there was none in the eight years before. Raises ConfigurationError when the expression is not valid.
+    """
+    texts, (minutes, hours, days, months, weekdays) = _parse(cron)
+    local = to_wib(moment)
+    for age in range(8 * 366):
+        day = local.date() - timedelta(days=age)
+        by_day, by_weekday = day.day in days, day.isoweekday() % 7 in {number % 7 for number in weekdays}
+        # Cron's rule: when both day fields are restricted, either one is enough.
+        either = texts[2] != "*" and texts[4] != "*"
+        if day.month not in months or not (by_day or by_weekday if either else by_day and by_weekday):
+            continue
+        times = (datetime.combine(day, time(hour, minute), WIB) for hour in hours for minute in minutes)
+        due = max((each for each in times if each <= local), default=None)
+        if due is not None:
+            return due
+    return None
 
 
 def _days_at_most(month: int) -> int:

@@ -4,6 +4,9 @@ Every message says what failed (lower case, no full stop), in which state the da
 Errors of outside libraries and programs are translated into these at the adapter that calls them.
 """
 
+# How `pulih guard` ends when it raises alarms: nothing failed, but people must see to something.
+ALARMS_EXIT_CODE = 30
+
 
 class PulihError(Exception):
     """Base of every error that Pulih raises on purpose.

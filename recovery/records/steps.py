@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from recovery import sop
 from recovery.canonical import canonical_json
 from recovery.errors import ProcedureError, PulihError
-from recovery.records import ledger, procedures, schema
+from recovery.records import forms, ledger, procedures, schema
 from recovery.records.catalog import Catalog
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,8 @@ def perform(
     raises leaves the step failed, with the error's first line.
 
     Raises whatever the body raises; ProcedureError when the evidence lacks what the register requires, and, without
-    running the body, when the step whose closing makes this one final (register: `final_after`) is done.
+    running the body, when the step whose closing makes this one final (register: `final_after`) is done, or the
+    procedure's form, which tells of it, is issued.
     """
     with catalog.read() as connection:
         evidence = evidence_of(connection, procedure_id, step_id, component)
@@ -132,6 +133,20 @@ def list_steps(connection: Connection, procedure_id: str) -> list[StepRow]:
     return [_step(row) for row in connection.execute(ordered)]
 
 
+def newest_failure(connection: Connection, component: str) -> StepRow | None:
+    """Given "application/component", return the failed step of the newest backup that took it up; None when none of
+    its steps stands as failed."""
+    table = schema.steps
+    mine = (table.c.component == component) & table.c.step_id.like("backup.%")
+    query = select(table).where(mine).order_by(table.c.opened_at.desc(), table.c.step_id.desc())
+    newest = connection.execute(query.limit(1)).one_or_none()
+    if newest is None:
+        return None
+    failed = query.where((table.c.procedure_id == newest.procedure_id) & (table.c.state == "failed")).limit(1)
+    row = connection.execute(failed).one_or_none()
+    return _step(row) if row else None
+
+
 def _open(
     connection: Connection,
     step_id: str,
@@ -179,13 +194,18 @@ def _refuse_what_is_final(
     if entry.final_after is None:
         return
     closing = find(connection, procedure.id, entry.final_after)
-    if closing is None or closing.state != "done":
+    if closing is not None and closing.state == "done":
+        because = f"{sop.step(entry.final_after).title!r} is done"
+    elif forms.latest(connection, procedure.kind, procedure.id) is not None:
+        # The step that issued the form died before it was done, but what the form says stands.
+        because = "the procedure's form is issued"
+    else:
         return
-    # Also a step that never ran: once the later step is closed, doing this one would make its form untrue.
+    # Also a step that never ran: once the form tells of it, doing this one would make the form untrue.
     reason = recorded.error if recorded and recorded.error else f"the step {what!r} was not done"
     raise ProcedureError(
         reason,
-        state=f"this is final, because {sop.step(entry.final_after).title!r} is done",
+        state=f"this is final, because {because}",
         hint="start a new run that cites this one",
     )
 

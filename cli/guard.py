@@ -1,0 +1,41 @@
+"""pulih guard: one round of the guard, as a timer makes it every minute."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.output import Output
+from recovery.errors import ALARMS_EXIT_CODE
+
+if TYPE_CHECKING:
+    from recovery.guard.report import Report
+
+INDENT = " " * len("ALARM ")
+
+
+@click.command("guard")
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Finish or undo what died, start its service, sweep, and raise alarms. Ends with 30 when there are alarms.
+
+    Safe at any time, beside running procedures and other guards: what somebody works on is left alone. Needs no
+    Prefect. Repeating it does nothing more.
+    """
+    output: Output = context.obj
+    # Here, because help must not cost the import of everything.
+    from recovery.guard import make_round
+
+    report = make_round(output.installation)
+    output.show(report.to_json(), _lines(report))
+    if report.alarms:
+        context.exit(ALARMS_EXIT_CODE)
+
+
+def _lines(report: "Report") -> list[str]:
+    if report.busy:
+        return [f"another guard is at work: {report.busy}"]
+    lines = [f"DONE  {action.message}" for action in report.actions]
+    for alarm in report.alarms:
+        lines.append(f"ALARM {alarm.kind}: {alarm.subject}: {alarm.message}")
+        lines += [f"{INDENT}HINT: {alarm.mend}"] if alarm.mend else []
+    return [*lines, f"{len(report.actions)} actions, {len(report.alarms)} alarms"]
