@@ -54,9 +54,10 @@ def prepare(connection: Connection, procedure_id: str, position: int, component:
     _append(connection, procedure_id, component, "prepared", {"position": position, "receipt": receipt})
 
 
-def mark(connection: Connection, procedure_id: str, component: str, state: str) -> None:
+def mark(connection: Connection, procedure_id: str, component: str, state: str, reason: str = "") -> None:
     """Given a prepared swap, record how far it came; the same state again changes nothing.
 
+    `reason` says in the ledger why a swap is undone: whoever dies after this cannot say it any more.
     Raises NotFoundError for a swap that was not prepared, ProcedureError for a state that does not follow.
     """
     current = _find(connection, procedure_id, component)
@@ -70,7 +71,8 @@ def mark(connection: Connection, procedure_id: str, component: str, state: str) 
         return
     _refuse_unreachable(current, state)
     _write(connection, current, state, {})
-    _append(connection, procedure_id, component, state, {"from": current.state})
+    facts = {"from": current.state} | ({"reason": reason} if reason else {})
+    _append(connection, procedure_id, component, state, facts)
 
 
 def entries(connection: Connection, procedure_id: str) -> list[Swap]:
@@ -78,6 +80,12 @@ def entries(connection: Connection, procedure_id: str) -> list[Swap]:
     table = schema.swaps
     query = select(table).where(table.c.procedure_id == procedure_id).order_by(table.c.position, table.c.component)
     return [_swap(row) for row in connection.execute(query)]
+
+
+def reason_of_undoing(connection: Connection, procedure_id: str) -> str:
+    """Given a procedure, return the reason with which its swaps were undone; "" when none was given."""
+    undoing = ledger.entries(connection, procedure_id=procedure_id, kind="swap.undoing")
+    return next((str(entry.facts["reason"]) for entry in undoing if "reason" in entry.facts), "")
 
 
 def unfinished(connection: Connection) -> list[Swap]:

@@ -1,14 +1,15 @@
 """Step 4: "Mematikan web service yang ada di server sehingga tidak ada transaksi"."""
 
-from datetime import UTC, datetime
-
 from recovery.installation import Installation
 from recovery.procedures.restore.go_ahead import require_go_ahead
 from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.quiet import make_quiet
 from recovery.procedures.working import work_on
+from recovery.records import ledger
 from recovery.records.steps import StepResult
 
+# The kind of the ledger entry that is made before an application's services are stopped for a restore.
+STOPPING = "service.stopping"
 # A backup of the same application may be under way; stopping the service waits for it rather than disturbing it.
 PATIENCE_SECONDS = 900.0
 
@@ -22,6 +23,21 @@ def stop_service(installation: Installation, procedure_id: str) -> StepResult:
     with work_on(installation, plan.components, procedure_id, "restore", patience=PATIENCE_SECONDS, release=False):
         # After the waiting, not before: approvals may have run out meanwhile.
         require_go_ahead(installation, procedure_id, plan)
-        stopped_at = datetime.now(UTC).isoformat(timespec="microseconds")
+        stopped_at = _stopping_since(installation, procedure_id, plan.application)
         quiet = make_quiet(installation, plan.application, plan.components)
     return StepResult(evidence={"stopped_at": stopped_at, "quiet": quiet})
+
+
+def _stopping_since(installation: Installation, procedure_id: str, application: str) -> str:
+    """Record that the services are about to be stopped; return since when they are down, or are being stopped.
+
+    A try that died may have stopped them: then that, and not this try, is when the downtime on the form began.
+    """
+    running = any(service.state() == "running" for service in installation.services(application))
+    with installation.catalog.begin() as connection:
+        earlier = ledger.entries(connection, procedure_id=procedure_id, kind=STOPPING, last=1)
+        if running or not earlier:
+            facts = {"application": application}
+            ledger.append(connection, STOPPING, facts, procedure_id=procedure_id, step_id="restore.4")
+            earlier = ledger.entries(connection, procedure_id=procedure_id, kind=STOPPING, last=1)
+    return earlier[0].at

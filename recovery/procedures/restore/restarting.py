@@ -13,7 +13,7 @@ from recovery.installation import Installation
 from recovery.points import reached
 from recovery.procedures.restore.plan import Plan
 from recovery.procedures.restore.quiet import make_quiet
-from recovery.procedures.restore.swapping import is_final, keep_all, replaced, to_be_undone, undo_all
+from recovery.procedures.restore.swapping import is_final, keep_all, replaced, to_be_undone, undo_all, why_undone
 from recovery.records.leases import Lease
 
 logger = logging.getLogger(__name__)
@@ -48,18 +48,21 @@ def restart(
         if not new_data or is_final(installation, procedure_id):
             raise
         logger.warning("the service is not well on the new data, putting the old data back: %s", error.message)
-        return Restarted(False, _go_back(installation, procedure_id, plan, held), error.message)
+        return Restarted(False, _go_back(installation, procedure_id, plan, held, error.message), error.message)
     if new_data:
         keep_all(installation, procedure_id, held)
-    return Restarted(new_data, health)
+    # A try that died after it had put the old data back could say why only in the journal.
+    return Restarted(new_data, health, "" if new_data else why_undone(installation, procedure_id))
 
 
-def put_back(installation: Installation, procedure_id: str, plan: Plan, held: Sequence[Lease]) -> None:
+def put_back(
+    installation: Installation, procedure_id: str, plan: Plan, held: Sequence[Lease], trouble: str = ""
+) -> None:
     """Make the old data of every component live again, if anything may have moved; services are stopped for it."""
     if to_be_undone(installation, procedure_id):
         # Proven anew: somebody may have started a service on the mixture meanwhile.
         make_quiet(installation, plan.application, plan.components)
-        undo_all(installation, procedure_id, held)
+        undo_all(installation, procedure_id, held, trouble)
 
 
 def _start_all(installation: Installation, plan: Plan) -> list[dict[str, Any]]:
@@ -72,8 +75,10 @@ def _start_all(installation: Installation, plan: Plan) -> list[dict[str, Any]]:
     return health
 
 
-def _go_back(installation: Installation, procedure_id: str, plan: Plan, held: Sequence[Lease]) -> list[dict[str, Any]]:
-    put_back(installation, procedure_id, plan, held)
+def _go_back(
+    installation: Installation, procedure_id: str, plan: Plan, held: Sequence[Lease], trouble: str
+) -> list[dict[str, Any]]:
+    put_back(installation, procedure_id, plan, held, trouble)
     try:
         return _start_all(installation, plan)
     except ServiceError as error:

@@ -59,7 +59,9 @@ def require_not_undone(installation: Installation, procedure_id: str) -> None:
         raise _undone_before()
 
 
-def undo_all(installation: Installation, procedure_id: str, held: Sequence[leases.Lease] = ()) -> None:
+def undo_all(
+    installation: Installation, procedure_id: str, held: Sequence[leases.Lease] = (), reason: str = ""
+) -> None:
     """Put the old data of every component of this procedure back, last swapped first. Repeatable.
 
     Raises LeaseLostError when somebody took one of the leases over: he decides what is live.
@@ -72,7 +74,7 @@ def undo_all(installation: Installation, procedure_id: str, held: Sequence[lease
             continue
         with catalog.begin() as connection:
             _require(connection, held)
-            journal.mark(connection, procedure_id, entry.component, "undoing")
+            journal.mark(connection, procedure_id, entry.component, "undoing", reason)
         installation.source(entry.component).swap_back(entry.receipt)
         with catalog.begin() as connection:
             journal.mark(connection, procedure_id, entry.component, "undone")
@@ -103,6 +105,12 @@ def to_be_undone(installation: Installation, procedure_id: str) -> bool:
     """Say whether undo_all() would have anything to do."""
     with installation.catalog.read() as connection:
         return any(entry.state != "undone" for entry in journal.entries(connection, procedure_id))
+
+
+def why_undone(installation: Installation, procedure_id: str) -> str:
+    """Return why the old data was put back after it had been replaced, by the journal's words in the ledger; or ""."""
+    with installation.catalog.read() as connection:
+        return journal.reason_of_undoing(connection, procedure_id)
 
 
 def _prepare(installation: Installation, procedure_id: str, plan: Plan, rehearsal: dict[str, Any]) -> None:
