@@ -21,8 +21,10 @@ VERBS = {
     "apply": "make server, catalog and stores into what the inventory says",
     "backups": "list backups",
     "doctor": "find what an installation gets wrong, and how to mend it",
+    "guard": "finish or undo what died, start its service, sweep, and raise alarms",
     "ledger": "verify the ledger against itself and the stores, and read it",
     "official": "list officials, enrol and revoke their devices",
+    "schedule": "write a Jadwal Back Up as a PDF, to be approved",
     "show": "show one backup or procedure",
     "verify": "read a backup's set in its stores again and check every byte",
 }

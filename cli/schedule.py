@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cli.output import Output
+from recovery.errors import FormError
 
 
 @click.command("schedule")
@@ -16,5 +17,12 @@ def command(output: Output, name: str, pdf: Path) -> None:
     from recovery.procedures.schedule_document import render_schedule
 
     rendered = render_schedule(output.installation, name)
-    pdf.write_bytes(rendered.pdf)
+    try:
+        pdf.write_bytes(rendered.pdf)
+    except OSError as error:
+        raise FormError(
+            f"{pdf} cannot be written ({error.strerror})",
+            state="the schedule is as it was",
+            hint="name a file in a directory that you may write to",
+        ) from error
     output.show({"schedule": name, "pdf": str(pdf), "sha256": rendered.sha256}, [f"{pdf}: SHA-256 {rendered.sha256}"])

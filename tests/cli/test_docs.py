@@ -74,7 +74,7 @@ def test_every_exit_code_is_documented_with_its_error() -> None:
             raised.setdefault(error.exit_code, set()).add(name)
     named = {code: set(re.findall(r"`([A-Za-z]+Error)`", cells[-1])) for code, cells in documented.items()}
     assert raised == {code: names for code, names in named.items() if names}
-    ours = {0, failure.DEFECT, failure.USAGE, failure.INTERRUPTED, failure.READER_GONE}
+    ours = {0, failure.DEFECT, failure.USAGE, failure.INTERRUPTED, failure.READER_GONE, errors.ALARMS_EXIT_CODE}
     assert ours | raised.keys() == documented.keys()
 
 
@@ -96,6 +96,8 @@ def test_the_documents_have_the_documented_keys(pulih: Pulih, broken: Office) ->
     calls = {
         "pulih backups": ("backups",),
         "pulih doctor": ("doctor",),
+        "pulih guard": ("guard",),
+        "pulih schedule": ("schedule", "bulanan", "--pdf", broken.root / "jadwal.pdf"),
         "pulih ledger show": ("ledger", "show"),
         "pulih ledger verify": ("ledger", "verify"),
         "pulih official list": ("official", "list"),
