@@ -1,13 +1,16 @@
 """What a person does at the Prefect UI in a real browser: fill in a request, find a waiting run, answer its form."""
 
+import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from demo.site import APPLICATION, REQUESTER
 from recovery.calendar import WIB
-from recovery.errors import ConfigurationError
+from recovery.errors import ConfigurationError, HostError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -24,6 +27,27 @@ _FLAGS = (
 )
 _THIS_MACHINE = ("http://127.0.0.1:", "data:")
 WIDTH, HEIGHT = 1280, 900
+PATIENCE_SECONDS = 120
+
+# Formulir Permintaan Restore Data by the titles of its fields, for the letter that the demonstration holds.
+REQUEST: dict[str, str | date] = {
+    "Nomor surat": "800/045/BKD/2026",
+    "Tanggal surat": date(2026, 11, 20),
+    "Berkas surat": "surat-bkd-045.txt",
+    "NIP pemohon": REQUESTER,
+    "Kontak dinas": "(0355) 000000",
+    "Pejabat penandatangan": "Kepala Badan Kepegawaian Daerah",
+    "Nama aplikasi": APPLICATION,
+    "Uraian kerusakan dan penyebab": "Tabel riwayat pangkat terhapus dan folder unggahan hilang.",
+    "Waktu kejadian": datetime(2026, 11, 20, 14, 30, tzinfo=WIB),
+    "Jenis data": "Data kepegawaian",
+    "Data pribadi": "umum",
+    "Dasar kewenangan": "SK Kepala BKD tentang pengelola SIMPEL",
+    "Persetujuan kehilangan data sesudah titik pulih": "setuju",
+    "Urgensi": "segera",
+    "Waktu henti yang diizinkan": "Hari ini, paling lama 30 menit",
+    "Pernyataan tanggung jawab": "bertanggung jawab",
+}
 
 
 @contextmanager
@@ -74,16 +98,24 @@ class Person:
         # The fields come after the rest of the page.
         self.page.locator("form fieldset").first.wait_for()
 
-    def open_approval(self, run: str) -> None:
-        """Go from the start page to the newest run of this name and open its form: Runs, its name, ⋮, Resume."""
-        self.page.goto(self.address)
-        self.page.get_by_role("link", name="Runs").first.click()
-        self.page.get_by_role("link", name=run, exact=True).first.click()
-        # The page asks for the run's state every few seconds, and offers "Resume" when the run waits.
-        self.page.get_by_text("Suspended").first.wait_for()
-        self.page.get_by_role("button", name="Open menu").first.click()
-        self.page.get_by_role("menuitem", name="Resume").click()
-        self.page.get_by_text("Kode dokumen:").wait_for()
+    def open_approval(self, run: str, says: str) -> None:
+        """Given a run's address, wait until it asks for an answer in a form that says this, and open it: ⋮, Resume.
+
+        Raises HostError when it does not within PATIENCE_SECONDS.
+        """
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < give_up_at:
+            self.page.goto(run)
+            self.page.get_by_role("button", name="Open menu").first.click()
+            # The menu offers "Resume" only while the run waits.
+            self.page.get_by_role("menuitem", name="Copy ID").wait_for()
+            if self.page.get_by_role("menuitem", name="Resume").count():
+                self.page.get_by_role("menuitem", name="Resume").click()
+                self.page.get_by_text("Kode dokumen:").wait_for()
+                if says in self.document():
+                    return
+            self.page.wait_for_timeout(1000)
+        raise HostError(f"the run did not ask for {says!r} within {PATIENCE_SECONDS} seconds", hint=f"look at {run}")
 
     def document(self) -> str:
         """Return the text of the open dialogue: the document with its code, and the form."""
@@ -95,7 +127,9 @@ class Person:
 
     def resume(self) -> None:
         """Press Resume in the open dialogue."""
-        self.page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+        dialog = self.page.get_by_role("dialog")
+        self._send(dialog.get_by_role("button", name="Resume"), "resume")
+        dialog.wait_for(state="detached")
 
     def fill_in(self, fields: Mapping[str, str | date]) -> None:
         """Given values by the fields' titles, fill them in by typing, by choosing, or in the calendar."""
@@ -109,9 +143,21 @@ class Person:
             else:
                 self.page.get_by_label(title, exact=True).fill(value)
 
-    def submit(self) -> None:
-        """Press Submit."""
-        self.page.get_by_role("button", name="Submit").click()
+    def submit(self) -> str:
+        """Press Submit, follow the note to the run that it made, and return the run's address."""
+        self._send(self.page.get_by_role("button", name="Submit"), "create_flow_run")
+        self.page.get_by_role("button", name="View run").click()
+        self.page.wait_for_url("**/runs/flow-run/*")
+        return self.page.url
+
+    def _send(self, button: "Locator", request: str) -> None:
+        """Press a button, and again while the server is too busy: what was filled in stays on the page then."""
+        for _attempt in range(20):
+            with self.page.expect_response(re.compile(f"/{request}$")) as answered:
+                button.click()
+            # A server that keeps its data in SQLite says so when another write came between.
+            if answered.value.status != 503:
+                break
 
     def _choose(self, choices: "Locator", value: str) -> None:
         choices.click()
