@@ -18,12 +18,16 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sqlalchemy import update
+
 from recovery import points
 from recovery.errors import HostError, PulihError
-from recovery.records import steps
+from recovery.guard.rounds import make_round
+from recovery.records import schema, steps
 from tests.recovery.procedures.checking import Known, content, torn, wrong
 from tests.recovery.procedures.playing import ACTIONS, CRITICAL, DOWN_BEFORE, Play
 from tests.testbed.small_office import attach, open_office
@@ -39,8 +43,8 @@ MAY_FAIL = ("backup.1", "backup.2", "backup.3", "backup.4", "restore.4", "restor
 class Case(NamedTuple):
     """A process dies ("kill") or an error is raised ("system", "own") at the n-th point of an action.
 
-    Then, as `after` says: the action is played "again"; or somebody starts the service first ("started"); or the
-    procedure goes on without it ("given up").
+    Then, as `after` says: the action is played "again"; or somebody starts the service first ("started"), or the
+    guard makes a round first ("guarded"); or the procedure goes on without it ("given up").
     """
 
     action: str
@@ -57,7 +61,7 @@ def cases_of(procedure: str, recorded: dict[str, list[str]], kinds: tuple[str, .
             for kind in kinds:
                 found.append(Case(action, point, kind))
                 if kind == "kill" and action in CRITICAL:
-                    found.append(Case(action, point, kind, "started"))
+                    found += [Case(action, point, kind, after) for after in ("started", "guarded")]
                 if kind != "kill" and action.split()[0] in MAY_FAIL:
                     found.append(Case(action, point, kind, "given up"))
     return found
@@ -142,6 +146,8 @@ class Sweep:
             return found
         if case.after == "started":
             self._start_service()
+        if case.after == "guarded" and (found := _forked(self._guard)):
+            return found
         return _forked(lambda: self._finish(case))
 
     def _die(self, case: Case) -> bool:
@@ -155,19 +161,30 @@ class Sweep:
                 os._exit(0)
         return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
 
+    def _guard(self) -> list[str]:
+        """Let the dead process's leases expire and the guard make its round; say what is wrong then."""
+        office = attach(self.root)
+        with office.installation.catalog.begin() as connection:
+            connection.execute(
+                update(schema.leases).values(expires_at=schema.timestamp(datetime(2020, 1, 1, tzinfo=UTC)))
+            )
+        make_round(office.installation)
+        found = [] if office.service_running() else ["the guard left the service down"]
+        if content(office) not in (self.known.backed_up, self.known.damaged):
+            found.append("the guard left neither whole old nor whole new data")
+        return found
+
     def _finish(self, case: Case) -> list[str]:
         play = self._play()
-        stranger = _service_pid(self.root)
-        play.act(case.action, again=True)
+        stranger = _service_pid(self.root) if case.after == "started" else 0
+        # What the guard undid is undone, and step 5 says so; otherwise every step is done at the second try.
+        given_up = self._again(play, case.action, may_fail=case.after == "guarded")
         found = []
-        if case.after == "started" and case.action in ("restore.4", "restore.5"):
-            # Quiet must be proven anew, whatever the catalog says, unless nothing was left to be done.
-            tries = self._tries(play, case.action)
-            if tries > 1 and _alive(stranger):
-                found.append(f"the service that somebody started was not stopped by {case.action}")
-        for action in play.after(case.action):
-            play.act(action)
-        return found + list(wrong(play, self.known))
+        # Quiet is proven anew, whatever the catalog says, unless the dead process had recorded its evidence.
+        if case.action in ("restore.4", "restore.5") and self._tries(play, case.action) > 1 and _alive(stranger):
+            found.append(f"the service that somebody started was not stopped by {case.action}")
+        given_up += self._go_on(play, case.action, may_fail=case.after == "guarded")
+        return found + list(wrong(play, self.known, given_up))
 
     def _tries(self, play: Play, step_id: str) -> int:
         with play.office.installation.catalog.read() as connection:
@@ -197,26 +214,31 @@ class Sweep:
         if failed and case.after == "given up":
             given_up = (component or step_id,)
         elif failed:
-            given_up = self._again(play, case.action)
-        for action in play.after(case.action):
-            try:
-                play.act(action)
-            except PulihError:
-                # After a failure later steps of the same component refuse, as step 5 does after step 4.
-                if not given_up or action.split()[0] not in MAY_FAIL:
-                    raise
-                given_up += (action.split()[0],) if play.procedure == "restore" else ()
+            given_up = self._again(play, case.action, may_fail=True)
+        given_up += self._go_on(play, case.action, may_fail=bool(given_up))
         return list(wrong(play, self.known, given_up))
 
-    def _again(self, play: Play, action: str) -> tuple[str, ...]:
+    def _again(self, play: Play, action: str, *, may_fail: bool) -> tuple[str, ...]:
+        """Play an action again; return it when it failed for good, which only a swap that was undone may."""
         try:
             play.act(action, again=True)
         except PulihError:
-            # A swap that was undone is final; the flow goes on with step 6, which starts the service.
-            if action != "restore.5":
+            if not may_fail or action != "restore.5":
                 raise
             return (action,)
         return ()
+
+    def _go_on(self, play: Play, action: str, *, may_fail: bool) -> tuple[str, ...]:
+        """Play the actions after one, as the flow does: it passes over steps that fail after another failed."""
+        failed: tuple[str, ...] = ()
+        for following in play.after(action):
+            try:
+                play.act(following)
+            except PulihError:
+                if not may_fail or following.split()[0] not in MAY_FAIL:
+                    raise
+                failed += (following,) if play.procedure == "restore" else ()
+        return failed
 
     # --- the office's directory --------------------------------------------------------------------------------
 
@@ -249,6 +271,8 @@ class Sweep:
 
     def _start_service(self) -> None:
         settings = attach(self.root).installation.application("simpel").services[0]
+        if _answers(int(settings.port or 0)):
+            return
         subprocess.run(settings.start, check=True)
         _wait_for(lambda: _answers(int(settings.port or 0)), "the service answers")
 
@@ -345,7 +369,10 @@ def _serve(procedure: str, directory: Path) -> None:
     try:
         _tell(answers, sweep.record())
         for line in sys.stdin:
-            _tell(answers, sweep.run(Case(*json.loads(line))))
+            begun = time.monotonic()
+            found = sweep.run(Case(*json.loads(line)))
+            print(f"{line.strip()} {time.monotonic() - begun:.1f} s {found or ''}", file=sys.stderr, flush=True)
+            _tell(answers, found)
     finally:
         sweep.close()
 
