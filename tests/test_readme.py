@@ -1,4 +1,4 @@
-"""What the README promises is true: its SOP tables are the register, its commands exist."""
+"""What README and docs promise is true: the SOP's tables are the register, commands exist, named files are there."""
 
 import re
 from pathlib import Path
@@ -48,7 +48,40 @@ def test_the_apt_line_is_the_one_that_make_prints() -> None:
     assert f"\n{line.group(1)}\n" in README
 
 
-def test_every_file_that_the_readme_links_to_exists() -> None:
-    """A dead link is a promise broken."""
-    for target in re.findall(r"\]\(((?!http)[^)#]+)", README):
-        assert (ROOT / target).exists(), target
+def pages() -> list[Path]:
+    return [
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+        ROOT / "bench" / "README.md",
+        *sorted((ROOT / "docs").glob("*.md")),
+    ]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_page_links_to_or_names_exists(page: Path) -> None:
+    """A dead link is a promise broken, and a module that moved sends a reader astray."""
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(((?!http)[^)#]+)", text):
+        assert (page.parent / target).exists(), target
+    folders = "bench|blocks|cli|demo|deployments|docs|flows|recovery|tasks|tests"
+    named = re.findall(rf"`((?:{folders})/[\w./-]*)`", text)
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert [] == missing
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_verb_that_a_page_names_exists(page: Path) -> None:
+    """A hint to a verb that is not there is worse than none."""
+    named = re.findall(r"`(?:\.venv/bin/)?pulih ([a-z]+)", page.read_text(encoding="utf-8"))
+    assert set(named) <= set(VERBS)
+
+
+def test_every_verb_that_the_program_names_exists() -> None:
+    """Hints of errors are read when nothing else works."""
+    named = {
+        (verb, str(path.relative_to(ROOT)))
+        for layer in ("blocks", "cli", "deployments", "flows", "recovery", "tasks")
+        for path in (ROOT / layer).rglob("*.py")
+        for verb in re.findall(r"`pulih ([a-z]+)", path.read_text(encoding="utf-8"))
+    }
+    assert [] == sorted((verb, path) for verb, path in named if verb not in VERBS)

@@ -16,7 +16,7 @@ _KNOWN: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
         ("SQLITE_CONSTRAINT", "23", "P0001"),
         "the catalog {title} refused a change that contradicts what it holds ({message})",
         _ROLLED_BACK,
-        "this is a defect, or somebody changed the catalog by hand; `pulih audit` shows what does not agree",
+        "this is a defect, or somebody changed the catalog by hand; `pulih ledger verify` finds changed entries",
     ),
     (
         ("SQLITE_BUSY", "SQLITE_LOCKED", "55P03"),

@@ -104,7 +104,7 @@ def get(connection: Connection, id: str) -> Procedure:
         raise NotFoundError(
             f"no procedure has the id {id!r}",
             state="nothing was recorded",
-            hint="`pulih status` lists the procedures",
+            hint="a procedure has the id of its flow run; `pulih show` also finds it by a form number",
         )
     return recorded
 

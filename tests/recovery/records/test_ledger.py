@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, delete, insert, select, text
+from sqlalchemy import Connection, delete, insert, select, text, update
 
 from recovery.canonical import canonical_json
 from recovery.crypto import Signer, generate_signing_key
@@ -337,7 +337,7 @@ def test_a_head_that_contradicts_the_store_is_refused(catalog: Catalog, store: S
         ledger.anchor(catalog, store, signer)
     assert str(caught.value) == (
         "the store utama already holds another head for entry 3 of the ledger; the head in the store is untouched\n"
-        "HINT: the ledger was rewritten, or the signing key was changed since; run `pulih audit`"
+        "HINT: the ledger was rewritten, or the signing key was changed since; run `pulih ledger verify`"
     )
     assert ledger.read_heads(store, signer.public_pem) == [first]
 
@@ -368,3 +368,19 @@ def test_a_signed_object_that_is_no_head_is_told(store: Store, signer: Signer) -
     store.put_bytes("buku-besar/000000000001.json", b"{}")
     with pytest.raises(LedgerError, match=r"the ledger's head buku-besar/000000000001\.json cannot be read"):
         ledger.read_heads(store, signer.public_pem)
+
+
+def test_the_newest_entries_are_returned_oldest_first(catalog: Catalog) -> None:
+    """All of them, a procedure's, or a kind's; also one that is no JSON any more."""
+    _append_some(catalog, 5)
+    with catalog.begin() as connection:
+        ledger.append(connection, "other", {}, procedure_id="p5", step_id="backup.1", component="a/b")
+    _tamper(catalog, update(schema.ledger).where(schema.ledger.c.sequence == 4).values(facts="nonsense"))
+    with catalog.read() as connection:
+        newest = ledger.entries(connection, last=3)
+        of_procedure = ledger.entries(connection, procedure_id="p5")
+        of_kind = ledger.entries(connection, kind="other")
+        assert _rows(connection)[-1] == {**newest[-1].to_json(), "facts": "{}"}
+    assert [(4, "nonsense"), (5, {"number": 5}), (6, {})] == [(entry.sequence, entry.facts) for entry in newest]
+    assert [5, 6] == [entry.sequence for entry in of_procedure]
+    assert [6] == [entry.sequence for entry in of_kind]
