@@ -8,17 +8,20 @@ import pytest
 if TYPE_CHECKING:
     from deployments.server import LocalServer
     from tests.flows.working_office import WorkingOffice
+    from tests.testbed.postgresql import PostgreSQLServer
 
 WORKER = "uji"
 
 
 @pytest.fixture(scope="session")
-def office(prefect_worker: "LocalServer", tmp_path_factory: pytest.TempPathFactory) -> "Iterator[WorkingOffice]":
+def office(
+    prefect_worker: "LocalServer", prefect_database: "PostgreSQLServer", tmp_path_factory: pytest.TempPathFactory
+) -> "Iterator[WorkingOffice]":
     """The office, applied to the server by `pulih apply`'s own code."""
     from deployments.apply import apply
     from recovery.inventory import Inventory
     from tests.flows.working_office import WorkingOffice, enrol_missing, people
-    from tests.testbed.prefect_server import empty_server
+    from tests.testbed.prefect_server import database_url, empty_server
     from tests.testbed.small_office import open_office
 
     small = open_office(tmp_path_factory.mktemp("kantor") / "kantor")
@@ -35,7 +38,7 @@ def office(prefect_worker: "LocalServer", tmp_path_factory: pytest.TempPathFacto
     empty_server()
     apply(inventory)
     enrol_missing(small)
-    yield WorkingOffice(small, prefect_worker, WORKER)
+    yield WorkingOffice(small, prefect_worker, WORKER, database_url(prefect_database))
     small.stop_service_for_good()
     empty_server()
 

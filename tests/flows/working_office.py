@@ -3,10 +3,10 @@ means to look at, to push and to kill what runs."""
 
 import json
 import os
-import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,12 +15,13 @@ import httpx
 import pyotp
 
 from demo.officials import Browser, Phone
-from deployments.server import LocalServer
+from deployments.server import LocalServer, start_server
 from recovery.installation import Installation
 from recovery.records import ledger, officials, steps
 from recovery.records.ledger import Entry
 from recovery.records.steps import StepRow
 from recovery.settings import OfficialSettings
+from tests.testbed.prefect_server import server_settings, start_test_worker
 from tests.testbed.small_office import (
     DISPOSITION,
     EXECUTOR,
@@ -35,6 +36,7 @@ from tests.testbed.small_office import (
 
 # Who the attacks are tried with, so that nobody waits for the next one-time code, and nobody is locked.
 ACTING_KADIS = "197505052000031005"
+INTERIM_KADIS = "197407071999032007"
 ASKING_KADIS = "197606062001031006"
 PEOPLE = (
     (KABID, "Siti Contoh", ["kabid"]),
@@ -42,6 +44,7 @@ PEOPLE = (
     (EXECUTOR, "Agus Teladan", ["pelaksana"]),
     (REQUESTER, "Rina Misal", ["pemohon"]),
     (ACTING_KADIS, "Dewi Umpama", ["kadis"]),
+    (INTERIM_KADIS, "Eko Misalkan", ["kadis"]),
     (ASKING_KADIS, "Joko Andai", ["kadis", "pemohon"]),
 )
 
@@ -70,8 +73,10 @@ class WorkingOffice:
     small: SmallOffice
     server: LocalServer
     worker_name: str
+    database_url: str
     browser: Browser = field(init=False)
     phones: dict[str, Phone] = field(init=False)
+    used_receipt_codes: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.browser = Browser(self.server)
@@ -212,6 +217,20 @@ class WorkingOffice:
         path = self.small.root / "notices.txt"
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
+    def receipt_code(self) -> str:
+        """The newest receipt code in the mail box; whoever asks for it types it into a form."""
+        marker = "Kode tanda terima (sekali pakai): "
+        codes = [line.removeprefix(marker) for line in self.notices().splitlines() if line.startswith(marker)]
+        self.used_receipt_codes.add(codes[-1])
+        return codes[-1]
+
+    def rehearsal(self, run: str) -> dict[str, Any]:
+        """What step 3 recorded of a restore's rehearsal."""
+        evidence = self.steps(run)["restore.3", ""].evidence
+        assert evidence is not None
+        rehearsal: dict[str, Any] = evidence["rehearsal"]
+        return rehearsal
+
     # --- processes ----------------------------------------------------------------------------------------------
 
     def processes_of(self, run: str) -> list[int]:
@@ -236,6 +255,33 @@ class WorkingOffice:
             os.killpg(group, signal.SIGKILL)
         wait_until(lambda: not self.processes_of(run), "the run's processes are gone")
 
+    def kill_worker(self) -> None:
+        """SIGKILL the worker and what it runs."""
+        worker = self.pid_of(f"worker-{self.worker_name}")
+        os.killpg(worker, signal.SIGKILL)
+        wait_until(lambda: is_gone(worker), "the worker is gone")
+
+    def start_worker(self) -> None:
+        """Start a worker as the test session did."""
+        start_test_worker(self.server)
+
+    def restart_server(self) -> None:
+        """SIGKILL the server and start it again on its database and port, as a reboot does."""
+        server = self.pid_of("server")
+        os.killpg(server, signal.SIGKILL)
+        wait_until(lambda: is_gone(server), "the server is gone")
+        start_server(self.server.home, port=self.server.port, settings=server_settings(self.database_url))
+
+    @contextmanager
+    def worker_held(self) -> Iterator[None]:
+        """Keep the worker from starting anything while the block runs."""
+        worker = self.pid_of(f"worker-{self.worker_name}")
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(worker, signal.SIGCONT)
+
     def pid_of(self, kind: str) -> int:
         """The process id of "server" or "worker-<name>"."""
         return int(json.loads((self.server.home / f"{kind}.pid").read_text())["pid"])
@@ -259,6 +305,14 @@ def enrol_missing(small: SmallOffice) -> None:
             small.phones[nip] = officials.enrol(small.installation.catalog, nip, key).secret
 
 
+def is_gone(pid: int) -> bool:
+    """Whether a process of this id no longer runs."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("Z", "X")
+    except FileNotFoundError:
+        return True
+
+
 def wrong_code(secret: str) -> str:
     """A code that this phone shows at no time near now."""
     device = pyotp.TOTP(secret)
@@ -267,8 +321,6 @@ def wrong_code(secret: str) -> str:
     return next(code for number in range(1000) if (code := f"{number:06d}") not in near)
 
 
-def code_in_form(text: str) -> str:
-    """The kode dokumen that a form's text shows."""
-    found = re.search(r"Kode dokumen: `([0-9A-Z]{4}-[0-9A-Z]{4})`", text)
-    assert found, text
-    return found.group(1)
+def code_of(secret: str, seconds_ago: int = 0) -> str:
+    """The code that a phone shows, or showed then; looked at by somebody else, so the phone knows nothing of it."""
+    return pyotp.TOTP(secret).at(int(time.time()) - seconds_ago)

@@ -1,0 +1,114 @@
+"""Processes that are killed: a run in the middle of its work, the worker and the server while a run waits."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from recovery.records import journal
+from tests.testbed.small_office import EXECUTOR, KADIS, REQUESTER
+
+if TYPE_CHECKING:
+    from tests.flows.working_office import WorkingOffice
+
+pytestmark = pytest.mark.slow
+
+BIG = 1_500_000_000
+
+
+def test_a_backup_killed_while_dumping_is_finished_by_retry_and_repeats_nothing(office: "WorkingOffice") -> None:
+    """One component is dumped, the other half dumped when the power goes. While the run then waits for its review,
+    the worker is killed and the server restarted."""
+    from tests.flows.working_office import wait_until
+
+    big = office.small.uploads / "besar.bin"
+    with big.open("wb") as file:
+        file.truncate(BIG)
+    try:
+        run = office.back_up()
+
+        def half_way() -> bool:
+            steps = office.steps(run)
+            dumped = steps.get(("backup.1", "simpel/data"))
+            return bool(dumped and dumped.state == "done" and ("backup.1", "simpel/berkas") in steps)
+
+        wait_until(half_way, "one component is dumped, the other under way", every=0.02)
+        office.kill_run(run)
+    finally:
+        big.unlink()
+    assert "open" == office.steps(run)["backup.1", "simpel/berkas"].state
+    assert "Crashed" == office.wait_for_end(run)["name"]
+    office.retry(run)
+    office.wait_for_question(run, "backup.6")
+    tries = {key: row.tries for key, row in office.steps(run).items() if key[0] in ("backup.1", "backup.3")}
+    assert {
+        ("backup.1", "simpel/data"): 1,
+        ("backup.1", "simpel/berkas"): 2,
+        ("backup.3", "simpel/data"): 1,
+        ("backup.3", "simpel/berkas"): 1,
+    } == tries
+
+    office.kill_worker()
+    office.restart_server()
+    office.start_worker()
+    assert "Suspended" == office.browser.state(run)["name"]
+    state = office.review(run)
+    assert "COMPLETED" == state["type"]
+    done = [(entry.step_id, entry.component) for entry in office.ledger(run, "step.done")]
+    assert len(done) == len(set(done)) == 10
+    assert not (office.installation.state_directory / "staging" / run).exists()
+    assert [] == office.ledger_findings()
+
+
+def test_a_restore_killed_in_the_middle_of_the_swap_is_finished_by_retry(
+    office: "WorkingOffice", reviewed_backup: str
+) -> None:
+    """The service is down and the data half exchanged; nobody is asked again what he has answered."""
+    from tests.flows.working_office import wait_until
+
+    rows, files = office.small.rows(), office.small.files()
+    office.small.damage()
+    run = office.request_restore()
+    office.approve_restore(run)
+    office.decide(run, "restore.start", EXECUTOR, "mulai")
+
+    def swapping() -> bool:
+        with office.installation.catalog.read() as connection:
+            return bool(journal.entries(connection, run))
+
+    wait_until(swapping, "the journal has an entry", every=0.002)
+    office.kill_run(run)
+    assert "open" == office.steps(run)["restore.5", ""].state, "killed before step 5 was done"
+    assert not office.small.service_running()
+    assert "Crashed" == office.wait_for_end(run)["name"]
+
+    office.retry(run)
+    office.wait_for_question(run, "restore.8")
+    assert (rows, files) == (office.small.rows(), office.small.files())
+    assert office.small.service_running()
+    tries = {step_id: row.tries for (step_id, _component), row in office.steps(run).items()}
+    assert 2 == tries.pop("restore.5")
+    assert {0, 1} >= set(tries.values())
+    office.decide(run, "restore.8", REQUESTER, "sesuai", kode=office.receipt_code())
+    state = office.wait_for_end(run)
+    assert ("COMPLETED", "Completed") == (state["type"], state["name"])
+    done = [entry.step_id for entry in office.ledger(run, "step.done")]
+    assert [f"restore.{number}" for number in range(1, 9)] == done
+    assert 4 == len(office.ledger(run, "approval.decided"))
+    assert [] == office.ledger_findings()
+
+
+@pytest.mark.parametrize("force", [True, False], ids=["as the new UI retries", "as the old UI retries"])
+def test_an_answer_given_just_before_the_run_was_killed_still_counts(office: "WorkingOffice", force: bool) -> None:
+    """The official has pressed Resume and gone home; his code was right when he sent it."""
+    from tests.flows.working_office import wait_until
+
+    run = office.request_restore()
+    office.decide(run, "restore.2", KADIS, "dikembalikan", catatan="Lengkapi lampiran.")
+    wait_until(lambda: office.processes_of(run), "the run wakes", every=0.02)
+    office.kill_run(run)
+    assert [] == office.ledger(run, "approval.decided")
+    assert "Crashed" == office.wait_for_end(run)["name"]
+    office.set_state(run, "SCHEDULED", "AwaitingRetry", force=force)
+    state = office.wait_for_end(run)
+    assert ("COMPLETED", "Dikembalikan") == (state["type"], state["name"])
+    assert [] == office.ledger(run, "approval.refused")
