@@ -136,7 +136,11 @@ class Manifest:
         manifest = cls(**{**values, "parts": tuple(Part.from_json(part) for part in data["parts"])})
         _require_whole(manifest)
         # Anything that reads the same but is written otherwise (a repeated key, a space) is not what we sign.
-        if manifest.to_bytes() != content:
+        try:
+            canonical = manifest.to_bytes()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _wrong("the manifest holds what canonical JSON cannot") from error
+        if canonical != content:
             raise _wrong("the manifest is not written in its canonical form")
         return manifest
 

@@ -254,6 +254,14 @@ def _explained(path: bytes) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise explain(error, path) from error
+    except UnicodeError:
+        # Names stand in SQL, and SQLite quotes them in its messages. Not `from`: the text itself may be data.
+        raise ProgramError(
+            "SourceCorruptError",
+            f"{os.fsdecode(path)} names a table or column in bytes that are no UTF-8",
+            "nothing was changed",
+            "if the application works with it, rename that table or column; else restore it from a backup set",
+        ) from None
 
 
 def _swapping(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[list[bytes]], dict[str, Any]]:

@@ -28,6 +28,8 @@ def check(connection: sqlite3.Connection, path: bytes) -> dict[str, Any]:
             for kind, name, _, page, _ in read_schema(connection):
                 if kind == "table" and page:
                     findings += _check_table(connection, name, unchecked)
+    except UnicodeError:
+        return {"integrity": ["a message of SQLite that is no text"], "orphans": {}, "unchecked": []}
     except sqlite3.DatabaseError as error:
         failure: ProgramError = explain(error, path)
         if failure.report["error"] != "SourceCorruptError":

@@ -55,6 +55,7 @@ def open_datasource(url: str) -> Iterator[Any]:
     try:
         for engine in engines:
             keep_identifiers_apart(engine)
+            read_any_text(engine)
         yield datasource
     finally:
         for engine in engines:
@@ -74,6 +75,21 @@ def keep_identifiers_apart(engine: Any) -> None:
     `id` (seen on PostgreSQL). It touches a private attribute: the versions are pinned, and a test watches over it.
     """
     engine.dialect.identifier_preparer._strings = _NoCache()
+
+
+def read_any_text(engine: Any) -> None:
+    """Given an engine of SQLite, let it read text that is no UTF-8 too, as the source's own code does.
+
+    Otherwise one row, or one comment in a definition, in an older character set would blind the judge.
+    """
+    import sqlalchemy
+
+    @sqlalchemy.event.listens_for(engine, "connect")
+    def connected(connection: Any, _record: Any) -> None:
+        connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+
+    # Connections that were made before.
+    engine.dispose()
 
 
 def whole_batch(asset: Any) -> Any:

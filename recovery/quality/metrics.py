@@ -18,6 +18,8 @@ from recovery.sources.base import Fingerprint
 
 # SQLITE_CORRUPT and SQLITE_NOTADB: the file was looked at and is no database any more.
 DAMAGED_CODES = (11, 26)
+# The one damage that SQLite tells with its code for wrong SQL: a number in the header that no release ever wrote.
+DAMAGED_HEADER = "unsupported file format"
 # A foreign key whose parent has no key, a collation or a function that only the application has: the source is made
 # so, and the copy with it.
 NOT_CHECKABLE = ("foreign key mismatch", "no such collation", "no such function", "no such module")
@@ -54,7 +56,8 @@ def _read(engine: Any, query: str, parameters: tuple[Any, ...] = ()) -> Any:
         with engine.get_connection() as connection:
             return connection.exec_driver_sql(query, parameters).fetchall()
     except sqlalchemy.exc.DatabaseError as error:
-        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in DAMAGED_CODES:
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        if code in DAMAGED_CODES or str(error.orig) == DAMAGED_HEADER:
             return Damaged()
         raise
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol
 
-from recovery.errors import ConfigurationError
+from recovery.errors import ConfigurationError, SetError
 
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,60}[a-z0-9])?")
 Liveness = Literal["old", "new", "unknown"]
@@ -48,7 +48,14 @@ class Fingerprint:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Fingerprint":
-        """Given what `to_json` returned, return the fingerprint."""
+        """Given what `to_json` returned, return the fingerprint. Raises SetError when it is anything else."""
+        parts = [data.get(name) for name in ("objects", "structure", "totals")]
+        if not isinstance(data.get("kind"), str) or not all(isinstance(part, dict) for part in parts):
+            raise SetError(
+                "the fingerprint is not one that this release wrote",
+                state="nothing was compared with it",
+                hint="restore with the release that the manifest names",
+            )
         return cls(data["kind"], data["objects"], data["structure"], data["totals"])
 
 

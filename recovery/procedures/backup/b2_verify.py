@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recovery.crypto import read_identity
-from recovery.errors import ProcedureError, VerificationError, VerificationFailedError
+from recovery.errors import ProcedureError, SourceCorruptError, VerificationError, VerificationFailedError
 from recovery.installation import Installation, remove_tree
 from recovery.points import reached
 from recovery.procedures.backup.b1_back_up import RUN_IDENTITY
@@ -86,19 +86,24 @@ def judge_staged(
 
 def judge_copy(source: Source, copy: str, expected: Fingerprint, suite: str, moment: str, directory: Path) -> Verdict:
     """Given a loaded copy, let its engine check it, measure it with the source's own code, and let
-    Great Expectations judge it."""
+    Great Expectations judge it. A copy too damaged to be measured is a bad one: the verdict is `fail`."""
     from recovery.quality.judge import judge
 
+    url = source.judge_url(copy, directory)
+    try:
+        measured, findings = source.fingerprint(copy), source.check(copy)
+    except SourceCorruptError as error:
+        measured, findings = Fingerprint(source.kind, {}, {}, {}), [error.message]
     verdict = judge(
-        source.judge_url(copy, directory),
+        url,
         expected,
-        source.fingerprint(copy),
+        measured,
         suite=Path(suite) if suite else None,
         moment=datetime.fromisoformat(moment),
     )
     unsound = [
         Check("integrity", source.kind, "fail", message=f"Pemeriksaan mesin basis data: {finding}")
-        for finding in source.check(copy)
+        for finding in findings
     ]
     return Verdict.of([*verdict.checks, *unsound], verdict.engines, verdict.judged_at) if unsound else verdict
 
