@@ -27,7 +27,7 @@ _FLAGS = (
 )
 _THIS_MACHINE = ("http://127.0.0.1:", "data:")
 WIDTH, HEIGHT = 1280, 900
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 240
 
 # Formulir Permintaan Restore Data by the titles of its fields, for the letter that the demonstration holds.
 REQUEST: dict[str, str | date] = {
@@ -101,7 +101,7 @@ class Person:
     def open_approval(self, run: str, says: str) -> None:
         """Given a run's address, wait until it asks for an answer in a form that says this, and open it: ⋮, Resume.
 
-        Raises HostError when it does not within PATIENCE_SECONDS.
+        Raises HostError when the run fails, or does not ask within PATIENCE_SECONDS.
         """
         give_up_at = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < give_up_at:
@@ -114,8 +114,10 @@ class Person:
                 self.page.get_by_text("Kode dokumen:").wait_for()
                 if says in self.document():
                     return
+            if self.page.get_by_text("Failed", exact=True).count():
+                break
             self.page.wait_for_timeout(1000)
-        raise HostError(f"the run did not ask for {says!r} within {PATIENCE_SECONDS} seconds", hint=f"look at {run}")
+        raise HostError(f"the run failed or did not ask for {says!r} in time", hint=f"look at {run}")
 
     def document(self) -> str:
         """Return the text of the open dialogue: the document with its code, and the form."""
@@ -161,7 +163,9 @@ class Person:
 
     def _choose(self, choices: "Locator", value: str) -> None:
         choices.click()
-        self.page.get_by_role("option", name=value, exact=True).click()
+        option = self.page.get_by_role("option", name=value, exact=True)
+        option.click()
+        option.wait_for(state="detached")
 
     def _pick_date(self, title: str, day: date) -> None:
         self.page.get_by_label(title, exact=True).click()
