@@ -49,15 +49,20 @@ def _is_abandoned(
         # Steps 1 to 4 go on from what is staged, however late somebody retries them, until the form stands.
         with installation.catalog.read() as connection:
             return steps.evidence_of(connection, procedure.id, "backup.5") is not None
-    return _last_change(directory) < now - ABANDONED_AFTER
+    changed = _last_change(directory)
+    return changed is not None and changed < now - ABANDONED_AFTER
 
 
-def _last_change(directory: Path) -> datetime:
-    newest = directory.lstat().st_mtime
-    # The two levels that are ours; what lies in restored data has the times of that data.
-    for path in (*directory.iterdir(), *(inner for outer in _directories(directory) for inner in outer.iterdir())):
-        newest = max(newest, path.lstat().st_ctime)
-    return datetime.fromtimestamp(newest, UTC)
+def _last_change(directory: Path) -> datetime | None:
+    """When something was last put in, going by the two levels that are ours; None when nothing is in there.
+
+    What lies deeper is restored data, which has the times of that data. Empty directories of components are left by
+    steps that ended well; nothing is abandoned in them.
+    """
+    inner = [path for outer in _directories(directory) for path in outer.iterdir()]
+    if not inner:
+        return None
+    return datetime.fromtimestamp(max(path.lstat().st_ctime for path in inner), UTC)
 
 
 def _remove(

@@ -1,8 +1,10 @@
 """Cron expressions: what is accepted, what is refused, and which months they cover."""
 
+from datetime import datetime
+
 import pytest
 
-from recovery.cron import check_cron, months_covered
+from recovery.cron import check_cron, last_due, months_covered
 from recovery.errors import ConfigurationError
 
 ALL = frozenset(range(1, 13))
@@ -54,3 +56,25 @@ def test_what_programs_would_read_differently_or_never_run_is_refused(cron: str,
     with pytest.raises(ConfigurationError) as caught:
         check_cron(cron)
     assert expected == caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("cron", "moment", "expected"),
+    [
+        pytest.param("0 22 20 * *", "2026-11-20T22:00+07:00", "2026-11-20T22:00+07:00", id="at the time itself"),
+        pytest.param("0 22 20 * *", "2026-11-20T21:59+07:00", "2026-10-20T22:00+07:00", id="a minute before"),
+        pytest.param("0 22 20 * *", "2026-11-20T15:00+00:00", "2026-11-20T22:00+07:00", id="times are those of WIB"),
+        pytest.param("0 6 1 * *", "2026-10-31T23:30+00:00", "2026-11-01T06:00+07:00", id="the day is that of WIB"),
+        pytest.param("0 22 31 * *", "2026-11-30T23:00+07:00", "2026-10-31T22:00+07:00", id="a month without that day"),
+        pytest.param("0 22 29 2 *", "2027-06-01T00:00+07:00", "2024-02-29T22:00+07:00", id="a leap year's day"),
+        pytest.param("0 22 * * sun", "2026-11-20T22:00+07:00", "2026-11-15T22:00+07:00", id="a weekday"),
+        pytest.param("0 22 * * 7", "2026-11-20T22:00+07:00", "2026-11-15T22:00+07:00", id="Sunday is also 7"),
+        pytest.param("0 22 1 * fri", "2026-11-20T21:00+07:00", "2026-11-13T22:00+07:00", id="either day, when both"),
+        pytest.param("*/15 8-16 * * *", "2026-11-20T12:44+07:00", "2026-11-20T12:30+07:00", id="many times a day"),
+        pytest.param("*/15 8-16 * * *", "2026-11-20T07:59+07:00", "2026-11-19T16:45+07:00", id="the day before"),
+        pytest.param("0 22 30 2 *", "2026-11-20T12:44+07:00", None, id="never"),
+    ],
+)
+def test_the_last_time_at_which_a_schedule_was_to_run(cron: str, moment: str, expected: str | None) -> None:
+    found = last_due(cron, datetime.fromisoformat(moment))
+    assert (expected and datetime.fromisoformat(expected)) == found

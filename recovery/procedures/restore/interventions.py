@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from recovery.installation import Installation
+from recovery.procedures.restore.r4_stop_service import STOPPING
 from recovery.records import ledger, steps
 
 # The kind of the ledger entry that says that the guard started an application's services for a restore.
@@ -48,16 +49,15 @@ def downtime(installation: Installation, procedure_id: str, started_at: str) -> 
     the service was never proven down.
     """
     with installation.catalog.read() as connection:
-        row = steps.find(connection, procedure_id, "restore.4")
-        swapped = steps.evidence_of(connection, procedure_id, "restore.5") or {}
+        stopped = steps.evidence_of(connection, procedure_id, "restore.4")
+        swapped = steps.evidence_of(connection, procedure_id, "restore.5")
         starts = [done.at for done in interventions(connection, procedure_id)]
-    if row is None or row.evidence is None:
+        tries = [entry.at for entry in ledger.entries(connection, procedure_id=procedure_id, kind=STOPPING, last=100)]
+    if stopped is None:
         return None
-    stopped_at = row.evidence["stopped_at"]
-    if any(start < stopped_at for start in starts):
-        # A first try of step 4 had stopped them before it died; only when it began is on record.
-        stopped_at = row.opened_at
-    stops = [stopped_at, *([swapped["begun_at"]] if swapped else [])]
+    stops = [stopped["stopped_at"], *([swapped["begun_at"]] if swapped else [])]
+    # A first try of step 4 had stopped them before it died and the guard started them: down for that long, too.
+    stops += [max(at for at in tries if at < start) for start in starts if any(at < start for at in tries)]
     return _sum(stops, [*starts, started_at])
 
 

@@ -272,6 +272,23 @@ def test_a_restore_that_died_before_anything_moved_can_still_be_carried_out(scen
     assert scene.new == scene.content()
 
 
+def test_the_downtime_of_a_try_that_died_in_step_4_counts_too(scene: Scene) -> None:
+    """Stopped, died, started by the guard, stopped again by the retry: two times of being down, and one between."""
+    scene.stop()
+    first = (scene.evidence("restore.4") or {})["stopped_at"]
+    scene.set_step("restore.4", state="open", evidence=None, ended_at=None)
+    scene.forget_leases()
+    scene.guard()
+    for number in (4, 5):
+        scene.office.step(f"restore.{number}", scene.procedure_id)
+    started = scene.office.step("restore.6", scene.procedure_id)
+    second = (scene.evidence("restore.4") or {})["stopped_at"]
+    assert first < guard_started_at(scene) < second
+    expected = milliseconds(first, guard_started_at(scene)) + milliseconds(second, started["started_at"])
+    assert expected == started["downtime_milliseconds"]
+    assert scene.new == scene.content()
+
+
 def guard_started_at(scene: Scene) -> str:
     with scene.installation.catalog.read() as connection:
         (entry,) = ledger.entries(connection, procedure_id=scene.procedure_id, kind="guard.service_started")

@@ -1,0 +1,240 @@
+"""What the guard says is wrong: proofs that are missing or old, steps that are late, requests that died, the ledger."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Executable, delete, update
+
+from recovery.calendar import WIB
+from recovery.guard.report import Alarm, Report
+from recovery.procedures.backup.begin import begin_backup
+from recovery.procedures.questions import question_of
+from recovery.records import ledger, procedures, schema, steps
+from recovery.records.approvals import ask
+from tests.recovery.guard.conftest import COMPONENTS, Scene
+from tests.testbed.small_office import SmallOffice
+
+# The office's schedule is "0 22 20 * *": the 20th of each month at 22.00 WIB.
+DUE = datetime(2026, 11, 20, 22, 0, tzinfo=WIB)
+
+
+def alarms(report: Report, *kinds: str) -> list[Alarm]:
+    return [alarm for alarm in report.alarms if alarm.kind in kinds]
+
+
+def proven_at(scene: Scene, moment: datetime) -> None:
+    """Let the verified backups be of another moment."""
+    with scene.installation.catalog.begin() as connection:
+        connection.execute(update(schema.backups).values(moment=schema.timestamp(moment)))
+
+
+def proofs(scene: Scene, now: datetime) -> list[Alarm]:
+    return alarms(scene.guard(now), "never", "failing", "stale", "unscheduled")
+
+
+def test_a_component_without_any_proof_is_told_as_never(scene: Scene) -> None:
+    """Also when there are backups: what was not proven and secured does not count."""
+    with scene.installation.catalog.begin() as connection:
+        berkas = schema.backups.c.component == "berkas"
+        connection.execute(update(schema.backups).where(berkas).values(state="failed", verdict="error"))
+    (alarm,) = proofs(scene, datetime.now(UTC))
+    assert ("never", "simpel/berkas") == (alarm.kind, alarm.subject)
+    assert "has no verified backup at all" == alarm.message
+
+
+@pytest.mark.parametrize(
+    ("proven", "now", "expected"),
+    [
+        pytest.param(DUE, DUE + timedelta(days=30), None, id="until the schedule's next day"),
+        pytest.param(DUE - timedelta(days=31), DUE - timedelta(minutes=1), None, id="on its day, before its time"),
+        pytest.param(DUE - timedelta(days=31), DUE + timedelta(hours=23), None, id="one day for running it"),
+        pytest.param(
+            DUE - timedelta(days=31),
+            DUE + timedelta(hours=25),
+            "has no verified backup this month; the newest is of Selasa, 20 Oktober 2026 pukul 22.00.00 WIB",
+            id="after its day without a backup in the month",
+        ),
+        pytest.param(
+            DUE - timedelta(days=9),
+            DUE + timedelta(hours=25),
+            "has no verified backup since Jumat, 20 November 2026 pukul 22.00.00 WIB, when its schedule wanted one; "
+            "the newest is of Rabu, 11 November 2026 pukul 22.00.00 WIB",
+            id="one out of schedule does not replace the scheduled one",
+        ),
+        pytest.param(
+            DUE - timedelta(days=31),
+            DUE + timedelta(days=15),
+            "has no verified backup since Jumat, 20 November 2026 pukul 22.00.00 WIB, when its schedule wanted one; "
+            "the newest is of Selasa, 20 Oktober 2026 pukul 22.00.00 WIB",
+            id="and in the month after",
+        ),
+    ],
+)
+def test_a_proof_is_stale_when_the_schedule_wanted_a_newer_one(
+    scene: Scene, proven: datetime, now: datetime, expected: str | None
+) -> None:
+    """By the schedule's own times, in WIB, with a day's grace."""
+    proven_at(scene, proven)
+    found = proofs(scene, now)
+    if expected is None:
+        assert [] == found
+    else:
+        assert [("stale", f"simpel/{name}", expected) for name in ("data", "berkas")] == [
+            (alarm.kind, alarm.subject, alarm.message) for alarm in found
+        ]
+
+
+def test_the_newest_backup_failing_is_told_whatever_older_proof_there_is(office: SmallOffice, scene: Scene) -> None:
+    """Until the next one succeeds, by a retry or by another run."""
+    begin_backup(office.installation, "failing", schedule_name="bulanan", routine=True)
+    office.database.rename(office.database.with_suffix(".away"))
+    try:
+        with pytest.raises(Exception, match="no database"):
+            office.step("backup.1", "failing", "simpel/data")
+    finally:
+        office.database.with_suffix(".away").rename(office.database)
+    (alarm,) = proofs(scene, datetime.now(UTC))
+    assert ("failing", "simpel/data") == (alarm.kind, alarm.subject)
+    assert "its last backup failed: " in alarm.message
+    office.step("backup.1", "failing", "simpel/data")
+    assert [] == proofs(scene, datetime.now(UTC))
+
+
+def test_an_application_that_no_schedule_names_is_told(scene: Scene) -> None:
+    """Nobody would notice that it is never backed up again."""
+    schedule = scene.installation.schedules["bulanan"]
+    schedule.applications.remove("simpel")
+    try:
+        found = proofs(scene, datetime.now(UTC))
+    finally:
+        schedule.applications.append("simpel")
+    assert [("unscheduled", "simpel")] == [(alarm.kind, alarm.subject) for alarm in found]
+
+
+def test_a_step_past_its_deadline_is_overdue_until_it_is_done(office: SmallOffice, scene: Scene) -> None:
+    """The SOP's "1 hari"."""
+    begin_backup(office.installation, "waiting", schedule_name="bulanan", routine=True)
+    office.step("backup.5", "waiting")
+    now = datetime.now(UTC)
+    steps.open_step(
+        office.installation.catalog, "backup.6", "waiting", deadline=lambda opened_at: opened_at + timedelta(hours=1)
+    )
+    assert [] == alarms(scene.guard(now), "overdue")
+    (alarm,) = alarms(scene.guard(now + timedelta(hours=2)), "overdue")
+    assert "6. Menerima dan memeriksa formulir back up [bulanan] of waiting" == alarm.subject
+    assert "the SOP's 1 hari ended" in alarm.message
+
+
+def test_a_failed_step_is_told_after_a_working_day_and_the_requester_once(office: SmallOffice, scene: Scene) -> None:
+    """Retried in time it concerns nobody."""
+    scene.set_step("restore.3", state="failed", evidence=None, error="the store was full")
+    now = datetime.now(UTC)
+    assert [] == alarms(scene.guard(now), "failed")
+    assert not (office.root / "notices.txt").exists()
+    later = now + timedelta(days=12)
+    report = scene.guard(later)
+    (alarm,) = alarms(report, "failed")
+    assert alarm.message.endswith("was not retried: the store was full")
+    assert ["guard.requester_told"] == [action.kind for action in report.actions]
+    text = (office.root / "notices.txt").read_text()
+    assert "Permintaan restore simpel terhenti" in text
+    assert "satu langkah gagal dan belum diulang dalam satu hari kerja" in text
+    assert [] == scene.guard(later).actions
+    assert text == (office.root / "notices.txt").read_text()
+    assert scene.ledger_is_intact()
+
+
+def test_a_failure_that_stands_on_the_form_is_no_alarm(office: SmallOffice, scene: Scene) -> None:
+    """The procedure went on without that component, and says so."""
+    begin_backup(office.installation, "partly", schedule_name="bulanan", routine=True)
+    office.database.rename(office.database.with_suffix(".away"))
+    try:
+        with pytest.raises(Exception, match="no database"):
+            office.step("backup.1", "partly", "simpel/data")
+    finally:
+        office.database.with_suffix(".away").rename(office.database)
+    later = datetime.now(UTC) + timedelta(days=12)
+    assert 1 == len(alarms(scene.guard(later), "failed"))
+    office.step("backup.5", "partly")
+    assert [] == alarms(scene.guard(later), "failed")
+
+
+def test_the_requester_of_a_request_that_nobody_touches_is_told_once(office: SmallOffice, scene: Scene) -> None:
+    """After the lifetime of an approval nobody is about to answer."""
+    now = datetime.now(UTC)
+    assert [] == scene.guard(now + timedelta(days=13)).actions
+    (action,) = scene.guard(now + timedelta(days=15)).actions
+    assert "guard.requester_told" == action.kind
+    assert "tidak ada kegiatan sejak" in (office.root / "notices.txt").read_text()
+    assert [] == scene.guard(now + timedelta(days=30)).actions
+
+
+def test_a_notice_that_cannot_be_delivered_is_recorded_and_not_tried_for_ever(
+    office: SmallOffice, scene: Scene
+) -> None:
+    """The record is what says that it was tried."""
+    target = office.root / "keys" / "notices"
+    told = target.read_text()
+    target.write_text("file:///proc/no/such/place")
+    try:
+        (action,) = scene.guard(datetime.now(UTC) + timedelta(days=15)).actions
+    finally:
+        target.write_text(told)
+    assert action.message.startswith("tried in vain to tell")
+    assert [] == scene.guard(datetime.now(UTC) + timedelta(days=15)).actions
+
+
+def test_approvals_that_ran_out_are_recorded_once(office: SmallOffice, scene: Scene) -> None:
+    """Prefect gets no timeout. Asking again is the flow's, when somebody resumes it."""
+    question = question_of(scene.installation, scene.procedure_id, "restore.8")
+    asked = ask(scene.installation.catalog, question, lifetime=timedelta(days=2))
+    assert [] == scene.guard().actions
+    later = datetime.now(UTC) + timedelta(days=3)
+    (action,) = scene.guard(later).actions
+    assert ("guard.approval_expired", asked.id) == (action.kind, action.facts["request_id"])
+    assert [] == scene.guard(later).actions
+    assert {"approval.expired"} <= set(scene.kinds("approval."))
+
+
+def tamper(scene: Scene, statement: Executable) -> None:
+    """Change the ledger as somebody does who owns the database."""
+    with scene.installation.catalog.begin() as connection:
+        for action in ("update", "delete"):
+            connection.exec_driver_sql(f"DROP TRIGGER ledger_no_{action}")
+        connection.execute(statement)
+
+
+def test_a_ledger_that_was_changed_after_its_last_head_is_told(scene: Scene) -> None:
+    """And one whose end was cut off; a round does not read all of it."""
+    assert [] == alarms(scene.guard(), "ledger")
+    with scene.installation.catalog.read() as connection:
+        last = ledger.head(connection).sequence
+    table = schema.ledger
+    tamper(scene, update(table).where(table.c.sequence == last).values(kind="other"))
+    (alarm,) = alarms(scene.guard(), "ledger")
+    assert f"entry {last} was changed: its content does not give its hash" == alarm.message
+    assert "pulih ledger verify" in alarm.mend
+
+
+def test_a_ledger_that_is_shorter_than_its_head_is_told(scene: Scene) -> None:
+    """Cut off, or put back from an old copy of the catalog."""
+    tamper(scene, delete(schema.ledger).where(schema.ledger.c.sequence > 3))
+    (alarm,) = alarms(scene.guard(), "ledger")
+    assert alarm.message.endswith("was signed into a store but is missing")
+
+
+def test_a_store_without_any_head_is_told(office: SmallOffice, scene: Scene) -> None:
+    """Somebody removed them: then nothing outside of the catalog vouches for it."""
+    for path in (office.root / "store" / "buku-besar").iterdir():
+        path.unlink()
+    (alarm,) = alarms(scene.guard(), "ledger")
+    assert "procedures were closed, but no store holds a signed head" == alarm.message
+
+
+def test_an_office_in_order_has_nothing_to_do_and_no_alarm(scene: Scene) -> None:
+    """Also with a restore that waits for its executor, and its copies."""
+    report = scene.guard()
+    assert {"busy": "", "actions": [], "alarms": []} == report.to_json()
+    with scene.installation.catalog.read() as connection:
+        assert [scene.procedure_id] == [each.id for each in procedures.list_open(connection)]
+    assert 2 == len(scene.copies()) == len(COMPONENTS)
