@@ -27,10 +27,10 @@ down: $(INSTALLED) ## stop what `make up` started
 	@$(RUN) -m demo down
 
 test: needed needed-by-tests $(INSTALLED) ## run all tests
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadgroup
 
 test-fast: needed $(INSTALLED) ## run the tests that need no server and no large data
-	$(RUN) -m pytest -m "not slow" --timeout=60
+	$(RUN) -m pytest -n 2 --dist loadgroup -m "not slow" --timeout=60
 
 check: $(INSTALLED) ## lint, type check, import rule
 	$(RUN) -m ruff check .

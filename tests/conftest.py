@@ -44,3 +44,11 @@ def prefect_worker(prefect_server: "LocalServer") -> "LocalServer":
 
     start_test_worker(prefect_server)
     return prefect_server
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests in one process, and all that need the Prefect server in the same one: it is started once."""
+    for item in items:
+        served = {"prefect_server", "prefect_worker"} & set(getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group("prefect" if served else str(item.path)))

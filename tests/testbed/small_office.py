@@ -276,7 +276,8 @@ def _write_application(database: Path, uploads: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("CREATE TABLE pegawai (id INTEGER PRIMARY KEY, nama TEXT NOT NULL, gaji INTEGER)")
         connection.executemany(
-            "INSERT INTO pegawai (nama, gaji) VALUES (?, ?)", [(f"Pegawai {number}", number * 1000) for number in range(200)]
+            "INSERT INTO pegawai (nama, gaji) VALUES (?, ?)",
+            [(f"Pegawai {number}", number * 1000) for number in range(200)],
         )
         connection.execute("CREATE INDEX pegawai_nama ON pegawai (nama)")
     connection.close()
