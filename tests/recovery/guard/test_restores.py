@@ -310,6 +310,7 @@ def test_a_service_that_does_not_start_is_told_every_time_and_recorded_once(scen
         assert "look at the service's own log" in report.alarms[0].mend
     assert ["guard.took_over", "guard.failed"] == scene.kinds()
     assert scene.old == scene.content()
+    assert [] == scene.copies(), "before anybody can use the service again"
     (scene.office.service_state / "refuse-start").unlink()
     assert ["guard.service_started"] == [action.kind for action in scene.guard().actions]
     assert scene.office.service_running()
