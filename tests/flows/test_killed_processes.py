@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from recovery.records import journal
+from tests.flows.working_office import INTERIM_KADIS, wait_until
 from tests.testbed.small_office import EXECUTOR, KADIS, REQUESTER
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ BIG = 1_500_000_000
 def test_a_backup_killed_while_dumping_is_finished_by_retry_and_repeats_nothing(office: "WorkingOffice") -> None:
     """One component is dumped, the other half dumped when the power goes. While the run then waits for its review,
     the worker is killed and the server restarted."""
-    from tests.flows.working_office import wait_until
-
     big = office.small.uploads / "besar.bin"
     with big.open("wb") as file:
         file.truncate(BIG)
@@ -36,7 +35,7 @@ def test_a_backup_killed_while_dumping_is_finished_by_retry_and_repeats_nothing(
     finally:
         big.unlink()
     assert "open" == office.steps(run)["backup.1", "simpel/berkas"].state
-    assert "Crashed" == office.wait_for_end(run)["name"]
+    office.wait_for_crash(run)
     office.retry(run)
     office.wait_for_question(run, "backup.6")
     tries = {key: row.tries for key, row in office.steps(run).items() if key[0] in ("backup.1", "backup.3")}
@@ -63,8 +62,6 @@ def test_a_restore_killed_in_the_middle_of_the_swap_is_finished_by_retry(
     office: "WorkingOffice", reviewed_backup: str
 ) -> None:
     """The service is down and the data half exchanged; nobody is asked again what he has answered."""
-    from tests.flows.working_office import wait_until
-
     rows, files = office.small.rows(), office.small.files()
     office.small.damage()
     run = office.request_restore()
@@ -79,7 +76,7 @@ def test_a_restore_killed_in_the_middle_of_the_swap_is_finished_by_retry(
     office.kill_run(run)
     assert "open" == office.steps(run)["restore.5", ""].state, "killed before step 5 was done"
     assert not office.small.service_running()
-    assert "Crashed" == office.wait_for_end(run)["name"]
+    office.wait_for_crash(run)
 
     office.retry(run)
     office.wait_for_question(run, "restore.8")
@@ -97,17 +94,21 @@ def test_a_restore_killed_in_the_middle_of_the_swap_is_finished_by_retry(
     assert [] == office.ledger_findings()
 
 
-@pytest.mark.parametrize("force", [True, False], ids=["as the new UI retries", "as the old UI retries"])
-def test_an_answer_given_just_before_the_run_was_killed_still_counts(office: "WorkingOffice", force: bool) -> None:
+@pytest.mark.parametrize(
+    ("nip", "force"), [(KADIS, True), (INTERIM_KADIS, False)], ids=["as the new UI retries", "as the old UI retries"]
+)
+def test_an_answer_given_just_before_the_run_was_killed_still_counts(
+    office: "WorkingOffice", nip: str, force: bool
+) -> None:
     """The official has pressed Resume and gone home; his code was right when he sent it."""
-    from tests.flows.working_office import wait_until
-
     run = office.request_restore()
-    office.decide(run, "restore.2", KADIS, "dikembalikan", catatan="Lengkapi lampiran.")
-    wait_until(lambda: office.processes_of(run), "the run wakes", every=0.02)
+    office.wait_for_question(run, "restore.2")
+    wait_until(lambda: not office.processes_of(run), "the asking process has gone")
+    office.decide(run, "restore.2", nip, "dikembalikan", catatan="Lengkapi lampiran.")
+    wait_until(lambda: "Running" == office.browser.state(run)["name"], "the run wakes", every=0.02)
     office.kill_run(run)
     assert [] == office.ledger(run, "approval.decided")
-    assert "Crashed" == office.wait_for_end(run)["name"]
+    office.wait_for_crash(run)
     office.set_state(run, "SCHEDULED", "AwaitingRetry", force=force)
     state = office.wait_for_end(run)
     assert ("COMPLETED", "Dikembalikan") == (state["type"], state["name"])

@@ -21,8 +21,8 @@ def test_damaged_data_is_restored_through_four_officials(office: "WorkingOffice"
     office.small.damage()
 
     run = office.request_restore()
+    assert "SHA-256 surat" in office.wait_for_question(run, "restore.2")
     office.decide(run, "restore.2", KADIS, "diteruskan")
-    assert "SHA-256 surat" in office.browser.form(run)
     office.decide(run, "restore.3", KABID, "disetujui")
     office.wait_for_question(run, "restore.start")
     assert rows != office.small.rows(), "nothing is changed before the executor says so"

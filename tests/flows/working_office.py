@@ -165,6 +165,22 @@ class WorkingOffice:
         assert found is not None
         return found
 
+    def wait_for_crash(self, run: str) -> None:
+        """Wait until a killed run is reported as crashed, by all who report it.
+
+        The worker reports it twice; a retry between the two would be overwritten. Its last word is a log line.
+        """
+        assert "Crashed" == self.wait_for_end(run)["name"]
+        body = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_DESC", "limit": 200}
+
+        def last_word() -> bool:
+            return any(
+                line["name"] == "prefect.flow_runs.worker" and line["message"].startswith("Check whether the flow run")
+                for line in self.get("POST", "/logs/filter", body)
+            )
+
+        wait_until(last_word, f"the worker has reported the end of {run}")
+
     def filled_in(self, run: str, step_id: str, nip: str, decision: str, **fields: str) -> dict[str, str]:
         """The form of a step as an official fills it in, with his own code unless `fields` say otherwise."""
         answer = {
