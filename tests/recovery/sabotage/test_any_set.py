@@ -56,7 +56,7 @@ TREES = st.dictionaries(ENTRY_NAMES.filter(lambda name: name not in (b".", b".."
 
 
 @pytest.mark.slow
-@settings(max_examples=12, deadline=timedelta(seconds=60))
+@settings(max_examples=6, deadline=timedelta(seconds=60))
 @given(tables=TABLES, mode=st.sampled_from(["DELETE", "WAL"]), page_size=st.sampled_from([512, 4096, 65536]))
 def test_any_database_comes_back_from_its_set_equal(
     tables: dict[str, list[tuple[Any, Any]]], mode: str, page_size: int
@@ -75,7 +75,7 @@ def test_any_database_comes_back_from_its_set_equal(
 
 
 @pytest.mark.slow
-@settings(max_examples=12, deadline=timedelta(seconds=60))
+@settings(max_examples=6, deadline=timedelta(seconds=60))
 @given(tree=TREES, mode=st.integers(0, 0o777), moment=st.integers(-(10**18), 4 * 10**18))
 def test_any_tree_comes_back_from_its_set_equal(tree: dict[bytes, Any], mode: int, moment: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -189,7 +189,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Signed:
     return Signed(directory / "store" / prefix, prefix, store, json.loads(manifest.to_bytes()))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(seed=st.randoms(use_true_random=False), odd=st.lists(ODD, min_size=3, max_size=3))
 def test_a_changed_manifest_makes_no_other_error_than_ours(signed: Signed, seed: Random, odd: list[Any]) -> None:
     changed = _mutated(signed.data, seed, odd)
@@ -207,7 +207,7 @@ def test_a_changed_manifest_makes_no_other_error_than_ours(signed: Signed, seed:
             _open(signed, content, SIGNER.sign(b"another"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(content=st.binary(max_size=300), cut=st.integers(0, 2000))
 def test_bytes_that_are_no_manifest_make_no_other_error_than_ours(signed: Signed, content: bytes, cut: int) -> None:
     whole = canonical_json(signed.data)
