@@ -160,6 +160,7 @@ class SqliteSource:
         return result
 
     def _system(self, verb: str, *arguments: str) -> dict[str, Any]:
+        reached(f"sqlite: before {verb}")
         return self.host.call("system", verb, *arguments)
 
     def _own(self, copy: str) -> None:

@@ -68,14 +68,15 @@ def cases_of(procedure: str, recorded: dict[str, list[str]], kinds: tuple[str, .
 
 
 def sample(cases: list[Case], count: int, seed: int) -> list[Case]:
-    """Some of the cases, as evenly over the actions as can be."""
+    """Some of the cases, in turn from each action, beginning with the actions that have the most of them."""
     chance = random.Random(seed)
     waiting: dict[str, list[Case]] = {}
     for case in chance.sample(cases, len(cases)):
         waiting.setdefault(case.action, []).append(case)
+    order = sorted(waiting, key=lambda action: -len(waiting[action]))
     chosen: list[Case] = []
     while len(chosen) < count and any(waiting.values()):
-        for action in sorted(waiting):
+        for action in order:
             if waiting[action] and len(chosen) < count:
                 chosen.append(waiting[action].pop())
     return chosen
