@@ -92,7 +92,7 @@ def take(site: Site, server: LocalServer) -> None:
         person.open_approval(run, "Hasil gladi")
         code = phones[EXECUTOR].code()
         person.fill_in({**_START, "NIP": EXECUTOR, "Kode dokumen": person.document_code(), "Kode sekali pakai": code})
-        _picture(page, "approval", 1950)
+        _picture(page, "approval", 2010)
         person.fill_in({"Pelaksanaan": "batalkan", "Catatan": "Hanya untuk gambar."})
         person.resume()
 
