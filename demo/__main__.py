@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from demo.running import is_up, start, stop_all
+from demo.running import has_backup, is_up, start, stop_all
 from demo.site import Site
 from recovery.errors import PulihError
 
@@ -55,7 +55,12 @@ def _story(site: Site, port: int) -> int:
 
 
 def _up(site: Site, port: int) -> int:
+    from demo.story import Actors
+
     server = start(site, say, port=port or 4200)
+    if not has_backup(site):
+        # Without one there is nothing to restore, and the first thing a person tries would fail.
+        Actors(site, server, say).back_up()
     say("")
     say(f"Antarmuka Prefect : {server.url}")
     say(f"Aplikasi SIMPEL   : {site.simpel_url}")

