@@ -11,6 +11,7 @@ from uuid import UUID
 from prefect import suspend_flow_run
 from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
+from prefect.input.run_input import keyset_from_base_key
 from pydantic import ValidationError
 
 from blocks.installation import load_installation
@@ -72,19 +73,26 @@ def _open_step(installation: Installation, procedure_id: str, step_id: str) -> N
 
 
 def _suspend_until_answered(form: type[ApprovalForm], asked: ApprovalRequest) -> Answer:
-    """Suspend the run, or, when it was resumed, return what was filled in.
+    """Suspend the run, or, when it has gone on from this suspension, return what was filled in.
 
+    Whether it has is read from the run's states and not left to Prefect, which forgets suspensions at a retry: it
+    would ask again under the same key, where the answer that is there already lets no other be sent.
     A run that was pushed on without the form, or with something that is no form, has an empty answer: the rules
     refuse it and record why.
     """
+    if not _was_left(asked.key, _states()):
+        # Ends this process; the worker starts another when somebody answers.
+        suspend_flow_run(wait_for_input=form, key=asked.key, timeout=None)
     try:
-        return suspend_flow_run(wait_for_input=form, key=asked.key, timeout=None).answer()
+        return form.load(keyset_from_base_key(_input_name(asked))).answer()
     except (ValidationError, TypeError, ValueError, KeyError) as error:
-        if not _was_left(asked.key, _states()):
-            # Nobody touched the run: this is our own defect, and it must not look like an official's mistake.
-            raise
         logger.warning("the run was resumed without a form that can be read: %s", type(error).__name__)
         return Answer(decision="", nip="", document_code="", code="")
+
+
+def _input_name(asked: ApprovalRequest) -> str:
+    """The name under which Prefect keeps an attempt's form and answer."""
+    return f"suspended-{asked.key}"
 
 
 def _submission(asked: ApprovalRequest) -> Submission:
@@ -96,7 +104,7 @@ def _submission(asked: ApprovalRequest) -> Submission:
     resumes = _resumes_of(asked.key, _states())
     with get_client(sync_client=True) as client:
         inputs = client.filter_flow_run_input(
-            _run_id(), key_prefix=f"suspended-{asked.key}-response", limit=10, exclude_keys=set()
+            _run_id(), key_prefix=f"{_input_name(asked)}-response", limit=10, exclude_keys=set()
         )
     opened_at = datetime.fromisoformat(asked.opened_at)
     return Submission(

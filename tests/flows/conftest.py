@@ -20,7 +20,8 @@ def office(
     """The office, applied to the server by `pulih apply`'s own code."""
     from deployments.apply import apply
     from recovery.inventory import Inventory
-    from tests.flows.working_office import WorkingOffice, enrol_missing, people
+    from tests.flows.people import people
+    from tests.flows.working_office import WorkingOffice, enrol_missing
     from tests.testbed.prefect_server import database_url, empty_server
     from tests.testbed.small_office import open_office
 

@@ -28,7 +28,6 @@ def test_a_failing_component_is_on_the_form_and_a_rerun_takes_it_alone(office: "
     assert ("FAILED", "Gagal") == (state["type"], state["name"])
     assert f"Gagal untuk simpel/berkas; lihat formulir {form}." == state["message"]
 
-    # "Retry" of a failed run that is closed and reviewed cannot make its form untrue.
     again = office.back_up(reason="", mengulang=form)
     office.wait_for_question(again, "backup.6")
     steps = office.steps(again)

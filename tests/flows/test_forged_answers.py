@@ -12,6 +12,7 @@ import pytest
 
 from recovery.errors import HostError
 from recovery.records.approval_situation import COMPLAINT_OF_SECRETS
+from tests.flows.people import ACTING_KADIS, ASKING_KADIS, INTERIM_KADIS
 from tests.testbed.small_office import KABID, KADIS
 
 if TYPE_CHECKING:
@@ -80,8 +81,6 @@ class Target:
 @pytest.fixture(scope="module")
 def target(office: "WorkingOffice", reviewed_backup: str) -> Target:
     """A restore that one of the Kadis asked for himself."""
-    from tests.flows.working_office import ASKING_KADIS
-
     run = office.request_restore(nip_pemohon=ASKING_KADIS)
     office.wait_for_question(run, STEP)
     return Target(office, run)
@@ -119,8 +118,6 @@ def test_a_code_for_another_document_does_not_count_and_cannot_be_used_again(tar
 
 def test_the_requester_cannot_decide_on_his_own_request(target: Target) -> None:
     """Though he is a Kadis, with his own right code."""
-    from tests.flows.working_office import ASKING_KADIS
-
     target.try_answer(ASKING_KADIS)
     target.expect_refusal(
         "duties_are_separate",
@@ -134,8 +131,6 @@ def test_an_official_of_another_role_cannot_decide(target: Target) -> None:
 
 
 def test_returning_a_request_needs_a_reason(target: Target) -> None:
-    from tests.flows.working_office import ACTING_KADIS
-
     target.try_answer(ACTING_KADIS, "dikembalikan")
     target.expect_refusal("refusal_has_a_note", "Catatan wajib diisi untuk keputusan dikembalikan.")
 
@@ -163,8 +158,6 @@ def test_pushing_the_run_on_without_an_answer_does_not_count(target: Target) -> 
 
 def test_an_input_exchanged_behind_the_submission_does_not_count(target: Target) -> None:
     """An official's right answer is resumed; before the run wakes, its input is deleted and written anew."""
-    from tests.flows.working_office import INTERIM_KADIS
-
     with target.office.worker_held():
         answer = target.try_answer(INTERIM_KADIS)
         target.office.get("DELETE", f"/flow_runs/{target.run}/input/{target.response}")
@@ -176,8 +169,6 @@ def test_an_input_exchanged_behind_the_submission_does_not_count(target: Target)
 
 def test_a_second_resume_of_one_attempt_does_not_count(target: Target) -> None:
     """An official's right answer is resumed, and the run is set to Resuming again for the code of another minute."""
-    from tests.flows.working_office import ASKING_KADIS
-
     with target.office.worker_held():
         target.try_answer(ASKING_KADIS, kode="000000")
         target.push_on("Resuming")
@@ -186,8 +177,6 @@ def test_a_second_resume_of_one_attempt_does_not_count(target: Target) -> None:
 
 def test_an_answer_written_past_the_form_does_not_count(target: Target) -> None:
     """An input written by hand is judged like any other, and what is no form at all is no answer."""
-    from tests.flows.working_office import ACTING_KADIS
-
     with target.office.worker_held():
         target.write_input(target.form(ACTING_KADIS))
         target.office.set_state(target.run, "RUNNING", "Running")

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from recovery.records import journal
-from tests.flows.working_office import INTERIM_KADIS, wait_until
+from tests.flows.people import INTERIM_KADIS
+from tests.flows.waiting import wait_until
 from tests.testbed.small_office import EXECUTOR, KADIS, REQUESTER
 
 if TYPE_CHECKING:

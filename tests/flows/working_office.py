@@ -5,11 +5,11 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import pyotp
@@ -20,50 +20,23 @@ from recovery.installation import Installation
 from recovery.records import ledger, officials, steps
 from recovery.records.ledger import Entry
 from recovery.records.steps import StepRow
-from recovery.settings import OfficialSettings
+from tests.flows.people import PEOPLE
+from tests.flows.waiting import wait_until
 from tests.testbed.prefect_server import server_settings, start_test_worker
 from tests.testbed.small_office import (
     DISPOSITION,
-    EXECUTOR,
     KABID,
     KADIS,
-    REQUESTER,
     REVIEW,
     VERIFICATION,
     SmallOffice,
     restore_request,
 )
 
-# Who the attacks are tried with, so that nobody waits for the next one-time code, and nobody is locked.
-ACTING_KADIS = "197505052000031005"
-INTERIM_KADIS = "197407071999032007"
-ASKING_KADIS = "197606062001031006"
-PEOPLE = (
-    (KABID, "Siti Contoh", ["kabid"]),
-    (KADIS, "Bambang Peraga", ["kadis"]),
-    (EXECUTOR, "Agus Teladan", ["pelaksana"]),
-    (REQUESTER, "Rina Misal", ["pemohon"]),
-    (ACTING_KADIS, "Dewi Umpama", ["kadis"]),
-    (INTERIM_KADIS, "Eko Misalkan", ["kadis"]),
-    (ASKING_KADIS, "Joko Andai", ["kadis", "pemohon"]),
-)
-
 BACKUP = "Back Up Data/bulanan"
 OUT_OF_SCHEDULE = "Back Up Data/di-luar-jadwal"
 RESTORE = "Restore Data/restore"
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-PATIENCE_SECONDS = 90
-
-Found = TypeVar("Found")
-
-
-def wait_until(look: Callable[[], Found], what: str, *, seconds: float = PATIENCE_SECONDS, every: float = 0.3) -> Found:
-    """Given a look that returns something true once it is so, return that; AssertionError after `seconds`."""
-    give_up_at = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < give_up_at, f"not within {seconds} seconds: {what}"
-        time.sleep(every)
-    return found
 
 
 @dataclass
@@ -304,13 +277,6 @@ class WorkingOffice:
 
 
 ANSWERS: dict[str, dict[str, str]] = {"backup.6": REVIEW, "restore.2": DISPOSITION, "restore.3": VERIFICATION}
-
-
-def people() -> list[OfficialSettings]:
-    """Every official of the office, as its inventory names them."""
-    return [
-        OfficialSettings(nip=nip, name=name, position="Jabatan", unit="bkd", roles=roles) for nip, name, roles in PEOPLE
-    ]
 
 
 def enrol_missing(small: SmallOffice) -> None:
