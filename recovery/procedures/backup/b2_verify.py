@@ -1,6 +1,5 @@
 """Step 2: "Memastikan proses back up berhasil dilakukan"."""
 
-import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -19,8 +18,6 @@ from recovery.sources.base import Fingerprint, Source
 from recovery.stream import PartDigests, decrypt
 
 logger = logging.getLogger(__name__)
-
-QUALITY = "quality.json"
 
 
 def verify(
@@ -44,9 +41,6 @@ def verify(
         # Plain data must not outlive the proof.
         remove_tree(directory)
     reached("backup.2: scratch removed")
-    quality = json.dumps(verdict.to_json(), ensure_ascii=False, indent=1, sort_keys=True)
-    (staging / QUALITY).write_text(quality, encoding="utf-8")
-    reached("backup.2: verdict written")
     report(verdict)
     if verdict.state != "pass":
         with installation.catalog.begin() as connection:

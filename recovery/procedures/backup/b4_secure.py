@@ -1,5 +1,6 @@
 """Step 4: "Mengamankan hasil backup"."""
 
+import json
 import logging
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,13 +11,14 @@ from recovery.installation import RELEASE, Installation
 from recovery.manifest import Manifest, Part
 from recovery.points import reached
 from recovery.procedures.backup.b1_back_up import RUN_IDENTITY
-from recovery.procedures.backup.b2_verify import QUALITY
 from recovery.records import backups, procedures
 from recovery.records.steps import StepResult
 from recovery.sets import open_set, put_set, set_prefix
 from recovery.stream import PartDigests
 
 logger = logging.getLogger(__name__)
+
+QUALITY = "quality.json"
 
 
 def secure(installation: Installation, procedure_id: str, component: str) -> StepResult:
@@ -34,8 +36,9 @@ def secure(installation: Installation, procedure_id: str, component: str) -> Ste
         )
     schedule = procedure.parameters["schedule"]
     staging = Path(backup.staging)
-    manifest = build_manifest(backup, schedule, procedure_id, staging)
+    manifest = build_manifest(backup, schedule, procedure_id)
     prefix = set_prefix(backup.unit, backup.application, backup.name)
+    (staging / QUALITY).write_bytes(quality_document(backup))
     staged = {part.file: staging / part.file for part in manifest.parts}
     locations = []
     for store_name in filter(None, (schedule["store"], schedule["offsite_store"])):
@@ -75,10 +78,14 @@ def secure(installation: Installation, procedure_id: str, component: str) -> Ste
     )
 
 
-def build_manifest(backup: backups.Backup, schedule: dict[str, Any], procedure_id: str, staging: Path) -> Manifest:
+def quality_document(backup: backups.Backup) -> bytes:
+    """Given a verified backup, return quality.json: the recorded verdict, so that a repeated try gives equal bytes."""
+    return json.dumps(backup.facts["quality"], ensure_ascii=False, indent=1, sort_keys=True).encode()
+
+
+def build_manifest(backup: backups.Backup, schedule: dict[str, Any], procedure_id: str) -> Manifest:
     """Given a named backup and its procedure's schedule, return the manifest; equal records give equal bytes."""
     facts = backup.facts
-    quality = (staging / QUALITY).read_bytes()
     moment = datetime.fromisoformat(backup.moment)
     return Manifest(
         backup_id=backup.id,
@@ -93,7 +100,7 @@ def build_manifest(backup: backups.Backup, schedule: dict[str, Any], procedure_i
         release=RELEASE,
         parts=(
             Part.encrypted(facts["file"], "data", PartDigests(**facts["digests"])),
-            Part.plain(QUALITY, "quality", quality),
+            Part.plain(QUALITY, "quality", quality_document(backup)),
         ),
         tools=facts["tools"],
         target=facts["target"],
