@@ -121,7 +121,7 @@ class Catalog:
 
     @contextmanager
     def _connect(self, options: dict[str, Any]) -> Iterator[Connection]:
-        if self.dialect == "sqlite" and not self._path.exists():
+        if self.dialect == "sqlite" and not self._is_there():
             raise RecordsError(
                 f"there is no catalog at {self.title}",
                 state="nothing was read or recorded",
@@ -137,6 +137,16 @@ class Catalog:
                 "too many threads of one process use the catalog at once",
                 state="nothing of this transaction was recorded",
                 hint="lower the schedule's `parallel`, then retry the run: it goes on where the records end",
+            ) from error
+
+    def _is_there(self) -> bool:
+        try:
+            return self._path.exists()
+        except OSError as error:  # a directory on the way that this account may not enter
+            raise RecordsError(
+                f"{self.title} cannot be opened or written ({error.strerror})",
+                state="nothing was read or recorded",
+                hint="run as the account that owns the catalog, or mend the permissions of its directories",
             ) from error
 
     def _use_write_ahead_log(self) -> None:
