@@ -202,7 +202,6 @@ def _inventory(site: Site, operations: str, escrow: str) -> dict[str, object]:
                 "Peraturan Bupati Trenggalek Nomor 11 Tahun 2022 tentang SPBE",
             ],
             "state_directory": str(site.state),
-            "notice_targets": [f"file:{keys / 'pemberitahuan.url'}"],
         },
         "keys": {
             "operations_recipient": operations,
@@ -276,7 +275,10 @@ def _inventory(site: Site, operations: str, escrow: str) -> dict[str, object]:
             ),
             _official(KABID, "Siti Contoh, S.Kom., M.T.", "Kepala Bidang Aplikasi dan Informatika", "kominfo", "kabid"),
             _official(EXECUTOR, "Agus Teladan, S.Kom.", "Pranata Komputer Ahli Pertama", "kominfo", "pelaksana"),
-            _official(REQUESTER, "Rina Misal, S.E.", "Kepala Subbagian Umum", "bkd", "pemohon"),
+            {
+                **_official(REQUESTER, "Rina Misal, S.E.", "Kepala Subbagian Umum", "bkd", "pemohon"),
+                "contact": f"file:{keys / 'pemberitahuan.url'}",
+            },
         ],
     }
 

@@ -34,7 +34,7 @@ def office(
         stores=list(there.stores.values()),
         applications=list(there.applications.values()),
         schedules=list(there.schedules.values()),
-        officials=people(),
+        officials=people(there.office.notice_targets[0]),
     )
     empty_server()
     apply(inventory)

@@ -18,8 +18,16 @@ PEOPLE = (
 )
 
 
-def people() -> list[OfficialSettings]:
-    """Every official of the office, as its inventory names them."""
+def people(mail_box: str) -> list[OfficialSettings]:
+    """Every official of the office, as its inventory names them; requesters are told at `mail_box`, a reference."""
     return [
-        OfficialSettings(nip=nip, name=name, position="Jabatan", unit="bkd", roles=roles) for nip, name, roles in PEOPLE
+        OfficialSettings(
+            nip=nip,
+            name=name,
+            position="Jabatan",
+            unit="bkd",
+            roles=roles,
+            contact=mail_box if "pemohon" in roles else "",
+        )
+        for nip, name, roles in PEOPLE
     ]

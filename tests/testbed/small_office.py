@@ -230,8 +230,11 @@ def open_office(root: Path, *, catalog_url: str = "") -> SmallOffice:
         (REQUESTER, "Rina Misal", "pemohon"),
     ):
         with installation.catalog.begin() as connection:
+            # The requester's mail box is the office's own: one file with everything that was sent.
+            contact = installation.office.notice_targets[0] if nip == REQUESTER else ""
             officials.put(
-                connection, OfficialSettings(nip=nip, name=name, position="Jabatan", unit="bkd", roles=[role])
+                connection,
+                OfficialSettings(nip=nip, name=name, position="Jabatan", unit="bkd", roles=[role], contact=contact),
             )
         phones[nip] = officials.enrol(installation.catalog, nip, installation.enrolment_key()).secret
     for service in installation.services("simpel"):

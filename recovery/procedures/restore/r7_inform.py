@@ -25,8 +25,9 @@ def inform(installation: Installation, procedure_id: str) -> StepResult:
         body=(
             f"Permintaan restore data {procedure.application} selesai dengan status: {started.get('status', '')}.\n"
             f"Nomor formulir: {issued.number}\n"
-            f"Kode tanda terima (sekali pakai): {code}\n"
-            "Berikan kode ini saat menyatakan telah menerima informasi."
+        ),
+        personal=(
+            f"Kode tanda terima (sekali pakai): {code}\nBerikan kode ini saat menyatakan telah menerima informasi."
         ),
     )
     return StepResult(evidence={"form_number": issued.number, "form_sha256": issued.pdf_sha256, "notice": delivered})

@@ -62,6 +62,15 @@ def inform(installation: Installation, procedure: Procedure) -> dict[str, object
     return inform_requester(installation, procedure, "restore.7", subject="Status", body="Selesai.")
 
 
+def test_what_is_personal_goes_to_the_requester_alone(
+    installation: Installation, procedure: Procedure, tmp_path: Path
+) -> None:
+    """Whoever reads the office's mail must not be able to acknowledge in the requester's name."""
+    inform_requester(installation, procedure, "restore.7", subject="Status", body="Selesai.\n", personal="Kode: X")
+    assert "Status\nSelesai.\nKode: X\n\n" == (tmp_path / "requester.txt").read_text()
+    assert "Kode" not in (tmp_path / "office.txt").read_text()
+
+
 def recorded(installation: Installation) -> list[notices.Notice]:
     with installation.catalog.read() as connection:
         return notices.list_notices(connection, "r1")
@@ -86,7 +95,7 @@ def test_a_mail_that_is_refused_is_recorded_without_the_password(
         place = f"pulih:{PASSWORD}@127.0.0.1:{server.port}"
         (tmp_path / "contact").write_text(f"mailto://{place}/?from=a@b.invalid&to=rina@bkd.invalid")
         told = inform(installation, procedure)
-    assert True is told["delivered"]
+    assert False is told["delivered"], "the office was reached, but he was not"
     assert "a notice was refused by its channel, or the channel did not answer" == told["detail"]
     assert {False, True} == {notice.delivered for notice in recorded(installation)}
     with installation.catalog.read() as connection:
