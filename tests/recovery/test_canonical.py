@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -88,7 +87,6 @@ def test_the_example_in_the_description_of_the_format_has_the_hash_that_it_state
     assert hashlib.sha256(entry.encode()).hexdigest() == stated
 
 
-@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 @given(st.dictionaries(ordinary, st.integers(-(2**40), 2**40) | ordinary | st.booleans()))
 @settings(max_examples=20, deadline=None)
 def test_jq_writes_the_same_bytes(value: dict[str, object]) -> None:
