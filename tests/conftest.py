@@ -46,9 +46,20 @@ def prefect_worker(prefect_server: "LocalServer") -> "LocalServer":
     return prefect_server
 
 
+# Folders whose tests start processes by the hundred: real programs on real data, left to `make test`.
+SLOW_FOLDERS = ("cli", "demo", "recovery/guard", "recovery/hosts", "recovery/sabotage", "recovery/sources")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, and all that need the Prefect server in the same one: it is started once."""
+    """Keep a file's tests in one process, and all that need the Prefect server in the same one: it is started once.
+
+    What lies in the slow folders, or runs on PostgreSQL too, is marked slow.
+    """
+    here = Path(__file__).parent
+    slow_folders = tuple(here / folder for folder in SLOW_FOLDERS)
     for item in items:
         served = {"prefect_server", "prefect_worker"} & set(getattr(item, "fixturenames", ()))
         item.add_marker(pytest.mark.xdist_group("prefect" if served else str(item.path)))
+        if any(item.path.is_relative_to(folder) for folder in slow_folders) or "[postgresql" in item.nodeid:
+            item.add_marker(pytest.mark.slow)
