@@ -14,7 +14,7 @@ WORKER = "uji"
 
 
 @pytest.fixture(scope="session")
-def office(
+def whole_office(
     prefect_worker: "LocalServer", prefect_database: "PostgreSQLServer", tmp_path_factory: pytest.TempPathFactory
 ) -> "Iterator[WorkingOffice]":
     """The office, applied to the server by `pulih apply`'s own code."""
@@ -44,9 +44,16 @@ def office(
     empty_server()
 
 
+@pytest.fixture(scope="module")
+def office(whole_office: "WorkingOffice") -> "Iterator[WorkingOffice]":
+    """The office; what a failed test left open is closed, or it would keep every later module from its restores."""
+    yield whole_office
+    whole_office.close_what_is_open()
+
+
 @pytest.fixture(scope="session")
-def reviewed_backup(office: "WorkingOffice") -> str:
+def reviewed_backup(whole_office: "WorkingOffice") -> str:
     """A backup that went through its review; tests only look at it, and restores use it."""
-    run = office.back_up()
-    office.review(run)
+    run = whole_office.back_up()
+    whole_office.review(run)
     return run

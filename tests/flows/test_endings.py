@@ -18,14 +18,15 @@ def test_a_rejected_request_ends_as_ditolak_and_the_requester_is_told_why(
     """Rejecting needs a reason; while the request is open no second one is taken for the same application."""
     rows = office.small.rows()
     run = office.request_restore()
+    office.wait_for_question(run, "restore.2")
     second = office.request_restore()
-    office.decide(run, "restore.2", KADIS, "diteruskan")
     state = office.wait_for_end(second)
     assert ("FAILED", "Failed") == (state["type"], state["name"])
     assert "ConflictError" in state["message"]
     assert run in state["message"], "the sentence names the restore that is open"
     assert {} == office.steps(second)
 
+    office.decide(run, "restore.2", KADIS, "diteruskan")
     office.decide(run, "restore.3", KABID, "ditolak")
     assert "Catatan wajib diisi untuk keputusan ditolak." in office.wait_for_question(run, "restore.3", 2)
     office.decide(run, "restore.3", KABID, "ditolak", attempt=2, catatan="Pemohon tidak berwenang.")

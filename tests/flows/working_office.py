@@ -17,7 +17,7 @@ import pyotp
 from demo.officials import Browser, Phone
 from deployments.server import LocalServer, start_server
 from recovery.installation import Installation
-from recovery.records import ledger, officials, steps
+from recovery.records import ledger, officials, procedures, steps
 from recovery.records.ledger import Entry
 from recovery.records.steps import StepRow
 from tests.flows.people import PEOPLE
@@ -219,6 +219,13 @@ class WorkingOffice:
         assert evidence is not None
         rehearsal: dict[str, Any] = evidence["rehearsal"]
         return rehearsal
+
+    def close_what_is_open(self) -> None:
+        """Close every open restore as an administrator would have to."""
+        with self.installation.catalog.read() as connection:
+            left = procedures.list_open(connection, "restore")
+        for procedure in left:
+            procedures.close_procedure(self.installation.catalog, procedure.id, "gagal")
 
     # --- processes ----------------------------------------------------------------------------------------------
 
