@@ -20,6 +20,7 @@ from recovery.errors import PulihError
 VERBS = {
     "apply": "make server, catalog and stores into what the inventory says",
     "backups": "list backups",
+    "close": "give up a restore that will not go on, so that the next request is taken",
     "doctor": "find what an installation gets wrong, and how to mend it",
     "guard": "finish or undo what died, start its service, sweep, and raise alarms",
     "ledger": "verify the ledger against itself and the stores, and read it",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from recovery.calendar import format_duration
+from recovery.errors import ProcedureError
 from recovery.installation import Installation
 from recovery.points import reached
 from recovery.procedures.informing import inform_requester
@@ -71,6 +72,32 @@ def conclude_cancelled(installation: Installation, procedure_id: str) -> Conclus
     """Close a restore that the executor called off before the service was stopped, and tell the requester why."""
     _discard_copies(installation, procedure_id)
     return _refused(installation, procedure_id, "restore.start", "dibatalkan", "Restore dibatalkan")
+
+
+def conclude_given_up(installation: Installation, procedure_id: str, reason: str) -> Conclusion:
+    """Close an open restore that will not go on, with an administrator's reason, and tell the requester.
+
+    Only before step 4: from there on the service may be stopped, and the guard brings it back. Raises NotFoundError,
+    and ProcedureError for a backup, a closed procedure, or a restore whose critical section has begun.
+    """
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        begun = steps.find(connection, procedure_id, "restore.4") is not None
+    if procedure.kind != "restore" or procedure.state != "open" or begun:
+        raise ProcedureError(
+            f"procedure {procedure_id} is no open restore before step 4",
+            state="nothing was changed",
+            hint="`pulih show` says where it stands; from step 4 on Retry its run, or let `pulih guard` see to it",
+        )
+    _discard_copies(installation, procedure_id)
+    inform_requester(
+        installation,
+        procedure,
+        "",
+        subject=f"Permintaan ditutup: restore {procedure.application}",
+        body=f"Permintaan ditutup. Alasan: {reason}\nTidak ada data atau layanan yang diubah.",
+    )
+    return _close(installation, procedure_id, "ditutup", Conclusion(True, f"Permintaan ditutup. Alasan: {reason}"))
 
 
 def _refused(installation: Installation, procedure_id: str, step_id: str, outcome: str, words: str) -> Conclusion:

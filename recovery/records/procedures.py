@@ -137,7 +137,7 @@ def _refuse_second_restore(connection: Connection, application: str) -> None:
             raise ConflictError(
                 f"a restore of {application} is open already: procedure {other.id}, since {other.opened_at}",
                 state="nothing was opened",
-                hint="finish that restore first: Resume it, or Retry it when it failed; or let its official refuse it",
+                hint="finish that restore first: Resume it, or Retry it when it failed; or give it up by `pulih close`",
             )
 
 

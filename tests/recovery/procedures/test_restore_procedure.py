@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from recovery.errors import ConflictError, NotFoundError, ProcedureError, PulihError, ServiceError
-from recovery.procedures.conclude import conclude_rejected, conclude_restore
+from recovery.procedures.conclude import conclude_given_up, conclude_rejected, conclude_restore
 from recovery.procedures.restore.begin import begin_restore
 from recovery.records import forms, ledger, procedures, steps
 from tests.testbed.small_office import (
@@ -218,6 +218,11 @@ def test_a_failed_rehearsal_never_stops_the_service(office: SmallOffice) -> None
         office.step("restore.3", procedure_id)
     assert [] == office.installation.source("simpel/data").copies()
     assert office.service_running()
+    conclude_given_up(office.installation, procedure_id, "Cadangan rusak.")
+    assert "Alasan: Cadangan rusak." in (office.root / "notices.txt").read_text()
+    assert office.request() != procedure_id, "the next request is taken"
+    with pytest.raises(ProcedureError, match="is no open restore before step 4"):
+        conclude_given_up(office.installation, procedure_id, "Lagi.")
 
 
 @pytest.mark.slow
