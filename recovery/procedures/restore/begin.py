@@ -22,15 +22,16 @@ def begin_restore(installation: Installation, procedure_id: str, request: Restor
     _refuse_personal_numbers(request)
     with installation.catalog.read() as connection:
         requester = officials.find(connection, request.nip_pemohon)
-        if procedures.find(connection, procedure_id) is None:
-            # Before anybody is asked: a request that cannot come true would only keep the next one out.
-            _require_backups(connection, application)
     if requester is None or "pemohon" not in requester.roles:
         raise NotFoundError(
             f"no requester has the NIP {request.nip_pemohon}",
             state="nothing was touched",
             hint="check the NIP on the letter; a new requester is added to the inventory first",
         )
+    with installation.catalog.read() as connection:
+        if procedures.find(connection, procedure_id) is None:
+            # Before anybody is asked: a request that cannot come true would only keep the next one out.
+            _require_backups(connection, application)
     procedure = procedures.open_procedure(
         installation.catalog,
         procedure_id,
