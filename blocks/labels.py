@@ -94,6 +94,5 @@ LABELS: dict[str, dict[str, str]] = {
         "reviewer": "NIP pemeriksa",
         "valid_from": "Berlaku mulai",
         "approved_by": "Disahkan oleh (NIP)",
-        "parallel": "Komponen yang dikerjakan bersamaan",
     },
 }

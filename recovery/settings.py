@@ -117,7 +117,6 @@ class ScheduleSettings(Settings):
     reviewer: str = Field(description="NIP of the reviewer (Pemeriksa).")
     valid_from: str = Field(default="", description="Berlaku mulai (YYYY-MM-DD).")
     approved_by: str = Field(default="", description="Disahkan oleh: NIP of the approving official.")
-    parallel: int = Field(default=2, ge=1, le=16, description="Components worked on at the same time.")
 
 
 class OfficialSettings(Settings):

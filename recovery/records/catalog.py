@@ -136,7 +136,7 @@ class Catalog:
             raise RecordsError(
                 "too many threads of one process use the catalog at once",
                 state="nothing of this transaction was recorded",
-                hint="lower the schedule's `parallel`, then retry the run: it goes on where the records end",
+                hint="retry the run: it goes on where the records end",
             ) from error
 
     def _is_there(self) -> bool:

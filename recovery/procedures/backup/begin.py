@@ -19,7 +19,7 @@ def begin_backup(
     """Given a schedule, open the backup procedure (again, after a suspend or retry) and return its plain data.
 
     `routine` says that the schedule itself started the run; otherwise the SOP's form wants a reason. `cites` names the
-    form of an earlier run whose failed components are backed up again. Returns {"id", "components", "parallel"}.
+    form of an earlier run whose failed components are backed up again. Returns {"id", "components"}.
     Raises NotFoundError for an unknown schedule or form, ConfigurationError for a missing reason.
     """
     schedule = installation.schedule(schedule_name)
@@ -53,7 +53,6 @@ def begin_backup(
     return {
         "id": procedure.id,
         "components": procedure.parameters["components"],
-        "parallel": procedure.parameters["schedule"]["parallel"],
     }
 
 
