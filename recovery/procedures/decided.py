@@ -33,9 +33,12 @@ def decided_document(installation: Installation, procedure_id: str, step_id: str
 
 
 def decision_recorded(installation: Installation, procedure_id: str, step_id: str) -> approvals.Decision | None:
-    """Given a deciding step, return the decision, or None while there is none."""
+    """Given a deciding step, return the decision, or None while there is none.
+
+    Raises ApprovalError for one that the worker did not record: the step then stands still until people look.
+    """
     with installation.catalog.read() as connection:
-        return approvals.decision_of(connection, procedure_id, step_id)
+        return approvals.sealed_decision_of(connection, procedure_id, step_id, installation.enrolment_key())
 
 
 def _decision(installation: Installation, procedure_id: str, step_id: str) -> approvals.Decision:

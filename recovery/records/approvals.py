@@ -37,7 +37,7 @@ from recovery.records.approval_rules import (
 from recovery.records.approval_situation import Refusal, Situation
 from recovery.records.catalog import Catalog
 from recovery.records.codes import burn, matching_time_step
-from recovery.records.decisions import Decision, decision_of, record_decision, still_valid
+from recovery.records.decisions import Decision, decision_of, record_decision, sealed_decision_of, still_valid
 from recovery.records.ledger import append
 from recovery.records.notices import use_receipt_code
 from recovery.records.officials import Official, find, list_all, secret_of
@@ -56,6 +56,7 @@ __all__ = [
     "decision_of",
     "expire",
     "open_requests",
+    "sealed_decision_of",
     "still_valid",
 ]
 
@@ -132,7 +133,7 @@ def answer(
         situation = _gather(connection, request, answer, submission, key)
         refusal = first_refusal(situation) or _receipt_code_refusal(connection, situation)
         if refusal is None:
-            return _decide(connection, situation, moment)
+            return _decide(connection, situation, moment, key)
         successor = _refuse(connection, situation, refusal, moment)
     waiting = "nothing else changed" if successor is None else f"attempt {successor.attempt} waits"
     raise RefusedError(
@@ -208,7 +209,7 @@ def _receipt_code_refusal(connection: Connection, situation: Situation) -> Refus
     return receipt_code_refusal()
 
 
-def _decide(connection: Connection, situation: Situation, moment: datetime) -> Decision:
+def _decide(connection: Connection, situation: Situation, moment: datetime, key: bytes) -> Decision:
     request, answer = situation.request, situation.answer
     decision = Decision(
         request_id=request.id,
@@ -227,8 +228,7 @@ def _decide(connection: Connection, situation: Situation, moment: datetime) -> D
     )
     close_attempt(connection, request, "decided")
     _set_failures(connection, situation.official, 0, None)
-    record_decision(connection, decision, request.attempt)
-    return decision
+    return record_decision(connection, decision, request.attempt, key)
 
 
 def _refuse(connection: Connection, situation: Situation, refusal: Refusal, moment: datetime) -> ApprovalRequest | None:

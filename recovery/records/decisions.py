@@ -1,13 +1,18 @@
-"""Decisions of officials: one row and one ledger entry each, and the question whether one still allows something."""
+"""Decisions of officials: one row and one ledger entry each, and the question whether one still allows something.
 
+Each carries a seal made with the enrolment key, which lies on the worker: neither row nor ledger entry holds a secret
+otherwise, and whoever may write into the catalog could decide in an official's name.
+"""
+
+import hmac
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from recovery.canonical import digest
+from recovery.canonical import canonical_json, digest
 from recovery.errors import RecordsError
 from recovery.records import schema
 from recovery.records.approval_requests import RefusedError, json_text, request_by_id
@@ -32,6 +37,7 @@ class Decision:
     time_step: int | None
     request_hash: str
     binding: dict[str, Any]
+    seal: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the decision as plain data, fit for a step's evidence."""
@@ -41,6 +47,7 @@ class Decision:
 def decision_of(connection: Connection, procedure_id: str, step_id: str) -> Decision | None:
     """Given a procedure and a step, return the decision, or None when there is none yet.
 
+    It is what the catalog says, for showing; what acts on a decision asks `sealed_decision_of`.
     Raises RecordsError when there is more than one: no code of ours writes a second.
     """
     table = schema.decisions
@@ -59,8 +66,23 @@ def decision_of(connection: Connection, procedure_id: str, step_id: str) -> Deci
     return Decision(**row)
 
 
-def record_decision(connection: Connection, decision: Decision, attempt: int) -> None:
-    """Given a decision and the number of its attempt, write its row and its ledger entry."""
+def sealed_decision_of(connection: Connection, procedure_id: str, step_id: str, key: bytes) -> Decision | None:
+    """Given a procedure, a step and the enrolment key, return the decision, or None when there is none yet.
+
+    Raises RefusedError when the decision was not recorded by the worker, RecordsError when there is more than one.
+    """
+    decision = decision_of(connection, procedure_id, step_id)
+    if decision is not None and not hmac.compare_digest(decision.seal, _seal(decision, key)):
+        raise _not_what_was_given(step_id)
+    return decision
+
+
+def record_decision(connection: Connection, decision: Decision, attempt: int, key: bytes) -> Decision:
+    """Given a decision, the number of its attempt and the enrolment key, write its row and its ledger entry.
+
+    Returns the decision with its seal.
+    """
+    decision = replace(decision, seal=_seal(decision, key))
     row = decision.to_json()
     row["answers"], row["binding"] = json_text(decision.answers), json_text(decision.binding)
     connection.execute(insert(schema.decisions).values(**row))
@@ -71,6 +93,7 @@ def record_decision(connection: Connection, decision: Decision, attempt: int) ->
         procedure_id=decision.procedure_id,
         step_id=decision.step_id,
     )
+    return decision
 
 
 def still_valid(
@@ -78,24 +101,21 @@ def still_valid(
     procedure_id: str,
     step_id: str,
     binding: dict[str, Any],
+    key: bytes,
     *,
     now: datetime | None = None,
 ) -> None:
     """Given what is about to be done, return if the step's decision allows exactly that. Asked again before a swap.
 
-    Raises RefusedError when there is no decision, it refuses, is not what ledger and hashed document say, binds
+    Raises RefusedError when there is no decision, it refuses, is not what seal, ledger and hashed document say, binds
     something else, or is older than its request's lifetime.
     """
-    decision = decision_of(connection, procedure_id, step_id)
+    decision = sealed_decision_of(connection, procedure_id, step_id, key)
     if decision is None:
         raise _not_valid(step_id, "nobody has decided", "Langkah ini belum diputuskan.")
     request = request_by_id(connection, decision.request_id)
     if not request.is_intact() or request.hash != decision.request_hash or not _is_in_ledger(connection, decision):
-        raise _not_valid(
-            step_id,
-            "the recorded decision is not the one that was given",
-            "Catatan keputusan tidak sesuai dengan buku besar. Hubungi pengelola.",
-        )
+        raise _not_what_was_given(step_id)
     if decision.decision not in request.question.choices or decision.decision in request.question.refusals:
         raise _not_valid(step_id, "the decision refuses", "Keputusan pejabat tidak mengizinkan langkah berikutnya.")
     if not digest(binding) == digest(decision.binding) == digest(request.question.binding):
@@ -107,6 +127,12 @@ def still_valid(
     end = datetime.fromisoformat(decision.submitted_at) + timedelta(seconds=request.lifetime_seconds)
     if (now or datetime.now(UTC)) > end:
         raise _not_valid(step_id, f"it was valid until {timestamp(end)}", "Keputusan sudah lewat masa berlakunya.")
+
+
+def _seal(decision: Decision, key: bytes) -> str:
+    # The key seals one-time secrets too: the first line keeps what it makes here apart from every other use of it.
+    facts = {name: value for name, value in decision.to_json().items() if name != "seal"}
+    return hmac.new(key, b"pulih decision 1\n" + canonical_json(facts), "sha256").hexdigest()
 
 
 def _ledger_facts(decision: Decision) -> dict[str, Any]:
@@ -127,6 +153,14 @@ def _is_in_ledger(connection: Connection, decision: Decision) -> bool:
     recorded = [json.loads(text) for text in connection.execute(query).scalars()]
     expected = _ledger_facts(decision)
     return any({name: facts.get(name) for name in expected} == expected for facts in recorded)
+
+
+def _not_what_was_given(step_id: str) -> RefusedError:
+    return _not_valid(
+        step_id,
+        "the recorded decision is not the one that was given",
+        "Catatan keputusan tidak sesuai dengan buku besar. Hubungi pengelola.",
+    )
 
 
 def _not_valid(step_id: str, reason: str, complaint: str) -> RefusedError:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 # All migrations, oldest first: known here so that looking at a catalog needs no Alembic.
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 
 metadata = MetaData(
     naming_convention={
@@ -199,6 +199,7 @@ decisions = Table(
     Column("time_step", Integer),
     Column("request_hash", Text, nullable=False),
     Column("binding", Text, nullable=False, server_default="{}"),
+    Column("seal", Text, nullable=False, server_default=""),
     Index("ix_decisions_procedure_id_step_id", "procedure_id", "step_id"),
 )
 

@@ -11,6 +11,7 @@ def require_go_ahead(installation: Installation, procedure_id: str, plan: Plan) 
 
     Same request, same manifests, same targets, not expired. Raises ApprovalError; nothing was touched then.
     """
+    key = installation.enrolment_key()
     with installation.catalog.read() as connection:
         for step_id in ("restore.3", EXECUTOR_START):
-            approvals.still_valid(connection, procedure_id, step_id, plan.binding)
+            approvals.still_valid(connection, procedure_id, step_id, plan.binding, key)

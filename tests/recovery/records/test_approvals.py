@@ -29,6 +29,7 @@ from recovery.records.approvals import (
     decision_of,
     expire,
     open_requests,
+    sealed_decision_of,
 )
 from recovery.records.catalog import Catalog
 from tests.recovery.records.approval_office import DAY, EXECUTOR, KABID, KADIS, NOW, REQUESTER, Office, office_in
@@ -163,8 +164,10 @@ def test_a_right_answer_is_a_decision_with_one_row_and_one_ledger_entry(any_offi
         time_step=int(NOW.timestamp()) // 30,
         request_hash=asked.hash,
         binding=any_office.question().binding,
+        seal=decision.seal,
     )
     with any_office.catalog.read() as connection:
+        assert decision == sealed_decision_of(connection, "run-1", "restore.3", any_office.key)
         assert decision == decision_of(connection, "run-1", "restore.3")
     (entry,) = any_office.entries("approval.decided")
     assert (entry["nip"], entry["decision"], entry["request_hash"], entry["binding"], entry["attempt"]) == (

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from recovery.errors import ApprovalError, RecordsError
-from recovery.records import schema
-from recovery.records.approvals import RefusedError, decision_of, still_valid
-from tests.recovery.records.approval_office import DAY, NOW, Office, office_in
+from recovery.records import ledger, schema
+from recovery.records.approvals import Decision, RefusedError, decision_of, sealed_decision_of, still_valid
+from recovery.records.decisions import record_decision
+from tests.recovery.records.approval_office import DAY, KABID, NOW, Office, office_in
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 def check(office: Office, binding: dict[str, Any] | None = None, now: datetime = NOW) -> None:
     asked_for = office.question().binding if binding is None else binding
     with office.catalog.read() as connection:
-        still_valid(connection, "run-1", "restore.3", asked_for, now=now)
+        still_valid(connection, "run-1", "restore.3", asked_for, office.key, now=now)
 
 
 def change(office: Office, **values: Any) -> None:
@@ -109,6 +110,42 @@ def test_a_decision_written_into_the_catalog_by_hand_has_no_ledger_entry(office:
         forged = {**row, "request_id": asked.id, "procedure_id": "run-1", "request_hash": asked.hash}
         connection.execute(insert(schema.decisions).values(**forged))
 
+    with pytest.raises(RefusedError, match="the recorded decision is not the one that was given"):
+        check(office)
+
+
+def test_a_decision_sealed_with_another_key_allows_nothing(office: Office) -> None:
+    office.answer(office.ask())
+
+    with office.catalog.read() as connection:
+        assert sealed_decision_of(connection, "run-1", "restore.3", office.key) is not None
+        with pytest.raises(RefusedError, match="the recorded decision is not the one that was given"):
+            sealed_decision_of(connection, "run-1", "restore.3", bytes(32))
+
+
+def test_a_decision_and_its_ledger_entry_written_by_hand_allow_nothing(office: Office) -> None:
+    # The chain of the ledger is made of plain SHA-256: whoever may write appends an entry as good as any.
+    asked = office.ask()
+    forged = Decision(
+        request_id=asked.id,
+        procedure_id="run-1",
+        step_id="restore.3",
+        nip=KABID,
+        decision="disetujui",
+        note="",
+        answers={},
+        method="totp",
+        submitted_at=schema.timestamp(NOW),
+        recorded_at=schema.timestamp(NOW),
+        time_step=1,
+        request_hash=asked.hash,
+        binding=asked.question.binding,
+    )
+    with office.catalog.begin() as connection:
+        record_decision(connection, forged, asked.attempt, b"a key of his own, 32 bytes long.")
+
+    with office.catalog.read() as connection:
+        assert ledger.verify(connection) == []
     with pytest.raises(RefusedError, match="the recorded decision is not the one that was given"):
         check(office)
 
