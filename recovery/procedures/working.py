@@ -1,5 +1,6 @@
 """Keeping others out while a procedure works on components: leases in the catalog, kept alive by a heartbeat."""
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -8,7 +9,12 @@ from recovery.errors import LeaseHeldError
 from recovery.installation import Installation
 from recovery.records import leases
 
+logger = logging.getLogger(__name__)
+
 LEASE_SECONDS = 120.0
+# For how long a step waits for another procedure's work on the same component: dumps and swaps take minutes, and a
+# form that says "failed" because two of them met would help nobody.
+PATIENCE_SECONDS = 900.0
 
 
 @contextmanager
@@ -51,10 +57,14 @@ def _acquire(
     installation: Installation, component: str, procedure_id: str, purpose: str, patience: float
 ) -> leases.Lease:
     give_up_at = time.monotonic() + patience
+    waiting = False
     while True:
         try:
             return leases.acquire(installation.catalog, f"component:{component}", procedure_id, LEASE_SECONDS, purpose)
-        except LeaseHeldError:
+        except LeaseHeldError as error:
             if time.monotonic() >= give_up_at:
                 raise
+            if not waiting:
+                logger.info("waiting: %s", error.message)
+                waiting = True
             time.sleep(0.5)

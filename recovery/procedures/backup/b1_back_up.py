@@ -10,7 +10,7 @@ from typing import Any
 from recovery.crypto import generate_identity
 from recovery.installation import Installation, remove_tree
 from recovery.points import reached
-from recovery.procedures.working import work_on
+from recovery.procedures.working import PATIENCE_SECONDS, work_on
 from recovery.records import backups
 from recovery.records.steps import StepResult
 from recovery.stream import encrypt
@@ -28,7 +28,7 @@ def back_up(installation: Installation, procedure_id: str, component: str) -> St
     """
     application, settings = installation.component(component)
     source = installation.source(component)
-    with work_on(installation, [component], procedure_id, "back up"):
+    with work_on(installation, [component], procedure_id, "back up", patience=PATIENCE_SECONDS):
         begun_at = _now()
         warnings = source.preflight()
         target = source.identify()

@@ -4,14 +4,12 @@ from recovery.installation import Installation
 from recovery.procedures.restore.go_ahead import require_go_ahead
 from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.quiet import make_quiet
-from recovery.procedures.working import work_on
+from recovery.procedures.working import PATIENCE_SECONDS, work_on
 from recovery.records import ledger
 from recovery.records.steps import StepResult
 
 # The kind of the ledger entry that is made before an application's services are stopped for a restore.
 STOPPING = "service.stopping"
-# A backup of the same application may be under way; stopping the service waits for it rather than disturbing it.
-PATIENCE_SECONDS = 900.0
 
 
 def stop_service(installation: Installation, procedure_id: str) -> StepResult:
@@ -20,6 +18,7 @@ def stop_service(installation: Installation, procedure_id: str) -> StepResult:
     Steps 4 to 6 are one critical section: the leases taken here are given back only by step 6.
     """
     plan = approved_plan(installation, procedure_id)
+    # A backup of the same application may be under way; stopping the service waits for it rather than disturbing it.
     with work_on(installation, plan.components, procedure_id, "restore", patience=PATIENCE_SECONDS, release=False):
         # After the waiting, not before: approvals may have run out meanwhile.
         require_go_ahead(installation, procedure_id, plan)

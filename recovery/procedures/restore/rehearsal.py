@@ -10,7 +10,7 @@ from recovery.errors import SourceError, StoreFullError, VerificationError, Veri
 from recovery.installation import Installation
 from recovery.points import reached
 from recovery.procedures.backup.b2_verify import judge_copy
-from recovery.procedures.working import work_on
+from recovery.procedures.working import PATIENCE_SECONDS, work_on
 from recovery.records import journal
 from recovery.sets import open_set, set_prefix
 from recovery.sources.base import Fingerprint, Source
@@ -29,7 +29,7 @@ def rehearse(installation: Installation, procedure_id: str, plan: dict[str, dict
     this rehearsal are removed then.
     """
     rehearsed: dict[str, Any] = {}
-    with work_on(installation, list(plan), procedure_id, "rehearse a restore"):
+    with work_on(installation, list(plan), procedure_id, "rehearse a restore", patience=PATIENCE_SECONDS):
         try:
             for component, chosen in plan.items():
                 rehearsed[component] = _rehearse_component(installation, procedure_id, component, chosen)

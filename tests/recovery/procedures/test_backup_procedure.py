@@ -1,8 +1,10 @@
 """The backup procedure on a small real installation, without Prefect."""
 
 import json
+import logging
 import sqlite3
 import subprocess
+import threading
 import uuid
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from recovery.errors import (
     StoreReadOnlyError,
     VerificationFailedError,
 )
+from recovery.procedures.backup import b1_back_up
 from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.conclude import conclude_backup
 from recovery.records import backups, forms, leases, ledger, steps
@@ -165,14 +168,37 @@ def test_the_executor_cannot_review_his_own_backup(office: SmallOffice) -> None:
 
 
 @pytest.mark.slow
-def test_a_component_under_restore_is_not_backed_up_meanwhile(office: SmallOffice) -> None:
-    """The leases of a restore keep backups away; the message names the holder, and a later try succeeds."""
-    held = leases.acquire(office.installation.catalog, "component:simpel/data", "a-restore", 60, "restore")
+def test_a_backup_waits_until_a_restore_of_its_component_has_ended(
+    office: SmallOffice, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The leases of a restore keep backups away: one waits and says so, and gives up naming the holder."""
+    held = leases.acquire(office.installation.catalog, "component:simpel/data", "a-restore", 600, "restore")
     opened = begin(office)
-    with pytest.raises(LeaseHeldError, match="a-restore"):
+    with monkeypatch.context() as impatient, pytest.raises(LeaseHeldError, match="a-restore"):
+        impatient.setattr(b1_back_up, "PATIENCE_SECONDS", 0.0)
         office.step("backup.1", opened["id"], "simpel/data")
-    leases.release(office.installation.catalog, held)
-    office.step("backup.1", opened["id"], "simpel/data")
+
+    waits = threading.Event()
+
+    class Watch(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "waiting: component:simpel/data is held by a-restore" in record.getMessage():
+                waits.set()
+
+    caplog.set_level(logging.INFO, logger="recovery.procedures.working")
+    watch = Watch()
+    logging.getLogger("recovery.procedures.working").addHandler(watch)
+    backup = threading.Thread(target=lambda: office.step("backup.1", opened["id"], "simpel/data"), daemon=True)
+    try:
+        backup.start()
+        assert waits.wait(timeout=30)
+        leases.release(office.installation.catalog, held)
+        backup.join(timeout=60)
+    finally:
+        logging.getLogger("recovery.procedures.working").removeHandler(watch)
+    assert not backup.is_alive()
+    with office.installation.catalog.read() as connection:
+        assert steps.evidence_of(connection, opened["id"], "backup.1", "simpel/data") is not None
 
 
 @pytest.mark.slow
