@@ -197,9 +197,13 @@ STEPS: tuple[Step, ...] = (
     ),
 )
 
-# The executor's own go-ahead between steps 3 and 4: an approval that the SOP implies but does not number.
+# Decisions that the SOP implies but does not number: the executor's own go-ahead between restore steps 3 and 4, and the
+# approval of "jadwal yang telah ditetapkan" (backup step 1).
 EXECUTOR_START = "restore.start"
 EXECUTOR_START_TITLE = "Pelaksana memulai restore"
+SCHEDULE_APPROVAL = "schedule.approve"
+SCHEDULE_APPROVAL_TITLE = "Pengesahan Jadwal Back Up"
+GATES: dict[str, str] = {EXECUTOR_START: EXECUTOR_START_TITLE, SCHEDULE_APPROVAL: SCHEDULE_APPROVAL_TITLE}
 
 _BY_ID = {step.id: step for step in STEPS}
 
@@ -207,6 +211,11 @@ _BY_ID = {step.id: step for step in STEPS}
 def step(step_id: str) -> Step:
     """Given a step's id, return its register entry. Raises KeyError: an unknown id is a programming error."""
     return _BY_ID[step_id]
+
+
+def title_of(step_id: str) -> str:
+    """Given the id of a step or of a decision that is none, return its title. Raises KeyError."""
+    return GATES[step_id] if step_id in GATES else step(step_id).title
 
 
 def steps_of(procedure: str) -> tuple[Step, ...]:
