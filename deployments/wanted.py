@@ -9,7 +9,7 @@ from recovery.errors import ConfigurationError
 from recovery.installation import RELEASE
 from recovery.inventory import Inventory
 from recovery.inventory_rules import RESERVED_SCHEDULE_NAME
-from recovery.settings import ApplicationSettings, OfficialSettings, ScheduleSettings
+from recovery.settings import ApplicationSettings, OfficeSettings, OfficialSettings, ScheduleSettings
 from recovery.sop import SOP_NUMBER
 
 TIMEZONE = "Asia/Jakarta"
@@ -18,8 +18,6 @@ BACKUP_ENTRYPOINT = "flows/backup.py:backup"
 RESTORE_ENTRYPOINT = "flows/restore.py:restore"
 RESTORE_NAME = "restore"
 OUT_OF_SCHEDULE_NAME = RESERVED_SCHEDULE_NAME
-# What the domain and the steps log is shown with the run in the Prefect UI.
-JOB_VARIABLES = {"env": {"PREFECT_LOGGING_EXTRA_LOGGERS": "recovery,tasks"}}
 
 _PARAMETER_TITLES = {
     "jadwal": "Jadwal Back Up",
@@ -37,7 +35,7 @@ def wanted_deployments(inventory: Inventory) -> list[dict[str, Any]]:
     """
     officials = {official.nip: official for official in inventory.officials}
     applications = {application.name: application for application in inventory.applications}
-    return [
+    deployments = [
         *(_scheduled(schedule, officials, applications) for schedule in inventory.schedules),
         _deployment(
             OUT_OF_SCHEDULE_NAME,
@@ -56,6 +54,8 @@ def wanted_deployments(inventory: Inventory) -> list[dict[str, Any]]:
             ["restore"],
         ),
     ]
+    work_pool = {"name": WORK_POOL, "job_variables": {"env": _environment(inventory.office)}}
+    return [{**deployment, "work_pool": work_pool} for deployment in deployments]
 
 
 def parameter_schema(deployment: dict[str, Any], schema: dict[str, Any], inventory: Inventory) -> dict[str, Any]:
@@ -121,7 +121,15 @@ def _deployment(
         "parameters": parameters or {},
         "schedules": schedules or [],
         "enforce_parameter_schema": True,
-        "work_pool": {"name": WORK_POOL, "job_variables": JOB_VARIABLES},
+    }
+
+
+def _environment(office: OfficeSettings) -> dict[str, str]:
+    """What every run's process is started with."""
+    return {
+        # What the domain and the steps log is shown with the run in the Prefect UI.
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "recovery,tasks",
+        "PREFECT_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS": str(office.components_at_once),
     }
 
 

@@ -3,9 +3,8 @@
 from typing import Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.futures import wait
-from prefect.states import State
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.opening import open_backup
 from flows.outcome import backup_outcome
@@ -16,16 +15,9 @@ from tasks.backup.b4_secure import secure
 from tasks.backup.b5_fill_in_form import fill_in_form
 from tasks.backup.b6_review import review
 
-# Components worked on at the same time: dumping and compressing one keeps about two cores busy.
-COMPONENTS_AT_ONCE = 2
 
-
-@flow(
-    name="Back Up Data",
-    flow_run_name="Back up {jadwal}",
-    task_runner=ThreadPoolTaskRunner(max_workers=COMPONENTS_AT_ONCE),
-    persist_result=False,
-)
+# How many components at once is the office's setting, which the deployment hands to Prefect's thread pool.
+@flow(name="Back Up Data", flow_run_name="Back up {jadwal}", persist_result=False)
 def backup(jadwal: str, alasan_di_luar_jadwal: str = "", mengulang: str = "") -> State[Any]:
     """Back up every component of a schedule; prove, name and secure each; fill in the form; have it reviewed.
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 
 from blocks.installation import load_installation
@@ -46,7 +47,7 @@ def open_restore(form: RestoreRequest) -> OpenRestore:
     return OpenRestore(opened["id"], opened["application"])
 
 
-def _flow_run():  # type: ignore[no-untyped-def]
+def _flow_run() -> FlowRun:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise RuntimeError("procedures run only inside a flow run of a deployment")

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from prefect.states import Completed, Failed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 
 from blocks.installation import load_installation
 from recovery.procedures.conclude import (

@@ -3,7 +3,7 @@
 from typing import Any
 
 from prefect import flow
-from prefect.states import State
+from prefect.client.schemas.objects import State
 
 from flows.opening import open_restore
 from flows.outcome import cancelled, rejected, restore_outcome, returned

@@ -173,6 +173,12 @@ class OfficeSettings(Settings):
     numbers: NumberPatterns = Field(default_factory=NumberPatterns, description="Patterns of form numbers.")
     approvals: ApprovalSettings = Field(default_factory=ApprovalSettings, description="Rules of approvals.")
     working_days: Literal["kerja", "kalender"] = Field(default="kerja", description="How '1 hari' is counted.")
+    components_at_once: int = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="Components that a backup works on at the same time; one keeps about one core busy.",
+    )
     notice_targets: list[SecretReference] = Field(
         default_factory=list, description="References to Apprise URLs that get every notice to requesters."
     )

@@ -5,7 +5,7 @@ Prefect carries the form and knows nothing of officials; the rules are in recove
 
 import logging
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import suspend_flow_run
@@ -84,7 +84,8 @@ def _suspend_until_answered(form: type[ApprovalForm], asked: ApprovalRequest) ->
         # Ends this process; the worker starts another when somebody answers.
         suspend_flow_run(wait_for_input=form, key=asked.key, timeout=None)
     try:
-        return form.load(keyset_from_base_key(_input_name(asked))).answer()
+        # Without a running event loop, as here in the flow's own thread, it is no coroutine.
+        return cast(ApprovalForm, form.load(keyset_from_base_key(_input_name(asked)))).answer()
     except (ValidationError, TypeError, ValueError, KeyError) as error:
         logger.warning("the run was resumed without a form that can be read: %s", type(error).__name__)
         return Answer(decision="", nip="", document_code="", code="")

@@ -40,7 +40,8 @@ class StepTask(Task[Any, Any]):
             persist_result=False,
         )
 
-    def __call__(self, procedure_id: str, *arguments: Any, **options: Any) -> Any:
+    # Prefect's overloads take anything; a step takes its procedure first.
+    def __call__(self, procedure_id: str, *arguments: Any, **options: Any) -> Any:  # type: ignore[override]
         if self.entry.approval:
             # In the flow, not in the task: only a flow can be suspended, and it starts again from its first line.
             await_decision(procedure_id, self.entry.id)

@@ -1,6 +1,7 @@
 """SIMPEL's pages."""
 
 import sqlite3
+from collections.abc import Iterable, Sequence
 from html import escape
 
 _STYLE = """
@@ -61,7 +62,7 @@ def _full_name(row: sqlite3.Row) -> str:
     return f"{name}, {row['gelar_belakang']}" if row["gelar_belakang"] else name
 
 
-def _table(head: tuple[str, ...], rows: list[sqlite3.Row] | list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[Iterable[object]]) -> str:
     titles = "".join(f"<th>{title}</th>" for title in head)
     body = "".join("<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
