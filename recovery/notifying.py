@@ -5,9 +5,26 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from recovery.errors import NoticeError
+from recovery.errors import ConfigurationError, KeyMissingError, NoticeError
+from recovery.secrets import resolve
+
+logger = logging.getLogger(__name__)
 
 FILE = "file://"
+
+
+def deliver(reference: str, subject: str, body: str) -> str:
+    """Given the reference of a target, send a notice there; return "" or what went wrong.
+
+    Never raises for a failed delivery: whoever tells several people goes on with the next, and records the result.
+    The target's URL may hold a password and is never told.
+    """
+    try:
+        send(_target(reference), subject, body)
+    except (NoticeError, KeyMissingError, ConfigurationError) as error:
+        logger.warning("a notice was not delivered to %s: %s", reference, error.message)
+        return error.message
+    return ""
 
 
 def send(target: str, subject: str, body: str) -> None:
@@ -38,15 +55,23 @@ def send(target: str, subject: str, body: str) -> None:
         )
 
 
+def _target(reference: str) -> str:
+    try:
+        return resolve(reference).decode()
+    except UnicodeDecodeError:
+        # Without the cause: it quotes the secret.
+        raise NoticeError(f"the notice target {reference} is no text") from None
+
+
 @contextmanager
 def _unlogged() -> Iterator[None]:
     """Apprise logs a URL that it cannot read, the password's first and last letter included, or all of it."""
-    logger = logging.getLogger("apprise")
-    before, logger.disabled = logger.disabled, True
+    apprise = logging.getLogger("apprise")
+    before, apprise.disabled = apprise.disabled, True
     try:
         yield
     finally:
-        logger.disabled = before
+        apprise.disabled = before
 
 
 def _append(path: str, text: str) -> None:

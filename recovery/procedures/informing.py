@@ -1,17 +1,12 @@
 """Telling the requester something, and recording whether it arrived."""
 
-import logging
 from typing import Any
 
-from recovery.errors import ConfigurationError, KeyMissingError, NoticeError
 from recovery.installation import Installation
-from recovery.notifying import send
+from recovery.notifying import deliver
 from recovery.points import reached
 from recovery.records import notices, officials
 from recovery.records.procedures import Procedure
-from recovery.secrets import resolve
-
-logger = logging.getLogger(__name__)
 
 
 def inform_requester(
@@ -29,8 +24,8 @@ def inform_requester(
         requester = officials.get(connection, procedure.parameters["request"]["nip_pemohon"])
     references = [reference for reference in (requester.contact, *installation.office.notice_targets) if reference]
     own = [reference for reference in (requester.contact,) if reference]
-    results = [_deliver(reference, subject, body + personal) for reference in own]
-    results += [_deliver(reference, subject, body) for reference in references[len(own) :]]
+    results = [deliver(reference, subject, body + personal) for reference in own]
+    results += [deliver(reference, subject, body) for reference in references[len(own) :]]
     reached("notice: sent")
     delivered = any(result == "" for result in (results[: len(own)] or results))
     if not references:
@@ -54,21 +49,3 @@ def inform_requester(
         "channels": references,
         "detail": "; ".join(filter(None, results)),
     }
-
-
-def _deliver(reference: str, subject: str, body: str) -> str:
-    """Send to one target; return "" or what went wrong. The target's URL may hold a password and is never told."""
-    try:
-        send(_target(reference), subject, body)
-    except (NoticeError, KeyMissingError, ConfigurationError) as error:
-        logger.warning("a notice was not delivered to %s: %s", reference, error.message)
-        return error.message
-    return ""
-
-
-def _target(reference: str) -> str:
-    try:
-        return resolve(reference).decode()
-    except UnicodeDecodeError:
-        # Without the cause: it quotes the secret.
-        raise NoticeError(f"the notice target {reference} is no text") from None
