@@ -76,6 +76,11 @@ class ComponentSettings(Settings):
     suite: str = Field(default="", description="Path of the owner's Great Expectations suite (YAML).")
     lock_timeout: float = Field(default=30, gt=0, description="Seconds to wait for a locked source.")
 
+    @property
+    def printed_name(self) -> str:
+        """What officials see."""
+        return self.title or self.name
+
 
 class ApplicationSettings(Settings):
     """An application: the unit of a restore."""
@@ -103,7 +108,6 @@ class ScheduleSettings(Settings):
     """Jadwal Back Up: which applications are backed up when, by whom, for how long."""
 
     name: Slug = Field(description="Name of the schedule; the slug of its Prefect schedule.")
-    number: str = Field(description="Nomor jadwal, as printed on forms.")
     period: str = Field(description="Tahun/periode.")
     applications: list[Slug] = Field(min_length=1, description="Names of the applications.")
     cron: str = Field(description="When it runs, in cron's five fields, in WIB.")

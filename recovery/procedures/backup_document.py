@@ -4,14 +4,18 @@ from typing import Any
 
 from recovery.forms import backup as form_of_backup
 from recovery.forms.backup import FAILED, SUCCEEDED, UNKNOWN, BackupAsset, BackupForm, BackupReview
-from recovery.forms.model import Document, FormFacts, mask_nik
+from recovery.forms.model import Document, FormFacts, lines, mask_nik
 from recovery.installation import Installation
 from recovery.procedures.people import approval_of, signer
+from recovery.procedures.schedule_approval import basis_of, recorded_approval
 from recovery.records import backups, procedures, steps
 from recovery.records.backups import Backup
+from recovery.records.procedures import Procedure
 from recovery.records.steps import StepRow
 from recovery.sop import step
 
+# Step 1 says "sesuai dengan jadwal yang telah ditetapkan".
+NOT_BY_SCHEDULE = "back up ini tidak berdasarkan jadwal yang telah ditetapkan (langkah 1)."
 KEY_HOLDERS = "Pelaksana (kunci operasional); kunci cadangan disimpan dalam amplop tersegel (escrow)"
 
 
@@ -31,15 +35,15 @@ def backup_facts(installation: Installation, procedure_id: str, document: Docume
     return form_of_backup.build(
         document,
         BackupForm(
-            schedule=f"{schedule['number']} ({schedule['period']})",
+            schedule=basis_of(procedure),
             routine=procedure.parameters["routine"],
             reason=_reason(procedure.reason, procedure.cites),
             started_at=procedure.opened_at,
             ended_at=max(ended, default=procedure.opened_at),
             execution_id=procedure_id,
             assets=tuple(_asset(installation, key, made.get(key), rows) for key in components),
-            problems="\n".join(
-                _warnings(key, made[key]) for key in components if key in made and _warnings(key, made[key])
+            problems=lines(
+                _nonconformity(procedure), *(_warnings(key, made[key]) for key in components if key in made)
             ),
             follow_up="Komponen yang gagal diulang dengan menyebut nomor formulir ini."
             if any(_failed_step(rows, key) for key in components)
@@ -57,7 +61,7 @@ def _asset(installation: Installation, key: str, backup: Backup | None, rows: li
         "application": application.title,
         "owner_unit": application.owner_unit_title,
         "server": installation.host_of(application).title(),
-        "component": component.title or component.name,
+        "component": component.printed_name,
         "location": component.path,
         "data_kind": component.data_kind,
         "classification": application.classification,
@@ -120,6 +124,11 @@ def _failure(failed: StepRow | None) -> str:
         return "tidak selesai"
     # The technical text is the system's own and English; a file's name in it might look like a NIK.
     return mask_nik(f"langkah {step(failed.step_id).number} gagal (pesan sistem: {failed.error})")
+
+
+def _nonconformity(procedure: Procedure) -> str:
+    approval = recorded_approval(procedure)
+    return "" if approval.approved else f"{approval.words}: {NOT_BY_SCHEDULE}"
 
 
 def _warnings(key: str, backup: Backup) -> str:

@@ -5,13 +5,15 @@ A question is made from records only, so that asking again after a restart of th
 
 from typing import Any
 
-from recovery.calendar import format_bytes, format_duration, format_moment, format_number
-from recovery.errors import ProcedureError
+from recovery.calendar import format_bytes, format_date, format_duration, format_moment, format_number
+from recovery.errors import NotFoundError, ProcedureError
 from recovery.installation import Installation
 from recovery.procedures.restore.plan import approved_plan, make_plan
+from recovery.procedures.schedule_approval import basis_of, recorded_approval
+from recovery.procedures.schedule_question import schedule_question
 from recovery.records import approvals, backups, forms, officials, procedures, steps
 from recovery.records.approvals import Question
-from recovery.sop import EXECUTOR_START, EXECUTOR_START_TITLE, step
+from recovery.sop import EXECUTOR_START, EXECUTOR_START_TITLE, SCHEDULE_APPROVAL, step
 
 Rows = list[list[str]]
 
@@ -29,6 +31,7 @@ def question_of(installation: Installation, procedure_id: str, step_id: str) -> 
         "restore.3": _verification,
         EXECUTOR_START: _start,
         "restore.8": _acknowledgement,
+        SCHEDULE_APPROVAL: schedule_question,
     }
     if step_id not in questions:
         raise ProcedureError(f"step {step_id} is not decided by an official", state="nothing was asked")
@@ -42,6 +45,8 @@ def _review(installation: Installation, procedure_id: str) -> Question:
         made = {backup.key: backup for backup in backups.list_of_procedure(connection, procedure_id)}
         errors = {row.component: row.error for row in steps.list_steps(connection, procedure_id) if row.error}
     schedule = procedure.parameters["schedule"]
+    approval = recorded_approval(procedure)
+    conformity: Rows = [] if approval.approved else [["Kesesuaian jadwal", f"TIDAK SESUAI – {approval.words}"]]
     results: Rows = []
     for component in procedure.parameters["components"]:
         backup = made.get(component)
@@ -49,12 +54,12 @@ def _review(installation: Installation, procedure_id: str) -> Question:
             totals = backup.facts["fingerprint"]["totals"]
             results.append(
                 [
-                    component,
+                    _titled(installation, component),
                     f"Berhasil – {backup.name}, {format_number(totals['rows'])} objek, terverifikasi dan diamankan",
                 ]
             )
         else:
-            results.append([component, f"GAGAL – {errors.get(component, 'tidak selesai')}"])
+            results.append([_titled(installation, component), f"GAGAL – {errors.get(component, 'tidak selesai')}"])
     document = {
         "judul": "Formulir Pelaksanaan Back Up Data",
         "langkah": step("backup.6").title,
@@ -63,7 +68,8 @@ def _review(installation: Installation, procedure_id: str) -> Question:
                 "judul": "Identitas",
                 "baris": [
                     ["Nomor formulir", form.get("form_number", "")],
-                    ["Jadwal (dasar)", schedule["number"]],
+                    ["Jadwal (dasar)", basis_of(procedure)],
+                    *conformity,
                     ["Jenis", "Rutin" if procedure.parameters["routine"] else f"Di luar jadwal: {procedure.reason}"],
                     ["Waktu mulai", format_moment(procedure.opened_at)],
                     ["SHA-256 formulir", form.get("form_sha256", "")],
@@ -120,7 +126,7 @@ def _verification(installation: Installation, procedure_id: str) -> Question:
     ]
     chosen = [
         [
-            component,
+            _titled(installation, component),
             f"{backup['name']} – titik pulih {format_moment(backup['moment'])}, terverifikasi, "
             f"{format_number(backup['totals']['rows'])} objek, {format_bytes(backup['totals']['bytes'])}",
         ]
@@ -166,7 +172,7 @@ def _start(installation: Installation, procedure_id: str) -> Question:
                 "judul": "Hasil gladi (uji muat di samping data yang sedang dipakai)",
                 "baris": [
                     [
-                        component,
+                        _titled(installation, component),
                         f"{result['name']} – LULUS, {format_number(result['checks']['checks'])} pemeriksaan, "
                         f"{format_duration(result['milliseconds'] / 1000)}; {_against_live(result)}",
                     ]
@@ -215,7 +221,7 @@ def _acknowledgement(installation: Installation, procedure_id: str) -> Question:
                 "baris": [
                     ["Nomor formulir", informed.get("form_number", "")],
                     ["Status", str(started.get("status", ""))],
-                    ["Aplikasi", request["aplikasi"]],
+                    ["Aplikasi", installation.application(request["aplikasi"]).title],
                     ["Layanan aktif kembali", format_moment(started.get("started_at"))],
                 ],
             }
@@ -242,9 +248,9 @@ def _request_rows(installation: Installation, procedure_id: str) -> tuple[dict[s
     request = procedure.parameters["request"]
     return request, [
         ["Nomor formulir", evidence.get("form_number", "")],
-        ["Surat", f"{request['nomor_surat']} tanggal {request['tanggal_surat']}"],
+        ["Surat", f"{request['nomor_surat']} tanggal {format_date(request['tanggal_surat'])}"],
         ["Pemohon", f"{requester.name}, NIP {requester.nip}, {requester.title}"],
-        ["Aplikasi", request["aplikasi"]],
+        ["Aplikasi", installation.application(request["aplikasi"]).title],
         ["Uraian kerusakan", request["uraian_kerusakan"]],
         ["Waktu kejadian", format_moment(request["waktu_kejadian"])],
         ["Titik pulih yang diminta", request["titik_pulih"] or "cadangan terbaru yang terverifikasi"],
@@ -252,6 +258,16 @@ def _request_rows(installation: Installation, procedure_id: str) -> tuple[dict[s
         ["Urgensi", request["urgensi"]],
         ["SHA-256 surat", evidence.get("letter_sha256", "")],
     ]
+
+
+def _titled(installation: Installation, component: str) -> str:
+    """Given "application/component", return its title, and the key by which names of backups and logs call it."""
+    try:
+        _application, settings = installation.component(component)
+    except NotFoundError:
+        # Taken out of the inventory while an official was waited for: what was done is still his to review.
+        return component
+    return f"{settings.printed_name} ({component})"
 
 
 def _request_binding(installation: Installation, procedure_id: str) -> dict[str, Any]:

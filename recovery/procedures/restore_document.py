@@ -32,7 +32,7 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
     verified = evidence["restore.3"]
     good = started["status"] == NEW_DATA_LIVE
     application = installation.application(procedure.application)
-    titles = {f"{application.name}/{part.name}": part.title or part.name for part in application.components}
+    titles = {f"{application.name}/{part.name}": part.printed_name for part in application.components}
     return form_of_restore.build(
         document,
         RestoreForm(

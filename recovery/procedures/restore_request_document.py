@@ -31,7 +31,7 @@ def restore_request_facts(installation: Installation, procedure_id: str, documen
             contact=request["kontak_dinas"],
             signing_official=request["penandatangan"],
             application=application.title,
-            components=tuple(component.title or component.name for component in application.components),
+            components=tuple(component.printed_name for component in application.components),
             damage=mask_nik(request["uraian_kerusakan"]),
             occurred_at=request["waktu_kejadian"],
             recovery_point=request["titik_pulih"],

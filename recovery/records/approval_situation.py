@@ -9,8 +9,9 @@ from recovery.records.schema import timestamp
 
 # One text for every secret part, and for a locked NIP: who guesses learns nothing from it.
 COMPLAINT_OF_SECRETS = (
-    "Jawaban belum dapat diterima: NIP, kode dokumen, dan kode TOTP harus benar semuanya. "
-    "Bacalah kode dokumen pada permintaan ini, tunggu kode TOTP yang baru pada perangkat Anda, lalu isi kembali. "
+    "Jawaban belum dapat diterima: NIP, kode dokumen, dan kode sekali pakai harus benar semuanya. "
+    "Bacalah kode dokumen pada permintaan ini, tunggu kode sekali pakai yang baru pada perangkat Anda, lalu isi "
+    "kembali. "
     "Setelah lima jawaban yang salah, jawaban untuk NIP tersebut tidak diterima selama 15 menit."
 )
 
