@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.futures import wait
 
+from flows.naming import backup_name
 from flows.opening import open_backup
 from flows.outcome import backup_outcome
 from tasks.backup.b1_back_up import back_up
@@ -17,7 +18,7 @@ from tasks.backup.b6_review import review
 
 
 # How many components at once is the office's setting, which the deployment hands to Prefect's thread pool.
-@flow(name="Back Up Data", flow_run_name="Back up {jadwal}", persist_result=False)
+@flow(name="Back Up Data", flow_run_name=backup_name, persist_result=False)
 def backup(jadwal: str, alasan_di_luar_jadwal: str = "", mengulang: str = "") -> State[Any]:
     """Back up every component of a schedule; prove, name and secure each; fill in the form; have it reviewed.
 

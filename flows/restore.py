@@ -5,6 +5,7 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.naming import restore_name
 from flows.opening import open_restore
 from flows.outcome import cancelled, rejected, restore_outcome, returned
 from recovery.procedures.restore.request_form import RestoreRequest
@@ -19,7 +20,7 @@ from tasks.restore.r7_inform import inform
 from tasks.restore.r8_acknowledge import acknowledge
 
 
-@flow(name="Restore Data", flow_run_name="Restore {formulir.aplikasi}", persist_result=False)
+@flow(name="Restore Data", flow_run_name=restore_name, persist_result=False)
 def restore(formulir: RestoreRequest) -> State[Any]:
     """Restore an application's data after disposition, verification and rehearsal, with its web service stopped.
 

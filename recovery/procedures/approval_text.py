@@ -12,13 +12,13 @@ _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
 def approval_markdown(request: ApprovalRequest) -> str:
     """Given an approval request, return Indonesian Markdown: complaint, document, code, deadline."""
-    lines = [f"## {_plain(request.document['judul'])}", "", f"**{_plain(request.document['langkah'])}**", ""]
+    lines = [f"## {plain(request.document['judul'])}", "", f"**{plain(request.document['langkah'])}**", ""]
     if request.complaint:
-        lines += ["### Perhatian", "", f"**{_plain(request.complaint)}**", ""]
+        lines += ["### Perhatian", "", f"**{plain(request.complaint)}**", ""]
     for section in request.document["bagian"]:
         # A list, not a table: the dialogue is narrow, and it cuts a table off at the right instead of wrapping it.
-        lines += [f"### {_plain(section['judul'])}", ""]
-        lines += [f"- **{_plain(label)}:** {_plain(value)}" for label, value in section["baris"]]
+        lines += [f"### {plain(section['judul'])}", ""]
+        lines += [f"- **{plain(label)}:** {plain(value)}" for label, value in section["baris"]]
         lines.append("")
     lines += [
         f"### Kode dokumen: `{request.code}`",
@@ -33,8 +33,9 @@ def approval_markdown(request: ApprovalRequest) -> str:
     return "\n".join(lines)
 
 
-def _plain(text: str) -> str:
-    """Make text from a form harmless in Markdown: no markup, no HTML, no links, no new lines, nothing cut off."""
+def plain(text: str) -> str:
+    """Given text from a form or a setting, make it harmless in Markdown: no markup, no HTML, no links, no new lines,
+    nothing cut off."""
     one_line = re.sub(r"\s+", " ", str(text)).strip()
     readable = _DIGEST.sub(lambda found: " ".join(re.findall(".{16}", found.group())), one_line)
     escaped = html.escape(readable, quote=False)

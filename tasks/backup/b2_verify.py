@@ -1,11 +1,10 @@
 """Step 2 of the backup procedure: "Memastikan proses back up berhasil dilakukan"."""
 
-from prefect.artifacts import create_markdown_artifact
-
 from recovery.installation import Installation
 from recovery.procedures.backup import b2_verify
 from recovery.quality.verdict import Verdict
 from recovery.records.steps import StepResult
+from tasks.dashboard import show_page
 from tasks.step import step
 
 
@@ -14,10 +13,7 @@ def verify(installation: Installation, procedure_id: str, component: str) -> Ste
     """Restore the staged bytes into a scratch copy and judge it; the verdict, good or bad, becomes an artifact."""
 
     def publish(verdict: Verdict) -> None:
-        create_markdown_artifact(
-            key=f"hasil-uji-{component.replace('/', '-')}",
-            markdown=verdict.markdown(),
-            description=f"Hasil pemeriksaan cadangan {component}",
-        )
+        key = f"hasil-uji-{component.replace('/', '-')}"
+        show_page(key, verdict.markdown(), f"Hasil pemeriksaan cadangan {component}")
 
     return b2_verify.verify(installation, procedure_id, component, report=publish)

@@ -1,0 +1,113 @@
+"""One page per application in Indonesian, for the artifact that officials read: its proven backups and last restore.
+
+Made from the catalog alone, so that the newest page always tells all there is to tell, whatever became of older ones.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from recovery.calendar import format_bytes, format_moment
+from recovery.installation import Installation
+from recovery.procedures.approval_text import plain
+from recovery.records import backups, forms, procedures, steps
+from recovery.records.backups import Backup
+from recovery.records.procedures import Procedure
+from recovery.settings import ApplicationSettings
+from recovery.sop import step
+
+# Given a procedure's id, return the address of its run in the Prefect UI.
+Link = Callable[[str], str]
+
+_HEAD = ("Komponen", "Cadangan terverifikasi terbaru", "Titik pulih", "Hasil uji", "Ukuran", "Disimpan di")
+_HEAD_AFTER = ("Disimpan sampai", "Formulir")
+
+
+def application_page(
+    installation: Installation, application_name: str, link: Link, *, now: datetime | None = None
+) -> str:
+    """Given an application, return its page. Raises NotFoundError for an unknown one."""
+    application = installation.application(application_name)
+    with installation.catalog.read() as connection:
+        names = [component.name for component in application.components]
+        rows = [_row(installation, connection, application, name, link) for name in names]
+        failures = [_failure(connection, application, name, link) for name in names]
+        restore = _last_restore(connection, application_name, link)
+    head = (*_HEAD, *_HEAD_AFTER)
+    lines = [
+        f"# Cadangan {plain(application.title)}",
+        "",
+        f"Pemilik data: {plain(application.owner_unit_title)}. Keadaan pada {format_moment(now or datetime.now(UTC))}.",
+        "",
+        f"| {' | '.join(head)} |",
+        f"|{'---|' * len(head)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+        "",
+        *(failure for failure in failures if failure),
+        "",
+        "## Restore terakhir",
+        "",
+        restore,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def applications_of(procedure: Procedure) -> list[str]:
+    """Given a procedure, return the names of the applications that it is about."""
+    components = procedure.parameters.get("components", [])
+    names = [procedure.application] if procedure.application else [each.partition("/")[0] for each in components]
+    return list(dict.fromkeys(names))
+
+
+def _row(
+    installation: Installation, connection: Connection, application: ApplicationSettings, name: str, link: Link
+) -> list[str]:
+    newest = backups.newest_verified(connection, application.name, name)
+    if newest is None:
+        return [plain(name), "**belum ada**", *["–"] * (len(_HEAD) + len(_HEAD_AFTER) - 2)]
+    return [
+        plain(name),
+        plain(newest.name or newest.id),
+        format_moment(newest.moment),
+        "✅ LULUS",
+        format_bytes(int(newest.facts["digests"]["cipher_size"])),
+        plain(", ".join(_store_title(installation, store) for store in newest.stores)),
+        format_moment(newest.retention_until),
+        _form_link(connection, newest, link),
+    ]
+
+
+def _store_title(installation: Installation, name: str) -> str:
+    settings = installation.stores.get(name)
+    return (settings.title or name) if settings else name
+
+
+def _form_link(connection: Connection, backup: Backup, link: Link) -> str:
+    form = forms.latest(connection, "backup", backup.procedure_id)
+    return _linked(form.number if form else "formulir belum terbit", link(backup.procedure_id))
+
+
+def _failure(connection: Connection, application: ApplicationSettings, name: str, link: Link) -> str:
+    """Whether the newest backup failed: what stands in the table is then older than it should be."""
+    row = steps.newest_failure(connection, f"{application.name}/{name}")
+    if row is None:
+        return ""
+    run = _linked(format_moment(row.ended_at or row.opened_at), link(row.procedure_id))
+    return f"- ❌ Back up terbaru **{plain(name)}** GAGAL ({run}), langkah {plain(step(row.step_id).title)}"
+
+
+def _last_restore(connection: Connection, application: str, link: Link) -> str:
+    found = [each for each in procedures.list_all(connection, "restore") if each.application == application]
+    if not found:
+        return "Belum pernah."
+    last = found[-1]
+    form = forms.latest(connection, "restore", last.id) or forms.latest(connection, "restore_request", last.id)
+    number = _linked(form.number if form else "formulir belum terbit", link(last.id))
+    if last.state == "closed":
+        return f"{number}: **{plain(last.outcome)}**, selesai {format_moment(last.closed_at)}."
+    return f"{number}: **sedang berjalan**, dimulai {format_moment(last.opened_at)}."
+
+
+def _linked(text: str, address: str) -> str:
+    return f"[{plain(text)}]({address})" if address else plain(text)
