@@ -80,7 +80,6 @@ LABELS: dict[str, dict[str, str]] = {
     },
     "ScheduleSettings": {
         "name": "Nama singkat",
-        "number": "Nomor jadwal",
         "period": "Tahun/periode",
         "applications": "Nama aplikasi",
         "cron": "Waktu (cron, WIB)",

@@ -9,7 +9,7 @@ from cli.output import Output
 from recovery.calendar import format_bytes, format_moment
 from recovery.errors import NotFoundError
 from recovery.records import approvals, backups, forms, notices, procedures, steps
-from recovery.sop import EXECUTOR_START, EXECUTOR_START_TITLE, step
+from recovery.sop import GATES, title_of
 
 Shown = tuple[dict[str, Any], list[str]]
 
@@ -62,7 +62,7 @@ def _procedure(connection: Connection, name: str) -> Shown | None:
     if procedure is None:
         return None
     rows = steps.list_steps(connection, procedure.id)
-    asked = sorted({row.step_id for row in rows} | {EXECUTOR_START})
+    asked = sorted({row.step_id for row in rows} | GATES.keys())
     decisions = [found for found in (approvals.decision_of(connection, procedure.id, each) for each in asked) if found]
     waiting = [each for each in approvals.open_requests(connection) if each.request.procedure_id == procedure.id]
     papers = forms.list_forms(connection, procedure.id)
@@ -87,9 +87,9 @@ def _procedure(connection: Connection, name: str) -> Shown | None:
     return data, [
         *_head(procedure),
         *(_step_line(row) for row in rows),
-        *(f"  waiting   {_title(each.request.step_id)}: {_who(each)}" for each in waiting),
+        *(f"  waiting   {title_of(each.request.step_id)}: {_who(each)}" for each in waiting),
         *(
-            f"  decision  {_title(decision.step_id)}: {decision.decision} by {decision.nip}, "
+            f"  decision  {title_of(decision.step_id)}: {decision.decision} by {decision.nip}, "
             f"{format_moment(decision.recorded_at)}"
             for decision in decisions
         ),
@@ -114,11 +114,7 @@ def _head(procedure: procedures.Procedure) -> list[str]:
 
 def _step_line(row: steps.StepRow) -> str:
     subject = f" [{row.component}]" if row.component else ""
-    return f"  {row.state:9} {_title(row.step_id)}{subject}" + (f": {row.error}" if row.error else "")
-
-
-def _title(step_id: str) -> str:
-    return EXECUTOR_START_TITLE if step_id == EXECUTOR_START else step(step_id).title
+    return f"  {row.state:9} {title_of(row.step_id)}{subject}" + (f": {row.error}" if row.error else "")
 
 
 def _who(waiting: approvals.OpenRequest) -> str:

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from demo.running import has_backup, is_up, start, stop_all
+from demo.running import has_approved_schedule, has_backup, is_up, start, stop_all
 from demo.site import Site
 from recovery.errors import PulihError
 
@@ -58,9 +58,12 @@ def _up(site: Site, port: int) -> int:
     from demo.story import Actors
 
     server = start(site, say, port=port or 4200)
+    actors = Actors(site, server, say)
+    if not has_approved_schedule(site):
+        actors.approve_schedule()
     if not has_backup(site):
         # Without one there is nothing to restore, and the first thing a person tries would fail.
-        Actors(site, server, say).back_up()
+        actors.back_up()
     say("")
     say(f"Antarmuka Prefect : {server.url}")
     say(f"Aplikasi SIMPEL   : {site.simpel_url}")

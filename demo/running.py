@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from demo.site import APPLICATION, EXECUTOR, KABID, KADIS, REQUESTER, Site, prepare, read_phones, write_phones
+from demo.site import APPLICATION, EXECUTOR, KABID, KADIS, REQUESTER, SCHEDULE, Site, prepare, read_phones, write_phones
 from deployments.server import LocalServer, running_server, start_server, start_worker, stop
 from recovery.errors import HostError
 
@@ -42,6 +42,14 @@ def stop_all(site: Site) -> list[str]:
 def is_up(site: Site) -> bool:
     """Say whether the demonstration's server runs."""
     return running_server(site.prefect_home) is not None
+
+
+def has_approved_schedule(site: Site) -> bool:
+    """Say whether the demonstration's schedule is approved as its inventory has it."""
+    from recovery.inventory import load_inventory
+    from recovery.procedures.schedule_approval import approval_of
+
+    return approval_of(load_inventory(site.inventory).installation(), SCHEDULE).approved
 
 
 def has_backup(site: Site) -> bool:

@@ -98,10 +98,14 @@ def take(site: Site, server: LocalServer) -> None:
 
 
 def _take_from_a_demonstration_of_our_own() -> None:
+    from demo.story import Actors
+
     with tempfile.TemporaryDirectory(prefix="pulih-", ignore_cleanup_errors=True) as directory:
         site = Site(Path(directory) / "kantor")
         try:
-            take(site, start(site, print))
+            server = start(site, print)
+            Actors(site, server, print).approve_schedule()
+            take(site, server)
         finally:
             stop_all(site)
 

@@ -258,7 +258,6 @@ def _inventory(site: Site, operations: str, escrow: str) -> dict[str, object]:
         "schedules": [
             {
                 "name": SCHEDULE,
-                "number": "001/JBU/KOMINFO/I/2026",
                 "period": "2026",
                 "applications": [APPLICATION],
                 "cron": "0 22 20 * *",
@@ -267,6 +266,8 @@ def _inventory(site: Site, operations: str, escrow: str) -> dict[str, object]:
                 "retention_days": 365,
                 "executor": EXECUTOR,
                 "reviewer": KABID,
+                "approved_by": KADIS,
+                "valid_from": "2026-01-05",
             }
         ],
         "officials": [

@@ -1,5 +1,5 @@
-"""The main job, told in one go: back up, lose the data, restore it — through the same server, worker and deployments
-that production uses, with approvals given as the UI gives them."""
+"""The main job, told in one go: approve the schedule, back up, lose the data, restore it — through the same server,
+worker and deployments that production uses, with approvals given as the UI gives them."""
 
 import time
 from datetime import UTC, datetime
@@ -21,6 +21,8 @@ def tell(site: Site, server: LocalServer, say: Say) -> Proof:
     """Run the whole story on a site that is up and return its proof; raises HostError when a run ends badly."""
     installation = load_inventory(site.inventory).installation()
     actors = Actors(site, server, say)
+
+    actors.approve_schedule()
 
     say("Pegawai bekerja: SIMPEL terus menerima absensi dan unggahan selama back up berjalan")
     people_at_work(site, True)
@@ -53,6 +55,14 @@ class Actors:
         self.server = server
         self.say = say
         self.told: dict[str, set[str]] = {}
+
+    def approve_schedule(self) -> str:
+        """Have the schedule drawn up, approve it as the Kadis, and return the run's id."""
+        self.say("Jadwal Back Up disusun dari inventaris dan diajukan untuk disahkan")
+        run = self.browser.start("Jadwal Back Up/pengesahan-jadwal", {"jadwal": SCHEDULE})
+        self._answer(run, KADIS, "Kadis mengesahkan Jadwal Back Up", keputusan="disahkan")
+        self._finish(run)
+        return run
 
     def back_up(self) -> str:
         """Start a backup out of schedule, review its form as the Kabid, and return the run's id."""
@@ -162,6 +172,7 @@ class Actors:
 
 # What each official does, and at which step.
 _STEP_OF = {
+    "Kadis mengesahkan Jadwal Back Up": "schedule.approve",
     "Kabid memeriksa formulir back up": "backup.6",
     "Kadis mendisposisi permintaan": "restore.2",
     "Kabid memverifikasi jenis dan kewenangan data": "restore.3",

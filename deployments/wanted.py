@@ -16,7 +16,9 @@ TIMEZONE = "Asia/Jakarta"
 TAG = "pulih"
 BACKUP_ENTRYPOINT = "flows/backup.py:backup"
 RESTORE_ENTRYPOINT = "flows/restore.py:restore"
+SCHEDULE_ENTRYPOINT = "flows/schedule.py:schedule"
 RESTORE_NAME = "restore"
+APPROVAL_NAME = "pengesahan-jadwal"
 OUT_OF_SCHEDULE_NAME = RESERVED_SCHEDULE_NAME
 
 _PARAMETER_TITLES = {
@@ -53,6 +55,14 @@ def wanted_deployments(inventory: Inventory) -> list[dict[str, Any]]:
             "disposisi Kadis Kominfo, verifikasi Kabid Aptika, dan pelaksana.",
             ["restore"],
         ),
+        _deployment(
+            APPROVAL_NAME,
+            SCHEDULE_ENTRYPOINT,
+            f"**Pengesahan Jadwal Back Up** — SOP {SOP_NUMBER}.\n\n"
+            "Pilih jadwal. Dokumennya disusun dari inventaris, diberi nomor dan versi, lalu menunggu pengesahan oleh "
+            "pejabat yang disebut di dalamnya. Jalankan lagi setiap kali jadwal berubah.",
+            ["jadwal"],
+        ),
     ]
     work_pool = {"name": WORK_POOL, "job_variables": {"env": _environment(inventory.office)}}
     return [{**deployment, "work_pool": work_pool} for deployment in deployments]
@@ -72,6 +82,8 @@ def parameter_schema(deployment: dict[str, Any], schema: dict[str, Any], invento
     elif deployment["name"] == OUT_OF_SCHEDULE_NAME:
         _choose(schema, "jadwal", (each.name for each in inventory.schedules))
         _require_text(schema, "alasan_di_luar_jadwal")
+    elif deployment["entrypoint"] == SCHEDULE_ENTRYPOINT:
+        _choose(schema, "jadwal", (each.name for each in inventory.schedules))
     else:
         _choose(schema, "jadwal", [deployment["name"]])
     return schema
@@ -83,7 +95,6 @@ def _scheduled(
     applications: dict[str, ApplicationSettings],
 ) -> dict[str, Any]:
     rows = [
-        ("Nomor jadwal", schedule.number),
         ("Tahun/periode", schedule.period),
         ("Nama aplikasi", ", ".join(applications[name].title for name in schedule.applications)),
         ("Frekuensi dan waktu", schedule.frequency),

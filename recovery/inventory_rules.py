@@ -70,9 +70,6 @@ def _unique_names(parts: Parts) -> Iterator[Complaint]:
         "name", {("applications", index, "name"): each.name for index, each in parts.applications.items()}
     )
     yield from _unique("name", {("schedules", index, "name"): each.name for index, each in parts.schedules.items()})
-    yield from _unique(
-        "number", {("schedules", index, "number"): each.number for index, each in parts.schedules.items()}
-    )
     yield from _unique("NIP", {("officials", index, "nip"): each.nip for index, each in parts.officials.items()})
     for index, application in parts.applications.items():
         place: Location = ("applications", index)
@@ -206,6 +203,8 @@ def _cron(location: Location, cron: str) -> Iterator[Complaint]:
 def _people(parts: Parts, place: Location, schedule: ScheduleSettings) -> Iterator[Complaint]:
     if schedule.executor == schedule.reviewer:
         yield Complaint((*place, "reviewer"), "must not be the executor; nobody reviews his own work")
+    if schedule.executor == schedule.approved_by:
+        yield Complaint((*place, "approved_by"), "must not be the executor; nobody approves his own schedule")
     roles = {official.nip: official.roles for official in parts.officials.values()}
     for field, nip, role in (
         ("executor", schedule.executor, "pelaksana"),

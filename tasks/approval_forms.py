@@ -11,7 +11,7 @@ from prefect.input import RunInput
 from pydantic import ConfigDict, Field
 
 from recovery.records.approvals import Answer
-from recovery.sop import EXECUTOR_START
+from recovery.sop import EXECUTOR_START, SCHEDULE_APPROVAL
 
 YesNo = Literal["ya", "tidak"]
 Note = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -136,10 +136,23 @@ class AcknowledgementForm(ApprovalForm):
     )
 
 
+class ScheduleForm(ApprovalForm):
+    """The approval of a Jadwal Back Up: "Disahkan oleh"."""
+
+    keputusan: Literal["disahkan", "ditolak"] = Field(
+        title="Pengesahan", description="Sahkan jadwal di atas, atau tolak dengan alasan pada catatan."
+    )
+    catatan: Note = NOTE
+    nip: str = NIP
+    kode_dokumen: str = DOCUMENT_CODE
+    kode: str = CODE
+
+
 FORMS: dict[str, type[ApprovalForm]] = {
     "backup.6": ReviewForm,
     "restore.2": DispositionForm,
     "restore.3": VerificationForm,
     EXECUTOR_START: StartForm,
     "restore.8": AcknowledgementForm,
+    SCHEDULE_APPROVAL: ScheduleForm,
 }

@@ -23,7 +23,7 @@ from recovery.procedures.decided import decision_recorded
 from recovery.procedures.questions import question_of
 from recovery.records.approvals import Answer, ApprovalRequest, Decision, Submission, answer, ask
 from recovery.records.steps import open_step
-from recovery.sop import EXECUTOR_START
+from recovery.sop import GATES
 from tasks.approval_forms import FORMS, ApprovalForm
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def await_decision(procedure_id: str, step_id: str) -> Decision:
 
 def _open_step(installation: Installation, procedure_id: str, step_id: str) -> None:
     """The SOP's time standard runs from here: "1 hari" until the official has done his step."""
-    if step_id != EXECUTOR_START:
+    if step_id not in GATES:
         counting = installation.office.working_days
         open_step(
             installation.catalog,

@@ -43,6 +43,7 @@ LONGEST_NUMBER = 120
 
 # How each decision is written in a signature box.
 DECISION_WORDS = {
+    "disahkan": "Disahkan",
     "disetujui": "Disetujui",
     "ditolak": "Ditolak",
     "diteruskan": "Diteruskan",

@@ -18,6 +18,13 @@ from recovery.forms.model import (
 )
 
 TITLE = "Jadwal Back Up"
+# "Status dokumen": nobody may take a draft for the schedule in force.
+UNSUBMITTED = "RANCANGAN – BELUM DIAJUKAN DAN BELUM DISAHKAN"
+DRAFT = "RANCANGAN – BELUM DISAHKAN"
+APPROVED = "DISAHKAN"
+REJECTED = "DITOLAK"
+# In the place of the number that only a drawn-up document gets.
+UNNUMBERED = "belum bernomor"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +43,17 @@ class ScheduledApplication:
 class ScheduleForm:
     """A schedule.
 
-    `number`: Nomor jadwal, normally the document's number; `period`: Tahun/periode; `frequency`: in words, in WIB;
-    `main_location`, `offsite_location`: titles; `retention`: in words; `recovery_point_objective` (RPO),
-    `recovery_time_objective` (RTO): in words; `valid_from`: ISO date; `approved_by` signs (Disahkan oleh).
+    `status`: one of the words above, and why when it was rejected; `period`: Tahun/periode; `frequency`: in words, in
+    WIB; `cron`: the same for the machine, which is what runs; `main_location`, `offsite_location`: titles;
+    `retention`: in words; `recovery_point_objective` (RPO), `recovery_time_objective` (RTO): in words; `valid_from`:
+    ISO date; `approved_by` signs (Disahkan oleh).
     """
 
-    number: str
+    status: str
     period: str
     applications: tuple[ScheduledApplication, ...]
     frequency: str
+    cron: str
     main_location: str
     offsite_location: str = ""
     retention: str
@@ -66,7 +75,7 @@ def build(document: Document, form: ScheduleForm) -> FormFacts:
         title=TITLE,
         document=document,
         sections=(
-            Section("A", "Jadwal", (Block("", (Row("Nomor jadwal", form.number), Row("Tahun/periode", form.period))),)),
+            Section("A", "Jadwal", (Block("", _identity(document, form)),)),
             Section(
                 "B", "Objek", tuple(_application(number, entry) for number, entry in enumerate(form.applications, 1))
             ),
@@ -75,6 +84,15 @@ def build(document: Document, form: ScheduleForm) -> FormFacts:
         ),
         signatures=(signature_box("Disahkan oleh", "TTE_Pengesah", form.approved_by, document, form.approval),),
         notes=notes_for(document, approvals=form.approval is not None),
+    )
+
+
+def _identity(document: Document, form: ScheduleForm) -> tuple[Row, ...]:
+    version = f" versi {document.version}" if document.version else ""
+    return (
+        Row("Nomor jadwal", f"{document.number}{version}"),
+        Row("Tahun/periode", form.period),
+        Row("Status dokumen", form.status, style="strong"),
     )
 
 
@@ -101,7 +119,7 @@ def _work(form: ScheduleForm) -> tuple[Row, ...]:
         f"RTO: {form.recovery_time_objective}" if form.recovery_time_objective else "",
     ]
     return (
-        Row("Frekuensi dan waktu (WIB)", form.frequency),
+        Row("Frekuensi dan waktu (WIB)", lines(form.frequency, f"Pengaturan penjadwal (cron): {form.cron}")),
         Row(
             "Lokasi penyimpanan utama/terpisah",
             lines(f"Utama: {form.main_location}", f"Terpisah: {form.offsite_location or '–'}"),

@@ -8,7 +8,19 @@ from recovery.records import ledger
 from recovery.records.catalog import Catalog
 
 Kind = Literal[
-    "never", "failing", "stale", "unscheduled", "overdue", "failed", "ledger", "restore", "service", "sweep", "store"
+    "never",
+    "failing",
+    "stale",
+    "unscheduled",
+    "silent",
+    "schedule",
+    "overdue",
+    "failed",
+    "ledger",
+    "restore",
+    "service",
+    "sweep",
+    "store",
 ]
 
 

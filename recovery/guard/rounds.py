@@ -15,6 +15,7 @@ from recovery.guard.proofs import look_at_proofs
 from recovery.guard.report import Report
 from recovery.guard.requesters import tell_requesters
 from recovery.guard.restores import settle_restores
+from recovery.guard.schedules import look_at_schedules
 from recovery.guard.sweeping import sweep
 from recovery.installation import Installation
 from recovery.procedures.working import LEASE_SECONDS
@@ -45,6 +46,7 @@ def make_round(installation: Installation, *, now: datetime | None = None) -> Re
             sweep(installation, moment, report)
             tell_requesters(installation, moment, report)
             look_at_proofs(installation, moment, report)
+            look_at_schedules(installation, report)
             look_for_lateness(installation, moment, report)
             look_at_chain(installation, report)
     finally:

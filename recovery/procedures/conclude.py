@@ -6,10 +6,14 @@ from recovery.calendar import format_duration
 from recovery.errors import ProcedureError
 from recovery.installation import Installation
 from recovery.points import reached
+from recovery.procedures.decided import decision_recorded
 from recovery.procedures.informing import inform_requester
 from recovery.procedures.restore.r6_start_service import SUCCEEDED
 from recovery.procedures.restore.rehearsal import discard_rehearsed
-from recovery.records import approvals, backups, ledger, procedures, steps
+from recovery.procedures.schedule_approval import APPROVED, KIND, recorded_approval
+from recovery.records import approvals, backups, forms, ledger, procedures, steps
+from recovery.records.procedures import SUPERSEDED
+from recovery.sop import SCHEDULE_APPROVAL
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,29 @@ def conclude_backup(installation: Installation, procedure_id: str) -> Conclusion
         sentence = (
             f"{len(secured)} komponen dicadangkan, diverifikasi, dan diamankan. Formulir {review['form_number']}."
         )
+    approval = recorded_approval(procedure)
+    if not approval.approved:
+        sentence += f" {approval.words}."
     good = accepted and not failed
     return _close(installation, procedure_id, "berhasil" if good else "gagal", Conclusion(good, sentence))
+
+
+def conclude_schedule(installation: Installation, procedure_id: str) -> Conclusion:
+    """Close a decided approval of a schedule. It ended well when the document is approved."""
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        form = forms.latest(connection, KIND, procedure_id)
+    decision = decision_recorded(installation, procedure_id, SCHEDULE_APPROVAL)
+    if procedure.outcome == SUPERSEDED:
+        return Conclusion(False, "Keputusan ini tidak dipakai: pengesahan jadwal ini sudah dimulai lagi sesudahnya.")
+    if form is None or decision is None:
+        raise ProcedureError(
+            f"the schedule of {procedure_id} is not decided", state="it stays open", hint="answer the suspended run"
+        )
+    good = decision.decision == APPROVED
+    words = "disahkan." if good else f"ditolak: {decision.note}"
+    sentence = f"Jadwal Back Up {form.number} versi {form.version} {words}"
+    return _close(installation, procedure_id, decision.decision, Conclusion(good, sentence))
 
 
 def conclude_restore(installation: Installation, procedure_id: str) -> Conclusion:

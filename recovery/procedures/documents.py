@@ -14,6 +14,7 @@ from recovery.points import reached
 from recovery.procedures.backup_document import backup_facts
 from recovery.procedures.restore_document import restore_facts
 from recovery.procedures.restore_request_document import restore_request_facts
+from recovery.procedures.schedule_document import schedule_facts
 from recovery.records import forms, numbers
 
 PLACE = "Trenggalek"
@@ -60,6 +61,25 @@ def issue_restore_form(installation: Installation, procedure_id: str, *, version
     )
 
 
+def issue_schedule(installation: Installation, procedure_id: str, *, decided: bool) -> forms.Form:
+    """Issue the Jadwal Back Up: one version when it is drawn up, the next with the decision on it.
+
+    Its number stays; its versions go on from those that earlier approvals of the same schedule have issued.
+    """
+    with installation.catalog.read() as connection:
+        own = forms.list_forms(connection, procedure_id)
+        newest = forms.newest_version(connection, "schedule", procedure_id)
+    drawn_up = own[0].version if own else (newest.version if newest else 0) + 1
+    return _issue(
+        installation,
+        procedure_id,
+        "schedule",
+        installation.office.numbers.schedule,
+        drawn_up + 1 if decided else drawn_up,
+        lambda document: schedule_facts(installation, procedure_id, document),
+    )
+
+
 def document_of(installation: Installation, number: str, version: int, now: datetime) -> Document:
     """Given a number and a version, return what every form of this office carries."""
     office = installation.office
@@ -96,7 +116,7 @@ def _render_and_record(
 ) -> forms.Form:
     now = datetime.now(UTC)
     with installation.catalog.begin() as connection:
-        earlier = forms.latest(connection, kind, procedure_id)
+        earlier = forms.newest_version(connection, kind, procedure_id)
         number = earlier.number if earlier else numbers.next_number(connection, kind, pattern, now)
         facts = build(document_of(installation, number, version, now))
         rendered = render(facts)

@@ -5,23 +5,25 @@ from datetime import datetime
 from typing import Any, Literal
 
 from recovery.canonical import digest
-from recovery.errors import ApprovalError
+from recovery.errors import ApprovalError, KeyMissingError
 from recovery.installation import Installation
 from recovery.records import approvals, forms, procedures
+from recovery.records.procedures import Procedure
 from recovery.sop import SCHEDULE_APPROVAL
 
 # The kind of the procedure and of its form.
 KIND = "schedule"
-# How it ends. A decision is one of the first two words; "diganti": another run took its place.
-APPROVED, REJECTED, SUPERSEDED = "disahkan", "ditolak", "diganti"
+# The two decisions, which are also its outcomes.
+APPROVED, REJECTED = "disahkan", "ditolak"
 
-State = Literal["approved", "changed", "never", "invalid"]
+State = Literal["approved", "changed", "never", "invalid", "unknown"]
 
 _WORDS: dict[State, str] = {
     "approved": "",
     "changed": "Jadwal berubah sejak disahkan",
     "never": "Jadwal belum disahkan",
     "invalid": "Pengesahan jadwal tidak sesuai dengan buku besar",
+    "unknown": "Pengesahan jadwal tidak dapat diperiksa",
 }
 
 
@@ -31,8 +33,9 @@ class ScheduleApproval:
 
     `state`: "approved" (the newest approved version says what the inventory says), "changed" (the inventory says
     something else since), "never" (no version was approved), "invalid" (the approval on record is not the one that was
-    given). `number`, `version`, `official` (NIP) and `approved_at` are of the newest approved version, empty when there
-    is none. `content_sha256` is the digest of what the inventory says now.
+    given), "unknown" (the key that tells is not there). `number`, `version`, `official` (NIP) and `approved_at` are of
+    the newest approved version, empty when there is none or it is not to be relied on. `content_sha256` is the digest
+    of what the inventory says now.
     """
 
     schedule: str
@@ -79,11 +82,20 @@ def approval_of(installation: Installation, schedule_name: str) -> ScheduleAppro
             if decision is None or issued is None:
                 return ScheduleApproval(schedule_name, "invalid", content_sha256=content_sha256)
             try:
-                # It is in force until the schedule changes, so it is judged as of the moment when it was given.
-                moment = datetime.fromisoformat(decision.submitted_at)
-                approvals.still_valid(connection, procedure.id, SCHEDULE_APPROVAL, decision.binding, now=moment)
+                approvals.still_valid(
+                    connection,
+                    procedure.id,
+                    SCHEDULE_APPROVAL,
+                    decision.binding,
+                    installation.enrolment_key(),
+                    # It is in force until the schedule changes, so it is judged as of the moment when it was given.
+                    now=datetime.fromisoformat(decision.submitted_at),
+                )
             except ApprovalError:
                 return ScheduleApproval(schedule_name, "invalid", content_sha256=content_sha256)
+            except KeyMissingError:
+                # A backup must not fail for the want of what only paper needs.
+                return ScheduleApproval(schedule_name, "unknown", content_sha256=content_sha256)
             return ScheduleApproval(
                 schedule_name,
                 "approved" if decision.binding["content_sha256"] == content_sha256 else "changed",
@@ -94,6 +106,22 @@ def approval_of(installation: Installation, schedule_name: str) -> ScheduleAppro
                 content_sha256,
             )
     return ScheduleApproval(schedule_name, "never", content_sha256=content_sha256)
+
+
+def recorded_approval(procedure: Procedure) -> ScheduleApproval:
+    """Given a backup procedure, return how its schedule stood when it was opened."""
+    recorded = procedure.parameters.get("approval")
+    if recorded is None:
+        # Opened by a release that had no approved schedules.
+        return ScheduleApproval(procedure.schedule, "never")
+    return ScheduleApproval(**recorded)
+
+
+def basis_of(procedure: Procedure) -> str:
+    """Given a backup procedure, return its "Jadwal (dasar)" as forms print it; what is not conformant stands out."""
+    approval = recorded_approval(procedure)
+    named = f"{approval.cited or procedure.schedule} ({procedure.parameters['schedule']['period']})"
+    return named if approval.approved else f"{named} – {approval.words.upper()}"
 
 
 def content_of(installation: Installation, schedule_name: str) -> dict[str, Any]:
@@ -112,7 +140,7 @@ def content_of(installation: Installation, schedule_name: str) -> dict[str, Any]
                 "title": application.title,
                 "owner_unit": application.owner_unit_title,
                 "category": application.category,
-                "components": [component.title or component.name for component in application.components],
+                "components": [component.printed_name for component in application.components],
             }
             for application in applications
         ],

@@ -1,60 +1,64 @@
-"""Jadwal Back Up as a document, from the installation's settings and officials."""
+"""The facts of the Jadwal Back Up, from what its procedure has recorded."""
 
-from datetime import UTC, datetime
+from typing import Any
 
-from recovery.calendar import WIB
+from sqlalchemy import Connection
+
 from recovery.forms import schedule as form_of_schedule
-from recovery.forms.model import FormFacts
-from recovery.forms.render import RenderedForm, render
+from recovery.forms.model import Approval, Document, FormFacts, mask_nik
 from recovery.forms.schedule import ScheduledApplication, ScheduleForm
 from recovery.installation import Installation
-from recovery.procedures.documents import document_of
-from recovery.procedures.people import signer
+from recovery.procedures.people import approval_of, signer
+from recovery.procedures.schedule_approval import APPROVED
+from recovery.records import procedures
+from recovery.sop import SCHEDULE_APPROVAL
 
 
-def render_schedule(installation: Installation, schedule_name: str, *, now: datetime | None = None) -> RenderedForm:
-    """Given a schedule's name, return its Jadwal Back Up as PDF. Its number is the configured one: it is approved once
-    and cited by every run. Raises NotFoundError for an unknown schedule."""
-    return render(schedule_facts(installation, schedule_name, now or datetime.now(UTC)))
-
-
-def schedule_facts(installation: Installation, schedule_name: str, now: datetime) -> FormFacts:
-    """Given a schedule's name, return the facts of its document."""
-    schedule = installation.schedule(schedule_name)
-    # A schedule that says from when it is valid is the same document on every day on which it is printed.
-    made_at = datetime.fromisoformat(schedule.valid_from).replace(tzinfo=WIB) if schedule.valid_from else now
+def schedule_facts(installation: Installation, procedure_id: str, document: Document) -> FormFacts:
+    """Given an approval of a schedule, return the facts of its document, with the decision when there is one."""
     with installation.catalog.read() as connection:
-        executor, reviewer, approver = (
-            signer(connection, nip) for nip in (schedule.executor, schedule.reviewer, schedule.approved_by)
-        )
-    applications = [installation.application(name) for name in schedule.applications]
+        content = procedures.get(connection, procedure_id).parameters["content"]
+        _official, approval, decision = approval_of(connection, procedure_id, SCHEDULE_APPROVAL)
+        return facts_of_content(connection, content, document, _status(decision), approval)
+
+
+def facts_of_content(
+    connection: Connection, content: dict[str, Any], document: Document, status: str, approval: Approval | None = None
+) -> FormFacts:
+    """Given a schedule's content (`content_of`) and in which state the document is, return its facts."""
     return form_of_schedule.build(
-        document_of(installation, schedule.number, 1, made_at),
+        document,
         ScheduleForm(
-            number=schedule.number,
-            period=schedule.period,
+            status=status,
+            period=content["period"],
             applications=tuple(
                 ScheduledApplication(
-                    name=application.title,
-                    owner_unit=application.owner_unit_title,
-                    category=application.category,
-                    components=tuple(component.title or component.name for component in application.components),
+                    name=application["title"],
+                    owner_unit=application["owner_unit"],
+                    category=application["category"],
+                    components=tuple(application["components"]),
                 )
-                for application in applications
+                for application in content["applications"]
             ),
-            frequency=schedule.frequency,
-            main_location=_title(installation, schedule.store),
-            offsite_location=_title(installation, schedule.offsite_store) if schedule.offsite_store else "",
-            retention=f"paling sedikit {schedule.retention_days} hari",
-            recovery_point_objective=schedule.recovery_point_objective,
-            recovery_time_objective=schedule.recovery_time_objective,
-            executor=executor,
-            reviewer=reviewer,
-            valid_from=schedule.valid_from,
-            approved_by=approver,
+            frequency=content["frequency"],
+            cron=content["cron"],
+            main_location=content["main_location"],
+            offsite_location=content["offsite_location"],
+            retention=f"paling sedikit {content['retention_days']} hari",
+            recovery_point_objective=content["recovery_point_objective"],
+            recovery_time_objective=content["recovery_time_objective"],
+            executor=signer(connection, content["executor"]),
+            reviewer=signer(connection, content["reviewer"]),
+            valid_from=content["valid_from"],
+            approved_by=signer(connection, content["approved_by"]),
+            approval=approval,
         ),
     )
 
 
-def _title(installation: Installation, store_name: str) -> str:
-    return installation.stores[store_name].title or store_name
+def _status(decision: dict[str, Any]) -> str:
+    if not decision:
+        return form_of_schedule.DRAFT
+    if decision["decision"] == APPROVED:
+        return form_of_schedule.APPROVED
+    return f"{form_of_schedule.REJECTED} – {mask_nik(decision['note'])}"

@@ -13,7 +13,8 @@ from recovery.records import ledger, schema
 
 @dataclass(frozen=True)
 class Form:
-    """A form as recorded. A form that gets a decision written on it is a new version with the same number."""
+    """A form as recorded. A form that gets a decision written on it is a new version with the same number, and so is a
+    schedule that is drawn up anew."""
 
     number: str
     kind: str
@@ -39,16 +40,16 @@ def store_form(
     """Given a rendered form, record this version of it for the procedure, and return it.
 
     The ledger entry names the form by its number and hashes. Raises ConflictError when the number belongs to another
-    form, or the procedure's form of this kind has another number.
+    form, or the form of this kind has another number.
     """
+    earlier = newest_version(connection, kind, procedure_id)
     holder = _first(connection, schema.forms.c.number == number)
-    if holder is not None and (holder.kind, holder.procedure_id) != (kind, procedure_id):
+    if holder is not None and holder != earlier:
         raise ConflictError(
             f"the form number {number} is taken",
             state="the earlier form is untouched",
             hint="numbers are given by the records alone; do not write them by hand",
         )
-    earlier = latest(connection, kind, procedure_id)
     if earlier is not None and (earlier.number != number or earlier.version >= version):
         raise ConflictError(
             f"the {kind} form of this procedure is {earlier.number} version {earlier.version} already",
@@ -83,6 +84,24 @@ def find_version(connection: Connection, kind: str, procedure_id: str, version: 
 def latest(connection: Connection, kind: str, procedure_id: str) -> Form | None:
     """Given a procedure, return the newest version of its form of this kind; None when there is none."""
     return _first(connection, (schema.forms.c.kind == kind) & (schema.forms.c.procedure_id == procedure_id))
+
+
+def by_number(connection: Connection, number: str, version: int) -> Form | None:
+    """Given a form's number and version, return it; None when there is none."""
+    return _first(connection, (schema.forms.c.number == number) & (schema.forms.c.version == version))
+
+
+def newest_version(connection: Connection, kind: str, procedure_id: str) -> Form | None:
+    """Given a procedure, return the newest version of its form of this kind, whoever issued it; None for none.
+
+    A schedule is one form for all procedures that have drawn it up; any other form is its procedure's own.
+    """
+    if kind != "schedule":
+        return latest(connection, kind, procedure_id)
+    table = schema.procedures
+    named = select(table.c.schedule).where(table.c.id == procedure_id).scalar_subquery()
+    same = select(table.c.id).where((table.c.kind == kind) & (table.c.schedule == named))
+    return _first(connection, (schema.forms.c.kind == kind) & schema.forms.c.procedure_id.in_(same))
 
 
 def list_forms(connection: Connection, procedure_id: str) -> list[Form]:

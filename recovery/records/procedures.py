@@ -1,4 +1,4 @@
-"""Procedures: one row for each run of "back up data" or "restore data", opened once and closed once."""
+"""Procedures: one row for each backup, restore or approval of a schedule that was run, opened once and closed once."""
 
 import json
 from dataclasses import dataclass
@@ -10,6 +10,9 @@ from recovery.canonical import canonical_json
 from recovery.errors import ConflictError, NotFoundError
 from recovery.records import ledger, schema
 from recovery.records.catalog import Catalog
+
+# The outcome of a schedule's approval whose place another one took.
+SUPERSEDED = "diganti"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,9 @@ def open_procedure(
 ) -> Procedure:
     """Given a run's id, open its procedure and return it; a run that comes again gets what was recorded first.
 
+    An approval of a schedule closes those of the same schedule that are open: one that waits in vain, or whose run is
+    gone, must keep nobody from asking anew.
+
     Raises ConflictError when the id belongs to another kind or application, or when another restore of the same
     application is open: the message names it.
     """
@@ -52,7 +58,9 @@ def open_procedure(
         if recorded is not None:
             return _same(recorded, kind, application, schedule)
         if kind == "restore":
-            _refuse_second_restore(connection, application)
+            refuse_second_restore(connection, application)
+        if kind == "schedule":
+            _supersede_approvals(connection, schedule)
         row = {
             "id": id,
             "kind": kind,
@@ -88,12 +96,7 @@ def close_procedure(catalog: Catalog, id: str, outcome: str) -> Procedure:
                     state="the recorded outcome stands",
                 )
             return recorded
-        connection.execute(
-            update(schema.procedures)
-            .where(schema.procedures.c.id == id)
-            .values(state="closed", outcome=outcome, closed_at=schema.timestamp())
-        )
-        ledger.append(connection, "procedure.closed", {"outcome": outcome}, procedure_id=id)
+        _close(connection, id, outcome)
         return get(connection, id)
 
 
@@ -110,11 +113,15 @@ def get(connection: Connection, id: str) -> Procedure:
 
 
 def by_form(connection: Connection, number: str) -> Procedure | None:
-    """Given a form's number, return the procedure that the form reports; None when no form has that number."""
+    """Given a form's number, return the procedure that issued it; None when no form has that number.
+
+    Versions of a schedule are issued by several: then it is that of the newest.
+    """
     query = select(schema.procedures).join_from(
         schema.procedures, schema.forms, schema.forms.c.procedure_id == schema.procedures.c.id
     )
-    row = connection.execute(query.where(schema.forms.c.number == number).limit(1)).one_or_none()
+    numbered = query.where(schema.forms.c.number == number).order_by(schema.forms.c.version.desc())
+    row = connection.execute(numbered.limit(1)).one_or_none()
     return _procedure(row) if row else None
 
 
@@ -131,7 +138,8 @@ def list_all(connection: Connection, kind: str | None = None) -> list[Procedure]
     return [_procedure(row) for row in connection.execute(query)]
 
 
-def _refuse_second_restore(connection: Connection, application: str) -> None:
+def refuse_second_restore(connection: Connection, application: str) -> None:
+    """Raises ConflictError, which names it, when a restore of this application is open."""
     for other in list_open(connection, "restore"):
         if other.application == application:
             raise ConflictError(
@@ -139,6 +147,19 @@ def _refuse_second_restore(connection: Connection, application: str) -> None:
                 state="nothing was opened",
                 hint="finish that restore first: Resume it, or Retry it when it failed; or give it up by `pulih close`",
             )
+
+
+def _close(connection: Connection, id: str, outcome: str) -> None:
+    table = schema.procedures
+    closed = {"state": "closed", "outcome": outcome, "closed_at": schema.timestamp()}
+    connection.execute(update(table).where(table.c.id == id).values(closed))
+    ledger.append(connection, "procedure.closed", {"outcome": outcome}, procedure_id=id)
+
+
+def _supersede_approvals(connection: Connection, schedule: str) -> None:
+    for other in list_open(connection, "schedule"):
+        if other.schedule == schedule:
+            _close(connection, other.id, SUPERSEDED)
 
 
 def _same(recorded: Procedure, kind: str, application: str, schedule: str) -> Procedure:

@@ -4,13 +4,13 @@ import json
 import logging
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from recovery.errors import ProcedureError
 from recovery.installation import RELEASE, Installation
 from recovery.manifest import Manifest, Part
 from recovery.points import reached
 from recovery.procedures.backup.b1_back_up import RUN_IDENTITY
+from recovery.procedures.schedule_approval import recorded_approval
 from recovery.records import backups, procedures
 from recovery.records.steps import StepResult
 from recovery.sets import open_set, put_set, set_prefix
@@ -36,7 +36,7 @@ def secure(installation: Installation, procedure_id: str, component: str) -> Ste
         )
     schedule = procedure.parameters["schedule"]
     staging = Path(backup.staging)
-    manifest = build_manifest(backup, schedule, procedure_id)
+    manifest = build_manifest(backup, procedure)
     prefix = set_prefix(backup.unit, backup.application, backup.name)
     (staging / QUALITY).write_bytes(quality_document(backup))
     staged = {part.file: staging / part.file for part in manifest.parts}
@@ -83,9 +83,9 @@ def quality_document(backup: backups.Backup) -> bytes:
     return json.dumps(backup.facts["quality"], ensure_ascii=False, indent=1, sort_keys=True).encode()
 
 
-def build_manifest(backup: backups.Backup, schedule: dict[str, Any], procedure_id: str) -> Manifest:
-    """Given a named backup and its procedure's schedule, return the manifest; equal records give equal bytes."""
-    facts = backup.facts
+def build_manifest(backup: backups.Backup, procedure: procedures.Procedure) -> Manifest:
+    """Given a named backup and its procedure, return the manifest; equal records give equal bytes."""
+    facts, schedule, approval = backup.facts, procedure.parameters["schedule"], recorded_approval(procedure)
     moment = datetime.fromisoformat(backup.moment)
     return Manifest(
         backup_id=backup.id,
@@ -95,8 +95,8 @@ def build_manifest(backup: backups.Backup, schedule: dict[str, Any], procedure_i
         kind=backup.kind,
         unit=backup.unit,
         moment=backup.moment,
-        procedure_id=procedure_id,
-        schedule_number=schedule["number"],
+        procedure_id=procedure.id,
+        schedule_number=approval.cited if approval.approved else "",
         release=RELEASE,
         parts=(
             Part.encrypted(facts["file"], "data", PartDigests(**facts["digests"])),

@@ -4,6 +4,7 @@ from typing import Any
 
 from recovery.errors import ConfigurationError, NotFoundError
 from recovery.installation import RELEASE, Installation
+from recovery.procedures.schedule_approval import approval_of
 from recovery.records import procedures, steps
 
 
@@ -45,6 +46,8 @@ def begin_backup(
             "schedule": schedule.model_dump(),
             "components": components,
             "routine": routine,
+            # What the run cites. Without an approved schedule it runs all the same: data first, paper after it.
+            "approval": approval_of(installation, schedule_name).to_json(),
         },
         reason=reason.strip(),
         cites=cites,
