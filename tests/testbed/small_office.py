@@ -21,10 +21,11 @@ from recovery.crypto import generate_identity, generate_signing_key
 from recovery.installation import Installation
 from recovery.procedures import bodies
 from recovery.procedures.backup.begin import begin_backup
-from recovery.procedures.conclude import conclude_backup, conclude_restore
+from recovery.procedures.conclude import conclude_backup, conclude_restore, conclude_schedule
 from recovery.procedures.questions import question_of
 from recovery.procedures.restore.begin import begin_restore
 from recovery.procedures.restore.request_form import RestoreRequest
+from recovery.procedures.schedule_begin import begin_schedule, draw_up, put_decision
 from recovery.records import officials
 from recovery.records.approvals import Answer, Decision, Submission, answer, ask
 from recovery.records.steps import perform
@@ -155,6 +156,16 @@ class SmallOffice:
         self.decide("backup.6", procedure_id, KABID, "sesuai", **REVIEW)
         self.step("backup.6", procedure_id)
         conclude_backup(self.installation, procedure_id)
+        return procedure_id
+
+    def approve_schedule(self, decision: str = "disahkan", *, schedule_name: str = "bulanan", note: str = "") -> str:
+        """Draw the schedule up, let the Kadis decide on it, and return the procedure's id."""
+        procedure_id = str(uuid.uuid4())
+        assert "" == begin_schedule(self.installation, procedure_id, schedule_name)
+        draw_up(self.installation, procedure_id)
+        self.decide("schedule.approve", procedure_id, KADIS, decision, note=note)
+        put_decision(self.installation, procedure_id)
+        conclude_schedule(self.installation, procedure_id)
         return procedure_id
 
     def request(self, **fields: Any) -> str:
@@ -347,7 +358,6 @@ def _installation(root: Path, database: Path, uploads: Path, state: Path, catalo
         schedules={
             "bulanan": ScheduleSettings(
                 name="bulanan",
-                number="001/JBU/KOMINFO/I/2026",
                 period="2026",
                 applications=["simpel"],
                 cron="0 22 20 * *",
@@ -355,6 +365,7 @@ def _installation(root: Path, database: Path, uploads: Path, state: Path, catalo
                 store="utama",
                 executor=EXECUTOR,
                 reviewer=KABID,
+                approved_by=KADIS,
             )
         },
     )
