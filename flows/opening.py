@@ -9,6 +9,7 @@ from blocks.installation import load_installation
 from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.restore.begin import begin_restore
 from recovery.procedures.restore.request_form import RestoreRequest
+from recovery.procedures.schedule_begin import begin_schedule
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,14 @@ class OpenRestore:
 
     id: str
     application: str
+
+
+@dataclass(frozen=True)
+class OpenSchedule:
+    """An approval of a schedule under way: its id; `settled` says why there is nothing to approve, if so."""
+
+    id: str
+    settled: str
 
 
 def open_backup(schedule_name: str, reason: str, cites: str) -> OpenBackup:
@@ -45,6 +54,12 @@ def open_restore(form: RestoreRequest) -> OpenRestore:
     """Given the request form, open its restore procedure."""
     opened = begin_restore(load_installation(), str(_flow_run().id), form)
     return OpenRestore(opened["id"], opened["application"])
+
+
+def open_schedule(schedule_name: str) -> OpenSchedule:
+    """Given a schedule's name, open its approval, unless what the inventory says of it is approved already."""
+    run_id = str(_flow_run().id)
+    return OpenSchedule(run_id, begin_schedule(load_installation(), run_id, schedule_name))
 
 
 def _flow_run() -> FlowRun:
