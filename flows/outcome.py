@@ -12,6 +12,7 @@ from recovery.procedures.conclude import (
     conclude_rejected,
     conclude_restore,
     conclude_returned,
+    conclude_schedule,
 )
 
 
@@ -29,6 +30,17 @@ def restore_outcome(procedure_id: str) -> State[Any]:
     if conclusion.good:
         return Completed(message=conclusion.sentence)
     return Failed(name="Gagal", message=conclusion.sentence)
+
+
+def schedule_outcome(procedure_id: str) -> State[Any]:
+    """Close a decided approval of a schedule, and say which version of it is approved, or why none is."""
+    conclusion = conclude_schedule(load_installation(), procedure_id)
+    return Completed(name="Disahkan" if conclusion.good else "Tidak disahkan", message=conclusion.sentence)
+
+
+def nothing_to_approve(sentence: str) -> State[Any]:
+    """End a run that found its schedule approved as it is."""
+    return Completed(name="Tetap berlaku", message=sentence)
 
 
 def returned(procedure_id: str) -> State[Any]:
