@@ -8,6 +8,7 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL
 
+from deployments.automations import plan_automations
 from deployments.block_documents import plan_blocks
 from deployments.change import Change
 from deployments.flow_deployments import plan_deployments, plan_work_pool
@@ -70,6 +71,7 @@ def plan(client: SyncPrefectClient, inventory: Inventory, *, release: Path, prun
     official_changes, revocations = plan_officials(installation, inventory, prune=prune)
     block_changes, block_removals = plan_blocks(client, inventory, prune=prune)
     deployment_changes, deployment_removals = plan_deployments(client, inventory, release, prune=prune)
+    automation_changes, automation_removals = plan_automations(client, inventory, prune=prune)
     return [
         *plan_restore_guides(installation),
         *plan_catalog(installation),
@@ -78,6 +80,9 @@ def plan(client: SyncPrefectClient, inventory: Inventory, *, release: Path, prun
         *plan_work_pool(client),
         # Deployments come after everything that their runs read, and go before the blocks that their runs read.
         *deployment_changes,
+        # An automation names the deployment that it runs.
+        *automation_changes,
+        *automation_removals,
         *deployment_removals,
         *block_removals,
         *revocations,

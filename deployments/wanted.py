@@ -11,13 +11,18 @@ from recovery.inventory import Inventory
 from recovery.inventory_rules import RESERVED_SCHEDULE_NAME
 from recovery.settings import ApplicationSettings, OfficeSettings, OfficialSettings, ScheduleSettings
 from recovery.sop import SOP_NUMBER
+from tasks.dashboard import application_tag
 
 TIMEZONE = "Asia/Jakarta"
 TAG = "pulih"
+# The runs that automations look after. The flow by which they tell of it never has this tag.
+WATCHED_TAG = "sop"
 BACKUP_ENTRYPOINT = "flows/backup.py:backup"
 RESTORE_ENTRYPOINT = "flows/restore.py:restore"
 SCHEDULE_ENTRYPOINT = "flows/schedule.py:schedule"
+NOTIFY_ENTRYPOINT = "flows/notify.py:notify"
 RESTORE_NAME = "restore"
+NOTIFY_NAME = "pemberitahuan"
 APPROVAL_NAME = "pengesahan-jadwal"
 OUT_OF_SCHEDULE_NAME = RESERVED_SCHEDULE_NAME
 
@@ -26,6 +31,8 @@ _PARAMETER_TITLES = {
     "alasan_di_luar_jadwal": "Alasan di luar jadwal",
     "mengulang": "Mengulang formulir nomor",
     "formulir": "Formulir Permintaan Restore Data",
+    "perihal": "Perihal",
+    "run": "Proses",
 }
 
 
@@ -63,6 +70,14 @@ def wanted_deployments(inventory: Inventory) -> list[dict[str, Any]]:
             "pejabat yang disebut di dalamnya. Jalankan lagi setiap kali jadwal berubah.",
             ["jadwal"],
         ),
+        _deployment(
+            NOTIFY_NAME,
+            NOTIFY_ENTRYPOINT,
+            "**Pemberitahuan** — dijalankan oleh otomasi bila suatu proses gagal, terputus, terlambat, tanpa kabar, "
+            "atau menunggu persetujuan. Tidak perlu dijalankan sendiri.",
+            ["pemberitahuan"],
+            watched=False,
+        ),
     ]
     work_pool = {"name": WORK_POOL, "job_variables": {"env": _environment(inventory.office)}}
     return [{**deployment, "work_pool": work_pool} for deployment in deployments]
@@ -84,7 +99,7 @@ def parameter_schema(deployment: dict[str, Any], schema: dict[str, Any], invento
         _require_text(schema, "alasan_di_luar_jadwal")
     elif deployment["entrypoint"] == SCHEDULE_ENTRYPOINT:
         _choose(schema, "jadwal", (each.name for each in inventory.schedules))
-    else:
+    elif deployment["entrypoint"] == BACKUP_ENTRYPOINT:
         _choose(schema, "jadwal", [deployment["name"]])
     return schema
 
@@ -107,7 +122,7 @@ def _scheduled(
         schedule.name,
         BACKUP_ENTRYPOINT,
         f"**Jadwal Back Up** — SOP {SOP_NUMBER}.\n\n| | |\n|---|---|\n{table}",
-        ["backup"],
+        ["backup", *(application_tag(name) for name in schedule.applications)],
         parameters={"jadwal": schedule.name},
         # The slug is the schedule's identity across deploys: a changed hour is a change, not a second schedule.
         schedules=[{"cron": schedule.cron, "timezone": TIMEZONE, "slug": schedule.name, "active": True}],
@@ -122,12 +137,13 @@ def _deployment(
     *,
     parameters: dict[str, Any] | None = None,
     schedules: list[dict[str, Any]] | None = None,
+    watched: bool = True,
 ) -> dict[str, Any]:
     return {
         "name": name,
         "version": RELEASE,
         "description": description,
-        "tags": sorted([TAG, "sop", *tags]),
+        "tags": sorted([TAG, *([WATCHED_TAG] if watched else []), *tags]),
         "entrypoint": entrypoint,
         "parameters": parameters or {},
         "schedules": schedules or [],

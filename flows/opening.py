@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from prefect.client.schemas.objects import FlowRun
-from prefect.context import FlowRunContext
-
 from blocks.installation import load_installation
 from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.restore.begin import begin_restore
 from recovery.procedures.restore.request_form import RestoreRequest
 from recovery.procedures.schedule_begin import begin_schedule
+from tasks.dashboard import tag_run
+from tasks.this_run import this_run
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class OpenSchedule:
 
 def open_backup(schedule_name: str, reason: str, cites: str) -> OpenBackup:
     """Given the run's parameters, open its backup procedure; routine is what the schedule itself started."""
-    run = _flow_run()
+    run = this_run()
     opened = begin_backup(
         load_installation(),
         str(run.id),
@@ -47,23 +46,19 @@ def open_backup(schedule_name: str, reason: str, cites: str) -> OpenBackup:
         reason=reason,
         cites=cites,
     )
+    tag_run(run, sorted({component.partition("/")[0] for component in opened["components"]}))
     return OpenBackup(opened["id"], opened["components"])
 
 
 def open_restore(form: RestoreRequest) -> OpenRestore:
     """Given the request form, open its restore procedure."""
-    opened = begin_restore(load_installation(), str(_flow_run().id), form)
+    run = this_run()
+    opened = begin_restore(load_installation(), str(run.id), form)
+    tag_run(run, [opened["application"]])
     return OpenRestore(opened["id"], opened["application"])
 
 
 def open_schedule(schedule_name: str) -> OpenSchedule:
     """Given a schedule's name, open its approval, unless what the inventory says of it is approved already."""
-    run_id = str(_flow_run().id)
+    run_id = str(this_run().id)
     return OpenSchedule(run_id, begin_schedule(load_installation(), run_id, schedule_name))
-
-
-def _flow_run() -> FlowRun:
-    context = FlowRunContext.get()
-    if context is None or context.flow_run is None:
-        raise RuntimeError("procedures run only inside a flow run of a deployment")
-    return context.flow_run

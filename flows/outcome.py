@@ -1,12 +1,15 @@
 """How a procedure ends: its record is closed, and the flow run's final state says the same in one word."""
 
+from collections.abc import Callable
 from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from blocks.installation import load_installation
+from recovery.installation import Installation
 from recovery.procedures.conclude import (
+    Conclusion,
     conclude_backup,
     conclude_cancelled,
     conclude_rejected,
@@ -14,11 +17,12 @@ from recovery.procedures.conclude import (
     conclude_returned,
     conclude_schedule,
 )
+from tasks.dashboard import show_applications
 
 
 def backup_outcome(procedure_id: str) -> State[Any]:
     """Close a reviewed backup. Failed when a component failed or the Kabid found the form not in order."""
-    conclusion = conclude_backup(load_installation(), procedure_id)
+    conclusion = _conclude(procedure_id, conclude_backup)
     if conclusion.good:
         return Completed(message=conclusion.sentence)
     return Failed(name="Gagal", message=conclusion.sentence)
@@ -26,7 +30,7 @@ def backup_outcome(procedure_id: str) -> State[Any]:
 
 def restore_outcome(procedure_id: str) -> State[Any]:
     """Close an acknowledged restore. Failed when the old data had to be put back."""
-    conclusion = conclude_restore(load_installation(), procedure_id)
+    conclusion = _conclude(procedure_id, conclude_restore)
     if conclusion.good:
         return Completed(message=conclusion.sentence)
     return Failed(name="Gagal", message=conclusion.sentence)
@@ -34,7 +38,7 @@ def restore_outcome(procedure_id: str) -> State[Any]:
 
 def schedule_outcome(procedure_id: str) -> State[Any]:
     """Close a decided approval of a schedule, and say which version of it is approved, or why none is."""
-    conclusion = conclude_schedule(load_installation(), procedure_id)
+    conclusion = _conclude(procedure_id, conclude_schedule)
     return Completed(name="Disahkan" if conclusion.good else "Tidak disahkan", message=conclusion.sentence)
 
 
@@ -45,14 +49,22 @@ def nothing_to_approve(sentence: str) -> State[Any]:
 
 def returned(procedure_id: str) -> State[Any]:
     """Close a request that the Kadis returned; it is resubmitted as a new run."""
-    return Completed(name="Dikembalikan", message=conclude_returned(load_installation(), procedure_id).sentence)
+    return Completed(name="Dikembalikan", message=_conclude(procedure_id, conclude_returned).sentence)
 
 
 def rejected(procedure_id: str) -> State[Any]:
     """Close a request that the Kabid rejected: "permintaan ditolak". The requester is told why."""
-    return Completed(name="Ditolak", message=conclude_rejected(load_installation(), procedure_id).sentence)
+    return Completed(name="Ditolak", message=_conclude(procedure_id, conclude_rejected).sentence)
 
 
 def cancelled(procedure_id: str) -> State[Any]:
     """Close a restore that the executor called off before the service was stopped."""
-    return Completed(name="Dibatalkan", message=conclude_cancelled(load_installation(), procedure_id).sentence)
+    return Completed(name="Dibatalkan", message=_conclude(procedure_id, conclude_cancelled).sentence)
+
+
+def _conclude(procedure_id: str, conclude: Callable[[Installation, str], Conclusion]) -> Conclusion:
+    """Close the procedure, and write anew the pages of the applications that it was about."""
+    installation = load_installation()
+    conclusion = conclude(installation, procedure_id)
+    show_applications(installation, procedure_id)
+    return conclusion

@@ -114,7 +114,7 @@ def compose(installation: Installation, occasion: Occasion, run: Run, now: datet
             ("Batas waktu", format_moment(asked.deadline) if asked and asked.deadline else ""),
             ("Tautan", run.url),
         ]
-        recipients = _recipients(installation, connection, occasion, asked, now)
+        recipients = _recipients(installation, connection, asked, now)
     body = "\n".join(f"{label}: {text}" for label, text in lines if text)
     return RunNotice(f"{TITLES[occasion]}: {run.name}", f"{body}\n", step_id, recipients)
 
@@ -209,24 +209,22 @@ def _what_to_do(occasion: Occasion, asked: OpenRequest | None, procedure: Proced
 
 
 def _recipients(
-    installation: Installation, connection: Connection, occasion: Occasion, asked: OpenRequest | None, now: datetime
+    installation: Installation, connection: Connection, asked: OpenRequest | None, now: datetime
 ) -> tuple[tuple[str, str], ...]:
-    """Who may answer is told himself. The office is told of all else, of what is overdue, and when nobody is reached.
+    """Who may answer is told himself. The office is told of all else, and where nobody could be reached.
 
-    An office without targets has its executors told.
+    Of what is overdue the guard tells the office. An office without targets has its executors told.
     """
     office = [(OFFICE, reference) for reference in installation.office.notice_targets]
+    today = to_date(now).isoformat()
     if asked:
-        people = list(asked.officials)
-        also = office if occasion == "lewat-waktu" else []
+        people = asked.officials
     else:
-        today = to_date(now).isoformat()
-        everyone = officials.list_all(connection) if not office else []
-        people = [each for each in everyone if "pelaksana" in each.roles and each.is_in_office(today)]
-        also = office
-    found = [(official.nip, official.contact) for official in people if official.contact] + also or office
-    # Several people may share one mail box.
-    return tuple({reference: (who, reference) for who, reference in reversed(found)}.values())[::-1]
+        everyone = [] if office else officials.list_all(connection)
+        people = tuple(each for each in everyone if "pelaksana" in each.roles and each.is_in_office(today))
+    # Several people may share one mail box, which is told once.
+    mail_boxes = {official.contact: official.nip for official in people if official.contact}
+    return tuple((nip, reference) for reference, nip in mail_boxes.items()) or tuple(office)
 
 
 def _title(step_id: str) -> str:
