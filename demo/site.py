@@ -77,6 +77,11 @@ class Site:
         return self.root / "pemberitahuan.txt"
 
     @property
+    def office_notices(self) -> Path:
+        """The file that stands for the office's mail box: what waits for an official, and what went wrong."""
+        return self.root / "pemberitahuan-dinas.txt"
+
+    @property
     def phones(self) -> Path:
         """Secrets of the demonstration officials' phones. Real officials' secrets are shown once and kept nowhere."""
         return self.root / "ponsel-peraga.json"
@@ -129,6 +134,7 @@ def _write_keys(site: Site) -> tuple[str, str]:
     _private(site.root / "kunci" / "tanda-tangan.pem", generate_signing_key())
     _private(site.root / "kunci" / "pendaftaran.key", base64.b64encode(secrets.token_bytes(32)))
     _private(site.root / "kunci" / "pemberitahuan.url", f"file://{site.notices}".encode())
+    _private(site.root / "kunci" / "pemberitahuan-dinas.url", f"file://{site.office_notices}".encode())
     return operations, escrow
 
 
@@ -202,6 +208,7 @@ def _inventory(site: Site, operations: str, escrow: str) -> dict[str, object]:
                 "Peraturan Bupati Trenggalek Nomor 11 Tahun 2022 tentang SPBE",
             ],
             "state_directory": str(site.state),
+            "notice_targets": [f"file:{keys / 'pemberitahuan-dinas.url'}"],
         },
         "keys": {
             "operations_recipient": operations,

@@ -184,5 +184,6 @@ class OfficeSettings(Settings):
         description="Components that a backup works on at the same time; one keeps about one core busy.",
     )
     notice_targets: list[SecretReference] = Field(
-        default_factory=list, description="References to Apprise URLs that get every notice to requesters."
+        default_factory=list,
+        description="References to Apprise URLs that get the office's notices, and every notice to requesters.",
     )
