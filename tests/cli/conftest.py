@@ -80,6 +80,7 @@ class Office:
 def running_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallOffice]:
     """A small office that has backed up once. It takes seconds, so there is one; tests only look at it."""
     built = open_office(tmp_path_factory.mktemp("kantor") / "office")
+    built.approve_schedule()
     built.back_up("11111111-2222-3333-4444-555555555555")
     _write_inventory(built)
     yield built

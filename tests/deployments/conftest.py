@@ -54,6 +54,24 @@ SMALL_FLOWS = {
         def restore(formulir: RestoreRequest) -> None:
             pass
         """,
+    "schedule.py": """
+        from prefect import flow
+
+
+        @flow(name="Jadwal Back Up")
+        def schedule(jadwal: str) -> None:
+            pass
+        """,
+    "notify.py": """
+        from typing import Literal
+
+        from prefect import flow
+
+
+        @flow(name="Pemberitahuan")
+        def notify(perihal: Literal["gagal"], run: str) -> None:
+            pass
+        """,
 }
 
 

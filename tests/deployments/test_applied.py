@@ -24,6 +24,7 @@ def test_applying_twice_changes_nothing_the_second_time(applied: "Applied", api:
         ("create", "deployment", "Back Up Data/bulanan"),
         ("create", "deployment", "Back Up Data/di-luar-jadwal"),
         ("create", "deployment", "Restore Data/restore"),
+        ("create", "deployment", "Jadwal Back Up/pengesahan-jadwal"),
         ("create", "block Pulih Aplikasi", "simpeg"),
         ("create", "block Pulih Instansi", "pulih"),
         ("create", "official", "199001012015011001 Contoh Pelaksana, S.Kom."),

@@ -8,7 +8,14 @@ from prefect.client.schemas.schedules import CronSchedule
 
 from deployments.flow_deployments import load_flow
 from deployments.prefect_yaml import EXAMPLE, ROOT, prefect_yaml, write
-from deployments.wanted import BACKUP_ENTRYPOINT, RESTORE_ENTRYPOINT, TIMEZONE, parameter_schema, wanted_deployments
+from deployments.wanted import (
+    BACKUP_ENTRYPOINT,
+    RESTORE_ENTRYPOINT,
+    SCHEDULE_ENTRYPOINT,
+    TIMEZONE,
+    parameter_schema,
+    wanted_deployments,
+)
 from recovery.cron import check_cron
 from recovery.inventory import load_inventory
 
@@ -32,7 +39,7 @@ def test_the_real_flows_have_the_parameters_that_get_drop_downs() -> None:
     inventory = load_inventory(EXAMPLE)
     schemas = {
         entrypoint: load_flow(ROOT, entrypoint).parameters.model_dump_for_openapi()
-        for entrypoint in (BACKUP_ENTRYPOINT, RESTORE_ENTRYPOINT)
+        for entrypoint in (BACKUP_ENTRYPOINT, RESTORE_ENTRYPOINT, SCHEDULE_ENTRYPOINT)
     }
     found = {
         deployment["name"]: parameter_schema(deployment, schemas[deployment["entrypoint"]], inventory)
@@ -44,6 +51,7 @@ def test_the_real_flows_have_the_parameters_that_get_drop_downs() -> None:
     assert found["di-luar-jadwal"]["required"] == ["alasan_di_luar_jadwal", "jadwal"]
     assert found["harian"]["properties"]["jadwal"]["enum"] == ["harian"]
     assert found["harian"]["properties"]["jadwal"]["title"] == "Jadwal Back Up"
+    assert found["pengesahan-jadwal"]["properties"]["jadwal"]["enum"] == ["bulanan", "harian"]
 
 
 @pytest.mark.parametrize(

@@ -134,9 +134,9 @@ def test_a_mistake_in_one_application_does_not_hide_broken_rules_in_others(tmp_p
             "schedules[1].name: 'di-luar-jadwal' is reserved for backups out of schedule",
         ),
         (
-            "number: 002",
-            "number: 001",
-            "schedules[1].number: the number '001/JBU/KOMINFO/I/2026' is taken by schedules[0]",
+            'approved_by: "197003031995031003"',
+            'approved_by: "199001012015011001"',
+            "schedules[0].approved_by: must not be the executor; nobody approves his own schedule",
         ),
         ("name: perizinan", "name: simpeg", "applications[1].name: the name 'simpeg' is taken by applications[0]"),
         (

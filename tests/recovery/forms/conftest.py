@@ -166,7 +166,7 @@ def restore_form():
 def schedule_form():
     """A schedule of two applications, signed by the head."""
     return schedule.ScheduleForm(
-        number="001/JBU/KOMINFO/I/2026",
+        status=schedule.DRAFT,
         period="2026",
         applications=(
             schedule.ScheduledApplication(
@@ -180,6 +180,7 @@ def schedule_form():
             ),
         ),
         frequency="Setiap tanggal 20 pukul 22.00 WIB",
+        cron="0 22 20 * *",
         main_location="Gudang utama",
         offsite_location="Gudang terpisah",
         retention="365 hari",

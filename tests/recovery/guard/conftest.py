@@ -125,6 +125,7 @@ PARTS = ("app", "state", "store")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """The one office of this folder's tests, with a restore whose executor has said "mulai": making it takes long."""
     office = open_office(tmp_path_factory.mktemp("guarded") / "office")
+    office.approve_schedule()
     office.back_up()
     new = (office.rows(), office.files())
     office.damage()

@@ -55,6 +55,26 @@ def test_a_form_is_recorded_and_a_decision_makes_a_new_version(catalog: Catalog)
     }
 
 
+def test_a_schedule_is_one_form_whoever_draws_it_up(catalog: Catalog) -> None:
+    """Its versions go on from procedure to procedure; another schedule's number stays taken."""
+    for id, schedule in (("s1", "bulanan"), ("s2", "bulanan"), ("s3", "harian")):
+        open_procedure(catalog, id, "schedule", schedule=schedule, parameters={}, release="0.1.0")
+    _store(catalog, "001/JBU", 1, kind="schedule", procedure_id="s1")
+    second = _store(catalog, "001/JBU", 2, kind="schedule", procedure_id="s2")
+    with catalog.read() as connection:
+        assert [second, second, None] == [forms.newest_version(connection, "schedule", id) for id in ("s1", "s2", "s3")]
+        assert second == forms.by_number(connection, "001/JBU", 2)
+        assert forms.by_number(connection, "001/JBU", 3) is None
+    for number, version, id, refusal in (
+        ("001/JBU", 3, "s3", "the form number 001/JBU is taken"),
+        ("001/JBU", 3, "run-1", "the form number 001/JBU is taken"),
+        ("002/JBU", 3, "s1", "the schedule form of this procedure is 001/JBU version 2 already"),
+        ("001/JBU", 2, "s1", "the schedule form of this procedure is 001/JBU version 2 already"),
+    ):
+        with pytest.raises(ConflictError, match=refusal):
+            _store(catalog, number, version, kind="schedule", procedure_id=id)
+
+
 @pytest.mark.parametrize(
     ("number", "version", "procedure_id", "refusal"),
     [

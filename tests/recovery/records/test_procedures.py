@@ -97,6 +97,16 @@ def test_of_two_restores_that_are_opened_at_once_one_is_refused(catalog: Catalog
     assert sorted(outcomes) == ["opened", "refused", "refused", "refused"]
 
 
+def test_a_newer_approval_of_a_schedule_closes_the_ones_that_wait(catalog: Catalog) -> None:
+    """Those of other schedules stay."""
+    for id, schedule in (("s1", "bulanan"), ("s2", "harian"), ("s3", "bulanan"), ("s3", "bulanan")):
+        procedures.open_procedure(catalog, id, "schedule", schedule=schedule, parameters={}, release="0.1.0")
+    with catalog.read() as connection:
+        assert ["s2", "s3"] == [each.id for each in procedures.list_open(connection)]
+        assert "diganti" == procedures.get(connection, "s1").outcome
+    assert 1 == _kinds(catalog).count("procedure.closed")
+
+
 def test_a_procedure_is_found_by_the_number_of_its_form(catalog: Catalog) -> None:
     """Officials know the number, not the id."""
     opened = _open(catalog, "r1")
