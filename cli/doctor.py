@@ -1,22 +1,45 @@
 """pulih doctor: find what an installation gets wrong, and how to mend it."""
 
 import os
+from dataclasses import asdict
+from datetime import UTC, datetime
 
 import click
 
+from cli.alarms import alarm_lines
 from cli.output import Output
-from recovery.doctor import examine
+from recovery.errors import ALARMS_EXIT_CODE
 
 MARKS = {"ok": "ok      ", "warning": "WARNING ", "problem": "PROBLEM "}
 INDENT = " " * len(MARKS["ok"])
 
 
 @click.command("doctor")
+@click.option("--alarm", is_flag=True, help="Only ask whether a backup is missing, and tell the office when one is.")
 @click.pass_context
-def command(context: click.Context) -> None:
-    """Look at packages, keys, stores, catalog, officials, sources, services and server. Ends with 1 on a problem."""
+def command(context: click.Context, alarm: bool) -> None:
+    """Look at packages, keys, stores, catalog, officials, sources, services and server. Ends with 1 on a problem.
+
+    With --alarm: is there a component without a fresh proof, or a schedule that begins no runs? Silence is an alarm.
+    The catalog is asked, and the Prefect server too when PREFECT_API_URL names one. Ends with 30 when something is
+    missing; the office is told of each thing once, until it is over.
+    """
+    from recovery.prefect_api import prefect_api
+
+    api = prefect_api(os.environ) if os.environ.get("PREFECT_API_URL") else None
     output: Output = context.obj
-    findings = examine(output.inventory.installation(), os.environ.get("PREFECT_API_URL", ""))
+    if alarm:
+        from recovery.doctor.silence import listen
+
+        alarms, told = listen(output.installation, api, datetime.now(UTC))
+        lines = [*alarm_lines(alarms), f"{len(alarms)} alarms; the office was told of {told} now"]
+        output.show({"alarms": [asdict(each) for each in alarms], "told": told}, lines)
+        if alarms:
+            context.exit(ALARMS_EXIT_CODE)
+        return
+    from recovery.doctor import examine
+
+    findings = examine(output.inventory.installation(), api)
     counts = {state: sum(finding.state == state for finding in findings) for state in MARKS}
     lines = []
     for finding in findings:

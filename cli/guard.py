@@ -4,13 +4,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.alarms import alarm_lines
 from cli.output import Output
 from recovery.errors import ALARMS_EXIT_CODE
 
 if TYPE_CHECKING:
     from recovery.guard.report import Report
-
-INDENT = " " * len("ALARM ")
 
 
 @click.command("guard")
@@ -35,7 +34,4 @@ def _lines(report: "Report") -> list[str]:
     if report.busy:
         return [f"another guard is at work: {report.busy}"]
     lines = [f"DONE  {action.message}" for action in report.actions]
-    for alarm in report.alarms:
-        lines.append(f"ALARM {alarm.kind}: {alarm.subject}: {alarm.message}")
-        lines += [f"{INDENT}HINT: {alarm.mend}"] if alarm.mend else []
-    return [*lines, f"{len(report.actions)} actions, {len(report.alarms)} alarms"]
+    return [*lines, *alarm_lines(report.alarms), f"{len(report.actions)} actions, {len(report.alarms)} alarms"]

@@ -1,41 +1,58 @@
 """Whether every component has a proof young enough. Silence is what this alarms about: nobody notices a backup that
-did not happen. Never, failing and stale are never merged: each is mended by something else."""
+did not happen. Never, failing, stale and silent are never merged: each is mended by something else."""
 
 from collections import defaultdict
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from recovery.calendar import format_moment, to_wib
+from recovery.calendar import WIB, format_moment, to_wib
 from recovery.cron import last_due
-from recovery.guard.report import Alarm, Report
+from recovery.errors import PulihError
+from recovery.guard.report import Alarm, Kind, Report
 from recovery.installation import Installation
-from recovery.records import backups, schema, steps
+from recovery.procedures.schedule_approval import approval_of
+from recovery.records import backups, ledger, procedures, schema, steps
 from recovery.settings import ScheduleSettings
 
 # The SOP's time standard for each step of a backup: so much later than its time a scheduled backup is missing.
 GRACE = timedelta(days=1)
+# A worker that is busy, or a server that is being upgraded, begins a run so much later. Then nobody begins it any more.
+START_GRACE = timedelta(hours=1)
+
+PROOF_KINDS: frozenset[Kind] = frozenset({"never", "failing", "stale", "unscheduled", "silent"})
 
 
 def look_at_proofs(installation: Installation, now: datetime, report: Report) -> None:
-    """Raise an alarm for each component that was never proven, whose last backup failed, or whose proof is too old."""
+    """Raise an alarm for each component that was never proven, whose last backup failed, or whose proof is too old,
+    and for each schedule whose time passed without a run."""
+    for alarm in proof_alarms(installation, now):
+        report.alarm(alarm)
+
+
+def proof_alarms(installation: Installation, now: datetime) -> list[Alarm]:
+    """Given the time by which ages are judged, return those alarms; of kinds PROOF_KINDS."""
     schedules: dict[str, list[ScheduleSettings]] = defaultdict(list)
     for schedule in installation.schedules.values():
         for name in schedule.applications:
             schedules[name].append(schedule)
+    found: list[Alarm | None] = []
     with installation.catalog.read() as connection:
         for application in installation.applications.values():
             for component in application.components:
                 key = f"{application.name}/{component.name}"
                 newest = backups.newest_verified(connection, application.name, component.name)
-                for alarm in (
-                    _failing(connection, key),
+                found.append(_failing(connection, key))
+                found.append(
                     _never(key) if newest is None else _stale(key, newest, schedules[application.name], now),
-                ):
-                    if alarm is not None:
-                        report.alarm(alarm)
+                )
             if not schedules[application.name]:
-                report.alarm(_unscheduled(application.name))
+                found.append(_unscheduled(application.name))
+        begun = ledger.first_entry_at(connection)
+        for schedule in installation.schedules.values():
+            since = max(begun or schema.timestamp(now), _in_force_since(installation, schedule))
+            found.append(_silent(connection, schedule, since, now))
+    return [alarm for alarm in found if alarm is not None]
 
 
 def _never(key: str) -> Alarm:
@@ -75,3 +92,36 @@ def _stale(key: str, newest: backups.Backup, schedules: list[ScheduleSettings], 
         "see in the Prefect UI why the schedule's run is missing or unfinished (worker? server? paused?)",
         newest.moment,
     )
+
+
+def _silent(connection: Connection, schedule: ScheduleSettings, since: str, now: datetime) -> Alarm | None:
+    """The scheduler may be dead while the server looks well: then no run begins, none is late, and none fails."""
+    due = last_due(schedule.cron, now - START_GRACE)
+    # What was due before there was a catalog, or this schedule, was nobody's to do.
+    if due is None or schema.timestamp(due) < since:
+        return None
+    if any(
+        procedure.schedule == schedule.name and procedure.opened_at >= schema.timestamp(due)
+        for procedure in procedures.list_all(connection, "backup")
+    ):
+        return None
+    return Alarm(
+        "silent",
+        schedule.name,
+        f"was due {format_moment(due)}, and no run of it has begun since",
+        "`pulih doctor` says whether server, scheduler and worker live; then start di-luar-jadwal for it",
+        schema.timestamp(due),
+    )
+
+
+def _in_force_since(installation: Installation, schedule: ScheduleSettings) -> str:
+    """When the schedule began to say what it says now, as far as that is known; "" when it is not."""
+    valid_from = datetime.fromisoformat(schedule.valid_from).replace(tzinfo=WIB) if schedule.valid_from else None
+    try:
+        approval = approval_of(installation, schedule.name)
+    except PulihError:
+        # Told by who looks at schedules. Silence must be heard whatever the approval is worth.
+        approved_at = ""
+    else:
+        approved_at = approval.approved_at if approval.approved else ""
+    return max(schema.timestamp(valid_from) if valid_from else "", approved_at)

@@ -13,6 +13,7 @@ Kind = Literal[
     "stale",
     "unscheduled",
     "silent",
+    "scheduler",
     "schedule",
     "overdue",
     "failed",

@@ -17,6 +17,7 @@ from recovery.guard.requesters import tell_requesters
 from recovery.guard.restores import settle_restores
 from recovery.guard.schedules import look_at_schedules
 from recovery.guard.sweeping import sweep
+from recovery.guard.telling import GUARD_KINDS, tell_alarms
 from recovery.installation import Installation
 from recovery.procedures.working import LEASE_SECONDS
 from recovery.records import leases
@@ -49,6 +50,7 @@ def make_round(installation: Installation, *, now: datetime | None = None) -> Re
             look_at_schedules(installation, report)
             look_for_lateness(installation, moment, report)
             look_at_chain(installation, report)
+            tell_alarms(installation, report.alarms, GUARD_KINDS, moment)
     finally:
         leases.release(installation.catalog, lease)
     return report

@@ -96,6 +96,12 @@ def head(connection: Connection) -> Head:
     return Head(last.sequence, last.hash) if last else Head(0, NOTHING_BEFORE)
 
 
+def first_entry_at(connection: Connection) -> str | None:
+    """Return when the ledger begins, which is when this installation does; None when it has no entry."""
+    at: str | None = connection.execute(select(ledger.c.at).order_by(ledger.c.sequence).limit(1)).scalar()
+    return at
+
+
 def entries(connection: Connection, *, procedure_id: str = "", kind: str = "", last: int = 50) -> list[Entry]:
     """Return the newest entries, oldest first; only a procedure's, or of a kind, when one is given.
 

@@ -55,6 +55,11 @@ def discard_rehearsed(installation: Installation, procedure_id: str, component: 
         source.discard(source.beside(copy_label(procedure_id)))
 
 
+def space_needed(totals: dict[str, int]) -> int:
+    """Given the totals of a backup's fingerprint, return the bytes that must be free beside the live data."""
+    return int(totals["bytes"] * SPACE_MARGIN)
+
+
 def copy_label(procedure_id: str) -> str:
     """Given a procedure, return the label of the copies that it makes beside live data."""
     return procedure_id.replace("-", "")[:12]
@@ -103,7 +108,7 @@ def _rehearse_component(
 
 
 def _require_space(source: Source, component: str, expected: Fingerprint) -> None:
-    needed = int(expected.totals["bytes"] * SPACE_MARGIN)
+    needed = space_needed(expected.totals)
     free = source.free_space()
     if free < needed:
         raise StoreFullError(

@@ -1,0 +1,73 @@
+"""Applications: whether each component can be dumped and has room for a restore, and whether services are well."""
+
+from collections.abc import Iterator
+
+from recovery.calendar import format_bytes
+from recovery.doctor.finding import Finding
+from recovery.errors import PulihError
+from recovery.installation import Installation
+from recovery.records import backups
+from recovery.settings import ApplicationSettings
+
+
+def examine_applications(installation: Installation) -> Iterator[Finding]:
+    """Yield what is to be said about every component and service."""
+    for application in installation.applications.values():
+        for component in application.components:
+            yield from _source(installation, f"{application.name}/{component.name}")
+    for application in installation.applications.values():
+        yield from _services(installation, application)
+
+
+def _source(installation: Installation, key: str) -> Iterator[Finding]:
+    subject = f"component {key}"
+    try:
+        source = installation.source(key)
+        warnings = source.preflight()
+        free = source.free_space()
+    except PulihError as error:
+        yield Finding(subject, "problem", error.message, error.hint)
+        return
+    yield Finding(subject, "ok", "can be backed up")
+    for warning in warnings:
+        yield Finding(subject, "warning", warning, "see whether the application's owner knows")
+    needed = _needed(installation, key)
+    if free < needed:
+        message = f"a restore needs {format_bytes(needed)} beside the live data, and {format_bytes(free)} are free"
+        yield Finding(subject, "warning", message, "make room on that file system")
+
+
+def _needed(installation: Installation, key: str) -> int:
+    # Here, because it brings what judges copies.
+    from recovery.procedures.restore.rehearsal import space_needed
+
+    application, _, component = key.partition("/")
+    try:
+        with installation.catalog.read() as connection:
+            newest = backups.newest_verified(connection, application, component)
+    except PulihError:
+        return 0  # said by the look at the catalog
+    return space_needed(newest.facts["fingerprint"]["totals"]) if newest else 0
+
+
+def _services(installation: Installation, application: ApplicationSettings) -> Iterator[Finding]:
+    subject = f"services of {application.name}"
+    if not application.services:
+        yield Finding(subject, "warning", "none is configured", "a restore could not prove quiet")
+        return
+    try:
+        opened = installation.services(application.name)
+    except PulihError as error:
+        yield Finding(subject, "problem", error.message, error.hint)
+        return
+    for service in opened:
+        subject = f"service {application.name}/{service.name}"
+        try:
+            healthy = service.healthy()
+        except PulihError as error:
+            yield Finding(subject, "problem", error.message, error.hint)
+            continue
+        if healthy:
+            yield Finding(subject, "ok", "healthy")
+        else:
+            yield Finding(subject, "warning", "not healthy now", "look at the service's own log")

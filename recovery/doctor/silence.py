@@ -1,0 +1,34 @@
+"""Silence is an alarm: what is missing although nothing failed. From the catalog, and from Prefect where it answers."""
+
+from datetime import datetime
+
+from recovery.doctor.runs import examine_runs
+from recovery.errors import HostError
+from recovery.guard.proofs import PROOF_KINDS, proof_alarms
+from recovery.guard.report import Alarm, Kind
+from recovery.guard.telling import tell_alarms
+from recovery.installation import Installation
+from recovery.prefect_api import PrefectApi
+
+
+def listen(installation: Installation, api: PrefectApi | None, now: datetime) -> tuple[list[Alarm], int]:
+    """Given an installation and its Prefect server's API (None: only the catalog is asked), return all alarms about
+    proofs and schedules, and of how many the office was told just now."""
+    alarms = proof_alarms(installation, now)
+    kinds: set[Kind] = set(PROOF_KINDS)
+    if api is not None:
+        kinds.add("scheduler")
+        alarms += _scheduler(installation, api)
+    return alarms, tell_alarms(installation, alarms, kinds, now)
+
+
+def _scheduler(installation: Installation, api: PrefectApi) -> list[Alarm]:
+    try:
+        findings = list(examine_runs(installation, api))
+    except HostError as error:
+        return [Alarm("scheduler", "Prefect server", error.message, error.hint)]
+    return [
+        Alarm("scheduler", finding.subject, finding.message, finding.mend)
+        for finding in findings
+        if finding.state != "ok"
+    ]

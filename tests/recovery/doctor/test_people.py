@@ -1,0 +1,50 @@
+"""Roles without anybody, officials without a device, and a catalog that cannot be used are found."""
+
+import sqlite3
+from pathlib import Path
+
+from recovery.installation import Installation
+from recovery.records import officials
+from recovery.settings import OfficialSettings
+from tests.recovery.doctor.conftest import only
+from tests.testbed.small_office import EXECUTOR, KABID
+
+
+def test_an_official_without_a_device_is_a_warning(installation: Installation) -> None:
+    """The mend is the command to type."""
+    officials.revoke(installation.catalog, EXECUTOR, reason="uji")
+    trouble = only(installation, f"official {EXECUTOR}")
+    assert ("warning", "has no enrolled device", f"pulih official enrol {EXECUTOR}") == (
+        trouble.state,
+        trouble.message,
+        trouble.mend,
+    )
+
+
+def test_a_role_that_nobody_in_office_has_is_a_problem(installation: Installation) -> None:
+    """Runs would wait for an answer that nobody can give."""
+    with installation.catalog.begin() as connection:
+        settings = OfficialSettings(
+            nip=KABID, name="Siti", position="Kabid", unit="kominfo", roles=["kabid"], valid_until="2020-12-31"
+        )
+        officials.put(connection, settings)
+    assert ("problem", "no official in office has it") == (
+        (trouble := only(installation, "role kabid")).state,
+        trouble.message,
+    )
+    assert "is not in office today" == only(installation, f"official {KABID}").message
+
+
+def test_a_catalog_of_another_release_is_a_problem(installation: Installation, tmp_path: Path) -> None:
+    """Nothing is read from it, and the other looks still happen."""
+    connection = sqlite3.connect(tmp_path / "state" / "catalog.sqlite")
+    with connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    assert "was written by a later release (schema 9999)" in only(installation, "catalog").message
+
+
+def test_an_office_without_notice_targets_is_a_warning(installation: Installation) -> None:
+    """The guard would raise alarms that nobody hears."""
+    installation.office = installation.office.model_copy(update={"notice_targets": []})
+    assert "the office has none, so nobody is told of an alarm" == only(installation, "notice targets").message
