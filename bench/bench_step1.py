@@ -47,7 +47,7 @@ def worker(kind: str, path: str, out: str, recipients: list[str]) -> None:
     idle, processor = _memory("VmRSS"), _processor()
     begun = time.perf_counter()
     with source.dump() as stream:
-        digests = encrypt(stream.readinto, Path(out), recipients)
+        digests = encrypt(stream.readinto, Path(out), recipients, threads=source.compression_threads)
         dump = stream.finish()
     seconds = time.perf_counter() - begun
     above = (_memory("VmHWM") - idle) / 1024

@@ -117,6 +117,8 @@ class Source(Protocol):
 
     kind: str
     extension: str
+    # Threads that zstd gets of its own: none where the dump keeps a core busy, two where compressing is what takes long.
+    compression_threads: int
 
     def identify(self) -> dict[str, Any]:
         """Return what tells this source from every other: machine, path, kind. Compared before a swap."""

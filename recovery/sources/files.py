@@ -37,6 +37,7 @@ class FilesSource:
 
     kind = "files"
     extension = "tar"
+    compression_threads = 2
 
     def __init__(self, host: Host, path: str, *, lock_timeout: float = 30) -> None:
         clean = posixpath.normpath(path)

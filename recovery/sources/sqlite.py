@@ -27,6 +27,7 @@ class SqliteSource:
 
     kind = "sqlite"
     extension = "sqlite"
+    compression_threads = 0
 
     def __init__(self, host: Host, path: str, *, lock_timeout: float = 30) -> None:
         self.host = host

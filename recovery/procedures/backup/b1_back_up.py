@@ -1,13 +1,13 @@
 """Step 1: "Melakukan back up sesuai dengan jadwal yang telah ditetapkan"."""
 
 import logging
-import os
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from recovery.crypto import generate_identity
+from recovery.durable import NewFile
 from recovery.installation import Installation, remove_tree
 from recovery.points import reached
 from recovery.procedures.working import PATIENCE_SECONDS, work_on
@@ -38,7 +38,7 @@ def back_up(installation: Installation, procedure_id: str, component: str) -> St
         recipients = [installation.keys.operations_recipient, installation.keys.escrow_recipient]
         logger.info("dumping %s", component)
         with source.dump() as stream:
-            digests = encrypt(stream.readinto, data, [*recipients, recipient])
+            digests = encrypt(stream.readinto, data, [*recipients, recipient], threads=source.compression_threads)
             dump = stream.finish()
         reached("backup.1: dumped")
     facts: dict[str, Any] = {
@@ -91,9 +91,10 @@ def _empty_staging(installation: Installation, procedure_id: str, component: str
 
 def _new_run_identity(staging: Path) -> str:
     identity, recipient = generate_identity()
-    descriptor = os.open(staging / RUN_IDENTITY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(identity + "\n")
+    # On the disk before anything is encrypted to it: step 2 may come after a power cut.
+    with NewFile(staging / RUN_IDENTITY) as file:
+        file.write(f"{identity}\n".encode())
+        file.sync()
     reached("backup.1: identity of the run written")
     return recipient
 
