@@ -1,7 +1,7 @@
 """The newest Jadwal Back Up to print: the approved document, the one that waits for approval, or a draft."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,7 +38,8 @@ def printed_schedule(installation: Installation, schedule_name: str, *, now: dat
     issued = _issued(installation, approval)
     if issued is not None:
         return PrintedSchedule(_read(issued), issued.pdf_sha256, approval, issued.number, issued.version)
-    document = document_of(installation, UNNUMBERED, 0, now or datetime.now(UTC))
+    # Nobody finds a draft behind the address of the office's documents.
+    document = replace(document_of(installation, UNNUMBERED, 0, now or datetime.now(UTC)), verification_url="")
     with installation.catalog.read() as connection:
         content = content_of(installation, schedule_name)
         rendered = render(facts_of_content(connection, content, document, UNSUBMITTED))

@@ -52,10 +52,11 @@ def test_the_document_says_whether_it_is_approved(document, schedule_form, words
     assert "Disahkan secara elektronik melalui sistem pada Jumat, 20 November 2026 pukul 10.05.00 WIB" in approved
 
 
-def test_a_draft_without_a_number_says_so(document, schedule_form):
+def test_a_draft_without_a_number_says_so(document, schedule_form, words):
     """It is no version of anything."""
     unnumbered = replace(document, number=schedule.UNNUMBERED, version=0)
     assert "belum bernomor" == schedule.build(unnumbered, schedule_form).sections[0].blocks[0].rows[0].value
+    assert "Terbitan" not in words(render(schedule.build(unnumbered, schedule_form)).pdf)
 
 
 def test_a_schedule_without_an_offsite_store_says_so(document, schedule_form):
