@@ -117,7 +117,7 @@ class Source(Protocol):
 
     kind: str
     extension: str
-    # Threads that zstd gets of its own: none where the dump keeps a core busy, two where compressing is what takes long.
+    # Threads that zstd gets of its own: none where the dump keeps a core busy, two where compressing takes longest.
     compression_threads: int
 
     def identify(self) -> dict[str, Any]:
