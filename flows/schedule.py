@@ -3,7 +3,7 @@
 from typing import Any
 
 from prefect import flow
-from prefect.states import State
+from prefect.client.schemas.objects import State
 
 from flows.opening import open_schedule
 from flows.outcome import nothing_to_approve, schedule_outcome
