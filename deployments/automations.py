@@ -67,7 +67,7 @@ def plan_automations(
     client: SyncPrefectClient, inventory: Inventory, *, prune: bool
 ) -> tuple[list[Change], list[Change]]:
     """Given a client and the inventory, return the changes to our automations, and the removals."""
-    there = _automations_there(client)
+    there = automations_there(client)
     changes = []
     kept = set()
     for wanted in wanted_automations(inventory, _notify_deployment(client) or _NOT_THERE):
@@ -129,7 +129,8 @@ def _comparable(there: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]
     }
 
 
-def _automations_there(client: SyncPrefectClient) -> list[dict[str, Any]]:
+def automations_there(client: SyncPrefectClient) -> list[dict[str, Any]]:
+    """Given a client, return the automations that are ours, newest first."""
     found: list[dict[str, Any]] = []
     while True:
         body = {"limit": _PAGE, "offset": len(found), "sort": "CREATED_DESC"}

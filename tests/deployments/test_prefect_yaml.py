@@ -10,6 +10,7 @@ from deployments.flow_deployments import load_flow
 from deployments.prefect_yaml import EXAMPLE, ROOT, prefect_yaml, write
 from deployments.wanted import (
     BACKUP_ENTRYPOINT,
+    NOTIFY_ENTRYPOINT,
     RESTORE_ENTRYPOINT,
     SCHEDULE_ENTRYPOINT,
     TIMEZONE,
@@ -39,7 +40,7 @@ def test_the_real_flows_have_the_parameters_that_get_drop_downs() -> None:
     inventory = load_inventory(EXAMPLE)
     schemas = {
         entrypoint: load_flow(ROOT, entrypoint).parameters.model_dump_for_openapi()
-        for entrypoint in (BACKUP_ENTRYPOINT, RESTORE_ENTRYPOINT, SCHEDULE_ENTRYPOINT)
+        for entrypoint in (BACKUP_ENTRYPOINT, NOTIFY_ENTRYPOINT, RESTORE_ENTRYPOINT, SCHEDULE_ENTRYPOINT)
     }
     found = {
         deployment["name"]: parameter_schema(deployment, schemas[deployment["entrypoint"]], inventory)
@@ -50,6 +51,8 @@ def test_the_real_flows_have_the_parameters_that_get_drop_downs() -> None:
     assert found["di-luar-jadwal"]["properties"]["jadwal"]["enum"] == ["bulanan", "harian"]
     assert found["di-luar-jadwal"]["required"] == ["alasan_di_luar_jadwal", "jadwal"]
     assert found["harian"]["properties"]["jadwal"]["enum"] == ["harian"]
+    occasions = ["gagal", "terputus", "terlambat", "persetujuan", "lewat-waktu", "tanpa-kabar"]
+    assert found["pemberitahuan"]["properties"]["perihal"]["enum"] == occasions
     assert found["harian"]["properties"]["jadwal"]["title"] == "Jadwal Back Up"
     assert found["pengesahan-jadwal"]["properties"]["jadwal"]["enum"] == ["bulanan", "harian"]
 

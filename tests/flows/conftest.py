@@ -39,7 +39,10 @@ def whole_office(
     empty_server()
     apply(inventory)
     enrol_missing(small)
-    yield WorkingOffice(small, prefect_worker, WORKER, database_url(prefect_database))
+    built = WorkingOffice(small, prefect_worker, WORKER, database_url(prefect_database))
+    # Each notice is a process of its own; only the tests of notices need them.
+    built.switch_automations(False)
+    yield built
     small.stop_service_for_good()
     empty_server()
 

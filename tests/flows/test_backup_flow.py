@@ -1,10 +1,12 @@
 """The backup procedure as the UI drives it: a run of the schedule's deployment, a form, an answer."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from recovery import sop
+from recovery.calendar import format_date, to_wib
 
 if TYPE_CHECKING:
     from tests.flows.working_office import WorkingOffice
@@ -35,7 +37,11 @@ def test_the_dashboard_shows_the_sops_steps_in_the_sops_words_and_order(
         assert wanted == [name for name in dict.fromkeys(names) if name.endswith(component)]
     assert [sop.step("backup.5").title, sop.step("backup.6").title] == list(dict.fromkeys(names))[-2:]
     run = office.get("GET", f"/flow_runs/{reviewed_backup}")
-    assert "Back up bulanan" == run["name"]
+    # The same name after the review as before: by when it was wanted, not by when its process began.
+    wanted_at = datetime.fromisoformat(run["expected_start_time"])
+    moment = f"{format_date(wanted_at)} {to_wib(wanted_at):%H.%M}"
+    assert f"Back up bulanan · di luar jadwal · {moment}" == run["name"]
+    assert {"pulih", "sop", "backup", "aplikasi:simpel"} == set(run["tags"])
 
 
 def test_going_on_after_the_review_repeats_nothing(office: "WorkingOffice", reviewed_backup: str) -> None:
@@ -52,8 +58,11 @@ def test_going_on_after_the_review_repeats_nothing(office: "WorkingOffice", revi
 
 
 def test_the_verdicts_are_published_once_for_each_component(office: "WorkingOffice", reviewed_backup: str) -> None:
-    """Verdicts are read on the Artifacts page; the record keeps its own copy."""
+    """Verdicts are read on the Artifacts page; the record keeps its own copy. So is what the application has by now."""
     body = {"artifacts": {"flow_run_id": {"any_": [reviewed_backup]}}}
     found = {artifact["key"]: artifact["data"] for artifact in office.get("POST", "/artifacts/filter", body)}
-    assert {"hasil-uji-simpel-data", "hasil-uji-simpel-berkas"} == set(found)
+    assert {"hasil-uji-simpel-data", "hasil-uji-simpel-berkas", "cadangan-simpel"} == set(found)
+    form = office.steps(reviewed_backup)["backup.5", ""].evidence["form_number"]
+    address = f"{office.server.url}/runs/flow-run/{reviewed_backup}"
+    assert 2 == found["cadangan-simpel"].count(f"[{form}]({address})")
     assert all("| " in text for text in found.values())

@@ -45,7 +45,9 @@ def test_damaged_data_is_restored_through_four_officials(office: "WorkingOffice"
     assert wanted == [entry.step_id for entry in office.ledger(run, "step.done")]
     assert 4 == len(office.ledger(run, "approval.decided"))
     assert 4 == office.states(run).count("Suspended") == office.states(run).count("Resuming")
-    assert "Restore simpel" == office.get("GET", f"/flow_runs/{run}")["name"]
+    shown = office.get("GET", f"/flow_runs/{run}")
+    assert "Restore SIMPEL · surat 800/045/BKD/2026" == shown["name"]
+    assert {"pulih", "sop", "restore", "aplikasi:simpel"} == set(shown["tags"])
     assert [] == office.ledger_findings()
 
 

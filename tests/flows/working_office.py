@@ -99,6 +99,15 @@ class WorkingOffice:
         runs = [task for task in self.browser.task_runs(run) if task["start_time"]]
         return [task["name"] for task in runs]
 
+    def switch_automations(self, enabled: bool, within: float | None = None) -> None:
+        """Switch all automations on or off; `within` shortens the times after which the silent ones speak."""
+        for automation in self.get("POST", "/automations/filter", {}):
+            trigger = dict(automation["trigger"])
+            if within is not None and trigger["posture"] == "Proactive":
+                trigger["within"] = within
+            kept = {name: automation[name] for name in ("name", "description", "tags", "actions")}
+            self.get("PUT", f"/automations/{automation['id']}", {**kept, "trigger": trigger, "enabled": enabled})
+
     # --- runs ---------------------------------------------------------------------------------------------------
 
     def back_up(self, reason: str = "Cadangan untuk pengujian alur", **parameters: str) -> str:

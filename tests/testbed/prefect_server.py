@@ -60,14 +60,17 @@ def worker_log(server: LocalServer) -> Path:
 
 
 def empty_server() -> None:
-    """Remove every deployment and block document of ours, so that a test module starts from a bare server."""
+    """Remove everything of ours but the runs, so that a test module starts from a bare server."""
     from prefect.client.orchestration import get_client
 
     from blocks.installation import forget_installation, read_documents
+    from deployments.automations import automations_there
     from deployments.wanted import TAG
 
     forget_installation()
     with get_client(sync_client=True) as client:
+        for automation in automations_there(client):
+            client.request("DELETE", f"/automations/{automation['id']}").raise_for_status()
         body = {"deployments": {"tags": {"all_": [TAG]}}}
         for deployment in client.request("POST", "/deployments/filter", json=body).raise_for_status().json():
             client.delete_deployment(deployment["id"])

@@ -1,0 +1,143 @@
+"""What happens to a run starts a notice, and the notice arrives: server, automations, worker and target are real."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from recovery.calendar import deadline
+from recovery.procedures.run_notices import TITLES
+from recovery.records import notices
+from tests.flows.waiting import wait_until
+
+if TYPE_CHECKING:
+    from tests.flows.working_office import WorkingOffice
+
+pytestmark = pytest.mark.slow
+
+# The shortest time that a trigger which waits for nothing to happen may have.
+SHORTEST = 10.0
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+
+
+@pytest.fixture(scope="module")
+def telling(office: "WorkingOffice") -> "Iterator[WorkingOffice]":
+    """The office with its automations switched on, and impatient."""
+    office.switch_automations(True, within=SHORTEST)
+    yield office
+    office.switch_automations(False)
+
+
+def planned_run(office: "WorkingOffice") -> str:
+    """A run of a backup that no worker takes up: it is planned for tomorrow."""
+    deployment = office.get("GET", "/deployments/name/Back Up Data/bulanan")["id"]
+    state = {"type": "SCHEDULED", "state_details": {"scheduled_time": TOMORROW}}
+    return str(office.get("POST", f"/deployments/{deployment}/create_flow_run", {"state": state})["id"])
+
+
+def notices_of(office: "WorkingOffice", run: str) -> list[dict[str, Any]]:
+    """The runs of the notify flow that are about a run."""
+    body = {"flows": {"name": {"any_": ["Pemberitahuan"]}}, "sort": "EXPECTED_START_TIME_ASC"}
+    found = office.get("POST", "/flow_runs/filter", body)
+    return [each for each in found if each["parameters"]["run"] == f"prefect.flow-run.{run}"]
+
+
+def ended_notice(office: "WorkingOffice", run: str, occasion: str) -> dict[str, Any]:
+    """Wait until a notice of this occasion has ended, and return its run."""
+
+    def ended() -> dict[str, Any] | None:
+        found = [each for each in notices_of(office, run) if each["parameters"]["perihal"] == occasion]
+        over = [each for each in found if each["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED")]
+        return over[0] if over else None
+
+    found = wait_until(ended, f"a notice {occasion} of {run}; {office.server.home}/worker-{office.worker_name}.log")
+    assert found is not None
+    return found
+
+
+def test_a_notice_that_cannot_be_delivered_ends_failed_and_starts_no_other(telling: "WorkingOffice") -> None:
+    """Its failure is an event like any other; the event that comes after it is told of once."""
+    office, target = telling, telling.small.root / "keys" / "notices"
+    good = target.read_text()
+    first, second = planned_run(office), planned_run(office)
+    target.write_text("kata-sandi-rahasia")
+    try:
+        office.set_state(first, "FAILED", "Failed")
+        undelivered = ended_notice(office, first, "gagal")
+    finally:
+        target.write_text(good)
+    assert "FAILED" == undelivered["state"]["type"]
+    assert "a notice was not delivered" in undelivered["state"]["message"]
+    assert "kata-sandi" not in undelivered["state"]["message"]
+    office.set_state(second, "FAILED", "Gagal")
+    delivered = ended_notice(office, second, "gagal")
+    assert ("Completed", "Terkirim ke 1 tujuan.") == (delivered["state"]["name"], delivered["state"]["message"])
+    assert [1, 1, 0, 0] == [len(notices_of(office, run)) for run in (first, second, undelivered["id"], delivered["id"])]
+    name = office.get("GET", f"/flow_runs/{second}")["name"]
+    assert f"Pemberitahuan: Proses gagal · {name}" == delivered["name"]
+    assert f"Proses gagal: {name}\n" in office.notices()
+    assert f"Tautan: {office.server.url}/runs/flow-run/{second}\n" in office.notices()
+
+
+def test_a_run_that_crashed_or_is_late_or_silent_is_told_of(telling: "WorkingOffice") -> None:
+    """Those that wait for nothing to happen are told after a time, here the shortest that Prefect knows."""
+    office = telling
+    crashed, late, silent = planned_run(office), planned_run(office), planned_run(office)
+    office.set_state(crashed, "CRASHED", "Crashed")
+    state = {"type": "SCHEDULED", "name": "Late", "state_details": {"scheduled_time": TOMORROW}}
+    office.get("POST", f"/flow_runs/{late}/set_state", {"state": state, "force": True})
+    office.set_state(silent, "RUNNING", "Running")
+    office.get("POST", "/events", [heartbeat(silent)])
+    for run, occasion, word in (
+        (crashed, "terputus", "Pejabat Fungsional/Pelaksana"),
+        (late, "terlambat", "belum dimulai"),
+        (silent, "tanpa-kabar", "tidak lagi memberi tanda hidup"),
+    ):
+        assert "COMPLETED" == ended_notice(office, run, occasion)["state"]["type"]
+        name = office.get("GET", f"/flow_runs/{run}")["name"]
+        notice = office.notices().split(f"{TITLES[occasion]}: {name}\n")[1].split("\n\n")[0]
+        assert word in notice
+        assert f"/runs/flow-run/{run}" in notice
+
+
+def heartbeat(run: str) -> dict[str, Any]:
+    """The sign of life of a run, as its process sends it; a test compares it with a real one."""
+    return {
+        "id": str(uuid4()),
+        "occurred": datetime.now(UTC).isoformat(),
+        "event": "prefect.flow-run.heartbeat",
+        "resource": {"prefect.resource.id": f"prefect.flow-run.{run}", "prefect.resource.name": "x"},
+        "related": [{"prefect.resource.id": "prefect.tag.sop", "prefect.resource.role": "tag"}],
+    }
+
+
+def test_a_waiting_approval_is_told_and_its_reminder_is_put_off_to_the_steps_deadline(
+    telling: "WorkingOffice",
+) -> None:
+    office = telling
+    run = office.back_up()
+    office.wait_for_question(run, "backup.6")
+    assert "COMPLETED" == ended_notice(office, run, "persetujuan")["state"]["type"]
+    name = office.get("GET", f"/flow_runs/{run}")["name"]
+    notice = office.notices().split(f"Persetujuan ditunggu: {name}\n")[1].split("\n\n")[0]
+    form = office.steps(run)["backup.5", ""].evidence["form_number"]
+    assert f"Aplikasi: SIMPEL\nFormulir: {form}\nLangkah: 6. Menerima dan memeriksa formulir back up\n" in notice
+    assert "Yang harus bertindak: Kabid Aptika (Siti Contoh)\n" in notice
+    with office.installation.catalog.read() as connection:
+        told = notices.list_notices(connection, run)
+    assert [("kantor", True, "backup.6")] == [(each.recipient, each.delivered, each.step_id) for each in told]
+
+    put_off = ended_notice(office, run, "lewat-waktu")
+    assert "Ditunda" == put_off["state"]["name"]
+    due = deadline(office.steps(run)["backup.6", ""].opened_at)
+    (reminder,) = [each for each in notices_of(office, run) if each["state"]["type"] == "SCHEDULED"]
+    assert due == datetime.fromisoformat(reminder["expected_start_time"])
+    assert {"perihal": "lewat-waktu", "run": f"prefect.flow-run.{run}"} == reminder["parameters"]
+
+    body = {"filter": {"resource": {"id": [f"prefect.flow-run.{run}"]}, "event": {"name": [heartbeat(run)["event"]]}}}
+    real = office.get("POST", "/events/filter", body)["events"]
+    assert real, "a run gives signs of life"
+    assert heartbeat(run)["related"][0] in real[0]["related"]
+    office.set_state(run, "CANCELLED", "Cancelled")

@@ -1,0 +1,86 @@
+"""The page of an application says what the records say, whatever stood on the page before."""
+
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+
+from recovery.errors import SourceError
+from recovery.procedures.application_page import application_page, applications_of
+from recovery.procedures.backup.begin import begin_backup
+from recovery.records import backups, forms, procedures
+from tests.testbed.small_office import SmallOffice
+
+NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+
+
+def link(procedure_id: str) -> str:
+    return f"http://127.0.0.1:4200/runs/flow-run/{procedure_id}"
+
+
+def page(office: SmallOffice) -> str:
+    return application_page(office.installation, "simpel", link, now=NOW)
+
+
+def rows(office: SmallOffice) -> dict[str, list[str]]:
+    """The table's rows by component."""
+    cells = [line.strip("| ").split(" | ") for line in page(office).splitlines() if line.startswith("| ")]
+    return {first: rest for first, *rest in cells[1:]}
+
+
+def test_before_the_first_backup_the_page_says_that_there_is_none(office: SmallOffice) -> None:
+    assert page(office).startswith(
+        "# Cadangan SIMPEL\n\n"
+        "Pemilik data: Badan Kepegawaian Daerah. Keadaan pada Jumat, 20 November 2026 pukul 10.00.00 WIB.\n"
+    )
+    assert {"data", "berkas"} == set(rows(office))
+    assert all(row[0] == "**belum ada**" for row in rows(office).values())
+    assert page(office).endswith("## Restore terakhir\n\nBelum pernah.\n")
+
+
+def test_after_backup_and_restore_the_page_says_what_counts_and_where_its_form_is(office: SmallOffice) -> None:
+    backup = office.back_up()
+    restore = office.restore()
+    with office.installation.catalog.read() as connection:
+        newest = backups.newest_verified(connection, "simpel", "data")
+        form = forms.latest(connection, "backup", backup)
+        restore_form = forms.latest(connection, "restore", restore)
+    assert newest is not None and form is not None and restore_form is not None
+    name, moment, verdict, size, stores, until, linked = rows(office)["data"]
+    assert str(newest.name).replace("_", "\\_") == name
+    assert "WIB" in moment and "WIB" in until
+    assert "✅ LULUS" == verdict
+    assert size.endswith(("byte", "KiB"))
+    assert "utama" == stores
+    assert f"[{form.number}]({link(backup)})" == linked
+    assert f"[{restore_form.number}]({link(restore)}): **berhasil**, selesai " in page(office)
+    assert "GAGAL" not in page(office)
+
+
+def test_a_newer_backup_that_failed_is_said_beside_the_old_one_that_counts(office: SmallOffice) -> None:
+    office.back_up()
+    before = rows(office)
+    failed = str(uuid.uuid4())
+    begin_backup(office.installation, failed, schedule_name="bulanan", routine=True)
+    office.uploads.rename(office.uploads.with_name("unggahan-hilang"))
+    with pytest.raises(SourceError):
+        office.step("backup.1", failed, "simpel/berkas")
+    assert before == rows(office)
+    assert "- ❌ Back up terbaru **berkas** GAGAL" in page(office)
+    assert f"({link(failed)})), langkah 1. Melakukan back up sesuai dengan jadwal yang telah ditetapkan" in page(office)
+
+
+def test_a_restore_under_way_is_said_to_be_under_way(office: SmallOffice) -> None:
+    office.back_up()
+    restore = office.request()
+    with office.installation.catalog.read() as connection:
+        form = forms.latest(connection, "restore_request", restore)
+    assert form is not None
+    assert f"[{form.number}]({link(restore)}): **sedang berjalan**, dimulai " in page(office)
+
+
+def test_a_procedure_is_about_the_applications_of_its_components(office: SmallOffice) -> None:
+    backup, restore = office.back_up(), office.request()
+    with office.installation.catalog.read() as connection:
+        assert ["simpel"] == applications_of(procedures.get(connection, backup))
+        assert ["simpel"] == applications_of(procedures.get(connection, restore))
