@@ -7,13 +7,20 @@ from blocks.installation import load_installation
 from recovery.procedures import schedule_begin
 
 
-@task(name="Menyusun Jadwal Back Up", task_run_name="Menyusun Jadwal Back Up", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="Menyusun Jadwal Back Up", task_run_name="Menyusun Jadwal Back Up", cache_policy=NO_CACHE, persist_result=False
+)
 def draw_up(procedure_id: str) -> None:
     """Issue the document that is to be approved."""
     schedule_begin.draw_up(load_installation(), procedure_id)
 
 
-@task(name="Menerbitkan Jadwal Back Up", task_run_name="Menerbitkan Jadwal Back Up", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="Menerbitkan Jadwal Back Up",
+    task_run_name="Menerbitkan Jadwal Back Up",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
 def put_decision(procedure_id: str) -> None:
     """Issue the document with the decision on it."""
     schedule_begin.put_decision(load_installation(), procedure_id)
