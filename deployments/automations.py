@@ -154,8 +154,11 @@ def _writing(
         # Looked up again: by now the deployments of this apply are there.
         deployment_id = _notify_deployment(client)
         (wanted,) = [each for each in wanted_automations(inventory, str(deployment_id)) if each["name"] == name]
-        method, path = ("POST", "/automations/") if there is None else ("PUT", f"/automations/{there['id']}")
-        client.request(method, path, json=wanted).raise_for_status()
+        if there is None:
+            response = client.request("POST", "/automations/", json=wanted)
+        else:
+            response = client.request("PUT", "/automations/{id}", path_params={"id": there["id"]}, json=wanted)
+        response.raise_for_status()
 
     return write
 
@@ -165,6 +168,6 @@ def _removal(client: SyncPrefectClient, automation: dict[str, Any], prune: bool)
         return Change("automation", automation["name"], "leave", ("not wanted any more; goes with --prune",))
 
     def remove() -> None:
-        client.request("DELETE", f"/automations/{automation['id']}").raise_for_status()
+        client.request("DELETE", "/automations/{id}", path_params={"id": automation["id"]}).raise_for_status()
 
     return Change("automation", automation["name"], "remove", (), remove)
