@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from recovery.calendar import to_wib
+from recovery.durable import sync_directory
 from recovery.errors import FormError
 from recovery.forms.model import Document, FormFacts, Letterhead
 from recovery.forms.render import render
@@ -145,6 +146,9 @@ def _write(installation: Installation, number: str, version: int, now: datetime,
         reached("form: written")
         unfinished.replace(path)
         reached("form: in its place")
+        # The year's directory may be as new as the form.
+        for folder in (directory, directory.parent):
+            sync_directory(folder)
     except OSError as error:
         raise FormError(
             f"the form {number} cannot be written ({error.strerror})",

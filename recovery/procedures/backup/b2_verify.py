@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from recovery.crypto import read_identity
-from recovery.errors import ProcedureError, SourceCorruptError, VerificationError, VerificationFailedError
+from recovery.errors import (
+    DigestError,
+    ProcedureError,
+    PulihError,
+    SourceCorruptError,
+    VerificationError,
+    VerificationFailedError,
+)
 from recovery.installation import Installation, remove_tree
 from recovery.points import reached
 from recovery.procedures.backup.b1_back_up import RUN_IDENTITY
@@ -37,6 +44,9 @@ def verify(
     directory = installation.scratch(procedure_id, component)
     try:
         verdict = judge_staged(installation, component, backup.facts, staging, directory, backup.moment)
+    except PulihError as error:
+        _record_unproven(installation, backup.id, error)
+        raise
     finally:
         # Plain data must not outlive the proof.
         remove_tree(directory)
@@ -100,6 +110,13 @@ def judge_copy(source: Source, copy: str, expected: Fingerprint, suite: str, mom
         for finding in findings
     ]
     return Verdict.of([*verdict.checks, *unsound], verdict.engines, verdict.judged_at) if unsound else verdict
+
+
+def _record_unproven(installation: Installation, backup_id: str, error: PulihError) -> None:
+    """Record a backup that could not be loaded: as bad when its bytes are, otherwise as not judged: a retry may do."""
+    bad = isinstance(error, DigestError | SourceCorruptError)
+    with installation.catalog.begin() as connection:
+        backups.mark_failed(connection, backup_id, "fail" if bad else "error", {})
 
 
 def _staged(installation: Installation, procedure_id: str, component: str) -> backups.Backup:

@@ -14,6 +14,7 @@ from recovery.errors import (
     ApprovalError,
     ConfigurationError,
     DigestError,
+    HostError,
     LeaseHeldError,
     NotFoundError,
     ProcedureError,
@@ -29,6 +30,7 @@ from recovery.procedures.backup import b1_back_up
 from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.conclude import conclude_backup
 from recovery.records import backups, forms, leases, ledger, steps
+from tests.recovery.procedures.faults import Watch, watched
 from tests.testbed.postgresql import run_postgresql
 from tests.testbed.small_office import EXECUTOR, KABID, REVIEW, SmallOffice, open_office
 
@@ -91,6 +93,7 @@ def test_a_bad_backup_gets_no_name_and_the_form_says_so(office: SmallOffice) -> 
     staged.write_bytes(content)
     with pytest.raises(DigestError):
         office.step("backup.2", opened["id"], "simpel/data")
+    assert ("failed", "fail") == _state_of(office, opened["id"], "simpel/data")
     with pytest.raises(ProcedureError, match="is not verified"):
         office.step("backup.3", opened["id"], "simpel/data")
     for number in (2, 3, 4):
@@ -105,6 +108,25 @@ def test_a_bad_backup_gets_no_name_and_the_form_says_so(office: SmallOffice) -> 
     conclusion = conclude_backup(office.installation, opened["id"])
     assert not conclusion.good
     assert "simpel/data" in conclusion.sentence
+
+
+@pytest.mark.slow
+def test_a_backup_that_cannot_be_loaded_is_recorded_as_not_judged_until_it_is(office: SmallOffice) -> None:
+    """The host goes away in step 2: nothing is known about the backup, and a retry may find it good."""
+    opened = begin(office)
+    office.step("backup.1", opened["id"], "simpel/data")
+    with watched(Watch("host", 0, for_good=True)), pytest.raises(HostError, match="the host fails"):
+        office.step("backup.2", opened["id"], "simpel/data")
+    assert ("failed", "error") == _state_of(office, opened["id"], "simpel/data")
+    office.step("backup.2", opened["id"], "simpel/data")
+    assert ("verified", "pass") == _state_of(office, opened["id"], "simpel/data")
+
+
+def _state_of(office: SmallOffice, procedure_id: str, component: str) -> tuple[str, str]:
+    with office.installation.catalog.read() as connection:
+        backup = backups.of_procedure(connection, procedure_id, component)
+    assert backup is not None
+    return backup.state, backup.verdict
 
 
 @pytest.mark.slow
