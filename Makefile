@@ -9,7 +9,7 @@ NEEDED := git zstd age sqlite3
 NEEDED_BY_TESTS := openssl pdftotext jq chromium
 APT_LINE := sudo apt install git make python3-venv zstd age sqlite3 openssl poppler-utils postgresql jq chromium
 
-.PHONY: help install demo up down test test-fast check bench screenshots clean needed needed-by-tests
+.PHONY: help install demo up down test test-fast test-sweep check bench screenshots clean needed needed-by-tests
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -26,11 +26,14 @@ up: needed $(INSTALLED) ## start server, worker and the demo application, to be 
 down: $(INSTALLED) ## stop what `make up` started
 	@$(RUN) -m demo down
 
-test: needed needed-by-tests $(INSTALLED) ## run all tests
-	$(RUN) -m pytest -n 2 --dist loadgroup
+test: needed needed-by-tests $(INSTALLED) ## run all tests, and measure which branches of recovery/ they take
+	$(RUN) -m pytest -n 2 --dist loadgroup --cov --cov-report=term
 
 test-fast: needed $(INSTALLED) ## run the tests that need no server and no large data
 	$(RUN) -m pytest -n 2 --dist loadgroup -m "not slow" --timeout=60
+
+test-sweep: needed $(INSTALLED) ## let processes die and calls fail everywhere; writes docs/reliability.md (takes long)
+	$(RUN) -m tests.recovery.procedures.whole_sweep
 
 check: $(INSTALLED) ## lint, type check, import rule
 	$(RUN) -m ruff check .

@@ -80,6 +80,7 @@ class SmallOffice:
     uploads: Path
     service_state: Path
     clock: datetime = field(default_factory=lambda: datetime.now(UTC))
+    application: str = "simpel"
 
     # --- the application ---------------------------------------------------------------------------------------
 
@@ -107,7 +108,7 @@ class SmallOffice:
 
     def service_running(self) -> bool:
         """Whether the application's service is healthy."""
-        return all(service.healthy() for service in self.installation.services("simpel"))
+        return all(service.healthy() for service in self.installation.services(self.application))
 
     def stop_service_for_good(self) -> None:
         """Kill the service's process, whatever it was told."""
@@ -145,10 +146,10 @@ class SmallOffice:
         submission = Submission(submitted_at=self.clock, input_created_at=self.clock, resumes=1)
         return answer(self.installation.catalog, asked, given, submission, key=self.installation.enrolment_key())
 
-    def back_up(self, procedure_id: str = "") -> str:
+    def back_up(self, procedure_id: str = "", schedule_name: str = "bulanan") -> str:
         """Run the whole backup procedure and return its id."""
         procedure_id = procedure_id or str(uuid.uuid4())
-        opened = begin_backup(self.installation, procedure_id, schedule_name="bulanan", routine=True)
+        opened = begin_backup(self.installation, procedure_id, schedule_name=schedule_name, routine=True)
         for component in opened["components"]:
             for number in (1, 2, 3, 4):
                 self.step(f"backup.{number}", procedure_id, component)
@@ -171,7 +172,7 @@ class SmallOffice:
     def request(self, **fields: Any) -> str:
         """Open a restore procedure, do step 1, and return its id."""
         procedure_id = str(uuid.uuid4())
-        begin_restore(self.installation, procedure_id, restore_request(**fields))
+        begin_restore(self.installation, procedure_id, restore_request(**{"aplikasi": self.application, **fields}))
         self.step("restore.1", procedure_id)
         return procedure_id
 
@@ -229,7 +230,7 @@ def open_office(root: Path, *, catalog_url: str = "") -> SmallOffice:
     """Build the installation below a directory, with its service running."""
     root.mkdir(parents=True, exist_ok=True)
     database, uploads, state = root / "app" / "simpel.db", root / "app" / "unggahan", root / "service"
-    _write_application(database, uploads)
+    write_application(database, uploads)
     state.mkdir()
     installation = _installation(root, database, uploads, state, catalog_url)
     installation.catalog.upgrade()
@@ -251,8 +252,14 @@ def open_office(root: Path, *, catalog_url: str = "") -> SmallOffice:
     for service in installation.services("simpel"):
         service.start()
     office = SmallOffice(root, installation, phones, database, uploads, state)
-    (root / DESCRIPTION).write_text(json.dumps({"settings": _described(installation), "phones": phones}))
+    describe(office)
     return office
+
+
+def describe(office: SmallOffice) -> None:
+    """Write down what attach() reads."""
+    settings = _described(office.installation)
+    (office.root / DESCRIPTION).write_text(json.dumps({"settings": settings, "phones": office.phones}))
 
 
 def attach(root: Path) -> SmallOffice:
@@ -280,7 +287,8 @@ def _described(installation: Installation) -> dict[str, Any]:
     return described
 
 
-def _write_application(database: Path, uploads: Path) -> None:
+def write_application(database: Path, uploads: Path) -> None:
+    """Make the application's data: a database in WAL mode, and a tree with a link and an empty directory."""
     (uploads / "sk").mkdir(parents=True)
     (uploads / "kosong").mkdir()
     (uploads / "sk" / "satu.txt").write_bytes(b"satu" * 1000)
@@ -310,11 +318,6 @@ def _installation(root: Path, database: Path, uploads: Path, state: Path, catalo
     (keys / "catalog").write_text(catalog_url)
     (root / "store").mkdir()
     (root / "state").mkdir(mode=0o700)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    program = [sys.executable, str(Path(__file__).with_name("web_service.py"))]
-    place = [str(state), str(port), str(database)]
     return Installation(
         office=OfficeSettings(
             state_directory=str(root / "state"),
@@ -337,18 +340,7 @@ def _installation(root: Path, database: Path, uploads: Path, state: Path, catalo
                 owner_unit="bkd",
                 owner_unit_title="Badan Kepegawaian Daerah",
                 host="server",
-                services=[
-                    ServiceSettings(
-                        name="web",
-                        kind="command",
-                        start=[*program, "start", *place],
-                        stop=[*program, "stop", *place],
-                        health_url=f"http://127.0.0.1:{port}/sehat",
-                        port=port,
-                        stop_timeout=2,
-                        start_timeout=3,
-                    )
-                ],
+                services=[web_service(database, state)],
                 components=[
                     ComponentSettings(name="data", kind="sqlite", path=str(database), lock_timeout=3),
                     ComponentSettings(name="berkas", kind="files", path=str(uploads)),
@@ -368,4 +360,23 @@ def _installation(root: Path, database: Path, uploads: Path, state: Path, catalo
                 approved_by=KADIS,
             )
         },
+    )
+
+
+def web_service(database: Path, state: Path) -> ServiceSettings:
+    """The settings of a service on a free port that answers from a database."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = [sys.executable, str(Path(__file__).with_name("web_service.py"))]
+    place = [str(state), str(port), str(database)]
+    return ServiceSettings(
+        name="web",
+        kind="command",
+        start=[*program, "start", *place],
+        stop=[*program, "stop", *place],
+        health_url=f"http://127.0.0.1:{port}/sehat",
+        port=port,
+        stop_timeout=2,
+        start_timeout=3,
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from recovery.records import backups, forms, leases, ledger, procedures, schema, steps
+from recovery.records import backups, forms, leases, ledger, notices, procedures, schema, steps
 from recovery.sets import open_set, read_back, set_prefix
 from recovery.sop import steps_of
 from recovery.stores.base import TEMPORARY
@@ -20,6 +20,12 @@ from tests.testbed.small_office import SmallOffice
 
 Data = tuple[list[tuple[Any, ...]], dict[str, bytes]]
 RESTORED, PUT_BACK = "berhasil", "dikembalikan"
+# Restores that officials refused: the outcome, and the last step that was done.
+REFUSED = {
+    "returned": ("dikembalikan", "restore.2"),
+    "rejected": ("ditolak", "restore.3"),
+    "cancelled": ("dibatalkan", "restore.3"),
+}
 
 
 @dataclass(frozen=True)
@@ -51,22 +57,26 @@ def wrong(play: Play, known: Known, failed: tuple[str, ...] = ()) -> Iterator[st
         status = _status(connection, play)
         if play.procedure == "backup":
             yield from _backup_form(connection, play)
+        elif play.procedure in REFUSED:
+            yield from _refusal(connection, play)
         else:
             yield from _restore_form(connection, play, status)
-        yield from _sets(office, connection)
+        yield from _sets(office, connection, failed)
     yield from _data(office, known, status)
     yield from _leftovers(office, status)
 
 
 def _status(connection: Connection, play: Play) -> str:
-    """Which data must be live: what the records say of the restore; for a backup nothing was replaced."""
+    """What became of a restore by the records, which says which data must be live; "" for a backup."""
     if play.procedure == "backup":
         return ""
+    if play.procedure in REFUSED:
+        return REFUSED[play.procedure][0]
     return str((steps.evidence_of(connection, play.procedure_id, "restore.6") or {}).get("status"))
 
 
 def _data(office: SmallOffice, known: Known, status: str) -> Iterator[str]:
-    expected = known.damaged if status == PUT_BACK else known.backed_up
+    expected = known.backed_up if status in ("", RESTORED) else known.damaged
     for part, name in enumerate(("rows", "files")):
         if content(office)[part] != expected[part]:
             yield f"the {name} are not those of {status or 'the application'!r}"
@@ -74,7 +84,7 @@ def _data(office: SmallOffice, known: Known, status: str) -> Iterator[str]:
         yield "the service is not healthy"
     for component in COMPONENTS if status else ():
         copies = [Path(copy) for copy in office.installation.source(component).copies()]
-        if status == PUT_BACK and copies:
+        if status != RESTORED and copies:
             yield f"{component} has copies left: {copies}"
         if status == RESTORED and len(copies) != 1:
             yield f"{component} has {len(copies)} safety copies"
@@ -103,7 +113,8 @@ def _records(office: SmallOffice, connection: Connection, play: Play, failed: tu
             yield f"the {procedure.kind} procedure is not closed"
     expected = {
         (entry.id, component)
-        for entry in steps_of(play.procedure)
+        for entry in steps_of(play.kind)
+        if play.procedure not in REFUSED or entry.id <= REFUSED[play.procedure][1]
         for component in (COMPONENTS if entry.per_component else ("",))
     }
     rows = {(row.step_id, row.component): row for row in steps.list_steps(connection, play.procedure_id)}
@@ -153,7 +164,7 @@ def _backup_form(connection: Connection, play: Play) -> Iterator[str]:
     made = backups.list_of_procedure(connection, play.procedure_id)
     if [form.version for form in versions] != [1, 2]:
         yield f"the form has the versions {[form.version for form in versions]}"
-    if Counter(backup.key for backup in made).most_common(1)[0][1] != 1:
+    if len({backup.key for backup in made}) != len(made):
         yield "a component has two backups"
     for form in versions:
         text = json.dumps(form.facts, ensure_ascii=False)
@@ -176,12 +187,24 @@ def _restore_form(connection: Connection, play: Play, status: str) -> Iterator[s
         yield f"the outcome is {procedure.outcome!r} and the restore was {status!r}"
 
 
+def _refusal(connection: Connection, play: Play) -> Iterator[str]:
+    outcome, last = REFUSED[play.procedure]
+    procedure = procedures.get(connection, play.procedure_id)
+    if procedure.outcome != outcome:
+        yield f"the outcome is {procedure.outcome!r} and not {outcome!r}"
+    papers = [(form.kind, form.version) for form in forms.list_forms(connection, play.procedure_id)]
+    if papers != [("restore_request", version) for version in range(1, int(last.rpartition(".")[2]) + 1)]:
+        yield f"the forms are {papers}"
+    if not notices.list_notices(connection, play.procedure_id):
+        yield "the requester was not told"
+
+
 def _values(facts: dict[str, Any], label: str) -> list[str]:
     rows = [row for section in facts["sections"] for block in section["blocks"] for row in block["rows"]]
     return [row["value"] for row in rows if row["label"].startswith(label)]
 
 
-def _sets(office: SmallOffice, connection: Connection) -> Iterator[str]:
+def _sets(office: SmallOffice, connection: Connection, failed: tuple[str, ...]) -> Iterator[str]:
     store, public_pem = office.installation.store("utama"), office.installation.signer.public_pem
     secured = [backup for backup in backups.list_backups(connection) if backup.state == "secured"]
     for backup in secured:
@@ -195,9 +218,13 @@ def _sets(office: SmallOffice, connection: Connection) -> Iterator[str]:
             manifest_sha256=backup.manifest_sha256,
         )
         read_back(store, prefix, backup_set.manifest, public_pem)
-    manifests = [info.key for info in store.list("bkd/") if info.key.endswith("/manifest.json.sig")]
-    if len(manifests) != len(secured):
-        yield f"the store holds {len(manifests)} sets and {len(secured)} are on record"
+    held = {info.key.split("/")[-2] for info in store.list("bkd/") if info.key.endswith("/manifest.json.sig")}
+    if missing := {backup.name for backup in secured} - held:
+        yield f"the store lacks the sets {missing}"
+    # What fails after a set was put and before that is on record leaves a good set, which the catalog calls named.
+    known = {backup.name for backup in backups.list_backups(connection) if backup.key in failed}
+    if unknown := held - {backup.name for backup in secured} - known:
+        yield f"the store holds the sets {unknown}, which are not on record"
 
 
 def _leftovers(office: SmallOffice, status: str) -> Iterator[str]:

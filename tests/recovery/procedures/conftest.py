@@ -1,4 +1,4 @@
-"""A fresh small office for each test, and the options of the sweep."""
+"""A fresh small office for each test, and the option of the sweep's sample."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +9,7 @@ from tests.testbed.small_office import SmallOffice, open_office
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of the sweep; they are there when this folder or a file of it is named on the command line."""
-    parser.addoption("--sweep-all", action="store_true", help="play every case of the sweep (takes an hour)")
+    """The option is there when this folder or a file of it is named on the command line."""
     parser.addoption("--sweep-seed", default="1", help="another sample of the sweep's cases")
 
 

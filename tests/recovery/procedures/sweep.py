@@ -1,23 +1,16 @@
-"""Processes die, or fail once, at every point of a procedure.
+"""Processes die, and calls fail, at every place of a procedure; then the procedure goes on, and all must be well.
 
-`python -m tests.recovery.procedures.sweep PROCEDURE DIRECTORY` builds one office, plays the procedure once, and
-remembers the office's directory before each action. Then it reads cases from stdin, one JSON list each, and answers
-each with one JSON list of what was wrong. Every action is played by a fork, so that nothing but what is on disk
-survives it, and so that what is slow to import is imported once.
+One office is built and each procedure played in it once; the office's directory is remembered before each action. Then
+cases are played from there. Every action is played by a fork, so that nothing but what is on disk survives it, and so
+that what is slow to import is imported once.
 """
 
-import json
 import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
-import sys
-import threading
-import time
-import traceback
-from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +22,9 @@ from recovery.errors import HostError, PulihError
 from recovery.guard.rounds import make_round
 from recovery.records import schema, steps
 from tests.recovery.procedures.checking import Known, content, torn, wrong
-from tests.recovery.procedures.playing import ACTIONS, CRITICAL, DOWN_BEFORE, Play
+from tests.recovery.procedures.faults import INTERFACES, Watch, watched
+from tests.recovery.procedures.playing import ACTIONS, CRITICAL, DOWN_BEFORE, KINDS, Play
+from tests.recovery.procedures.processes import alive, answers, at, forked, service_pid, wait_for
 from tests.testbed.small_office import attach, open_office
 
 # What is put back between cases; keys, settings and the service's own files never change.
@@ -39,40 +34,54 @@ LAST_COPIED = "restore.5"
 # Steps whose failure the flow passes over: for a backup the next steps follow, for a restore the service is started.
 MAY_FAIL = ("backup.1", "backup.2", "backup.3", "backup.4", "restore.4", "restore.5")
 
+# By procedure and action: the names of its points, and of its calls through each interface.
+Seen = dict[str, dict[str, dict[str, list[str]]]]
+
 
 class Case(NamedTuple):
-    """A process dies ("kill") or an error is raised ("system", "own") at the n-th point of an action.
+    """Something happens at the n-th point of an action, or at its n-th call through an interface.
 
-    Then, as `after` says: the action is played "again"; or somebody starts the service first ("started"), or the
-    guard makes a round first ("guarded"); or the procedure goes on without it ("given up").
+    `how`, at a point: the process dies ("kill"), or an error of the system or of our own is raised ("system", "own").
+    At a call: it fails "once", or it and every later one fail "for good", which ends when the run has stopped.
+    `after`: the action is played "again"; somebody starts the service first ("started"), or the guard makes a round
+    first ("guarded"); or the procedure goes on without it ("given up").
     """
 
+    procedure: str
     action: str
-    point: int
-    kind: str = "kill"
+    where: str
+    number: int
+    how: str = "kill"
     after: str = "again"
 
 
-def cases_of(procedure: str, recorded: dict[str, list[str]], kinds: tuple[str, ...]) -> list[Case]:
-    """All cases of these kinds, given the names of the points that each action reached in a clean run."""
-    found = []
-    for action in ACTIONS[procedure]:
-        for point in range(len(recorded[action])):
-            for kind in kinds:
-                found.append(Case(action, point, kind))
-                if kind == "kill" and action in CRITICAL:
-                    found += [Case(action, point, kind, after) for after in ("started", "guarded")]
-                if kind != "kill" and action.split()[0] in MAY_FAIL:
-                    found.append(Case(action, point, kind, "given up"))
-    return found
+def cases_of(seen: Seen) -> list[Case]:
+    """All cases, given what each action reached in a clean run."""
+    return [
+        case
+        for procedure, actions in seen.items()
+        for action, reached in actions.items()
+        for where, names in reached.items()
+        for number in range(len(names))
+        for case in _cases_at(procedure, action, where, number)
+    ]
+
+
+def _cases_at(procedure: str, action: str, where: str, number: int) -> list[Case]:
+    if where in INTERFACES:
+        return [Case(procedure, action, where, number, how) for how in ("once", "for good")]
+    kills = ["again", *(("started", "guarded") if procedure == "restore" and action in CRITICAL else ())]
+    errors = [("own", "again"), ("system", "given up" if action.split()[0] in MAY_FAIL else "again")]
+    played = [*(("kill", after) for after in kills), *errors]
+    return [Case(procedure, action, where, number, how, after) for how, after in played]
 
 
 def sample(cases: list[Case], count: int, seed: int) -> list[Case]:
     """Some of the cases, in turn from each action, beginning with the actions that have the most of them."""
     chance = random.Random(seed)
-    waiting: dict[str, list[Case]] = {}
+    waiting: dict[tuple[str, str], list[Case]] = {}
     for case in chance.sample(cases, len(cases)):
-        waiting.setdefault(case.action, []).append(case)
+        waiting.setdefault((case.procedure, case.action), []).append(case)
     order = sorted(waiting, key=lambda action: -len(waiting[action]))
     chosen: list[Case] = []
     while len(chosen) < count and any(waiting.values()):
@@ -83,27 +92,33 @@ def sample(cases: list[Case], count: int, seed: int) -> list[Case]:
 
 
 class Sweep:
-    """One office, and a procedure that is played in it again and again."""
+    """One office, and procedures of one kind ("backup" or "restore") that are played in it again and again."""
 
-    def __init__(self, procedure: str, directory: Path) -> None:
-        self.procedure = procedure
+    def __init__(self, kind: str, directory: Path) -> None:
+        self.kind = kind
         self.root = directory / "office"
         self._copies = directory / "copies"
-        self._recorded: dict[str, list[str]] = {}
+        self._seen: Seen = {}
         self._known: Known | None = None
 
     # --- the clean run -----------------------------------------------------------------------------------------
 
-    def record(self) -> dict[str, list[str]]:
-        """Build the office, play the procedure once, and return the points of each action."""
-        backed_up, damaged = ((list(map(tuple, rows)), _bytes(files)) for rows, files in _forked(self._build))
+    def record(self) -> Seen:
+        """Build the office, play each procedure once, and return what its actions reached."""
+        backed_up, damaged = ((list(map(tuple, rows)), _bytes(files)) for rows, files in forked(self._build))
         self._known = Known(backed_up, damaged)
-        for action in ACTIONS[self.procedure]:
-            self._remember(action)
-            self._recorded[action] = _forked(lambda action=action: self._record(action))
-        if found := _forked(lambda: list(wrong(self._play(), self.known))):
-            raise AssertionError(f"a clean run leaves {found}")
-        return self._recorded
+        for procedure in (name for name, kind in KINDS.items() if kind == self.kind):
+            if procedure != self.kind:
+                self._recall(self.kind, ACTIONS[procedure][0])
+            self._seen[procedure] = {}
+            for action in ACTIONS[procedure]:
+                self._remember(procedure, action)
+                reached = forked(lambda p=procedure, a=action: self._record(p, a))
+                assert isinstance(reached, dict), f"a clean {action} of {procedure} fails: {reached}"
+                self._seen[procedure][action] = reached
+            if found := forked(lambda p=procedure: list(wrong(self._play(p), self.known))):
+                raise AssertionError(f"a clean run of {procedure} leaves {found}")
+        return self._seen
 
     @property
     def known(self) -> Known:
@@ -114,50 +129,51 @@ class Sweep:
     def _build(self) -> Any:
         office = open_office(self.root)
         backed_up = content(office)
-        Play(office, self.procedure).prepare()
+        Play(office, self.kind).prepare()
         both = (backed_up, content(office))
         return [[rows, {name: value.hex() for name, value in files.items()}] for rows, files in both]
 
-    def _record(self, action: str) -> list[str]:
+    def _record(self, procedure: str, action: str) -> dict[str, list[str]]:
         reached: list[str] = []
-        with points.observe(reached.append):
-            self._play().act(action)
-        return reached
+        watches = [Watch(interface) for interface in INTERFACES]
+        with points.observe(reached.append), watched(*watches):
+            self._play(procedure).act(action)
+        return {"point": reached, **{watch.interface: watch.calls for watch in watches}}
 
-    def _play(self) -> Play:
-        return Play(attach(self.root), self.procedure)
+    def _play(self, procedure: str) -> Play:
+        return Play(attach(self.root), procedure)
 
     # --- one case ----------------------------------------------------------------------------------------------
 
     def run(self, case: Case) -> list[str]:
         """Play a case to the procedure's end and return what is wrong then."""
-        if case.action not in self._recorded:
-            return [f"there is no action {case.action}"]
-        before = self._start_of(case.action)
-        self._recall(before)
-        earlier = ACTIONS[self.procedure]
+        before = self._start_of(case.procedure, case.action)
+        self._recall(case.procedure, before)
+        earlier = ACTIONS[case.procedure]
         for action in earlier[earlier.index(before) : earlier.index(case.action)]:
-            _forked(lambda action=action: self._play().act(action) and None)
-        if case.kind != "kill":
-            return _forked(lambda: self._survive_error(case))
+            forked(lambda action=action: self._play(case.procedure).act(action) and None)
+        if case.how == "for good":
+            return forked(lambda: self._outlast(case))
+        if case.how != "kill":
+            return forked(lambda: self._survive_error(case))
         if not self._die(case):
             return ["the point was not reached"]
-        found = _forked(lambda: list(torn(attach(self.root), self.known)))
+        found = forked(lambda: list(torn(attach(self.root), self.known)))
         if found:
             return found
         if case.after == "started":
             self._start_service()
-        if case.after == "guarded" and (found := _forked(self._guard)):
+        if case.after == "guarded" and (found := forked(self._guard)):
             return found
-        return _forked(lambda: self._finish(case))
+        return forked(lambda: self._finish(case))
 
     def _die(self, case: Case) -> bool:
         """Play the action in a process that kills itself at the point; return whether it did."""
         pid = os.fork()
         if pid == 0:
             try:
-                with points.observe(_at(case.point, lambda: os.kill(os.getpid(), signal.SIGKILL))):
-                    self._play().act(case.action)
+                with points.observe(at(case.number, lambda: os.kill(os.getpid(), signal.SIGKILL))):
+                    self._play(case.procedure).act(case.action)
             finally:
                 os._exit(0)
         return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
@@ -176,13 +192,13 @@ class Sweep:
         return found
 
     def _finish(self, case: Case) -> list[str]:
-        play = self._play()
-        stranger = _service_pid(self.root) if case.after == "started" else 0
+        play = self._play(case.procedure)
+        stranger = service_pid(self.root) if case.after == "started" else 0
         # What the guard undid is undone, and step 5 says so; otherwise every step is done at the second try.
         given_up = self._again(play, case.action, may_fail=case.after == "guarded")
         found = []
         # Quiet is proven anew, whatever the catalog says, unless the dead process had recorded its evidence.
-        if case.action in ("restore.4", "restore.5") and self._tries(play, case.action) > 1 and _alive(stranger):
+        if case.action in ("restore.4", "restore.5") and self._tries(play, case.action) > 1 and alive(stranger):
             found.append(f"the service that somebody started was not stopped by {case.action}")
         given_up += self._go_on(play, case.action, may_fail=case.after == "guarded")
         return found + list(wrong(play, self.known, given_up))
@@ -193,23 +209,25 @@ class Sweep:
         return row.tries if row else 0
 
     def _survive_error(self, case: Case) -> list[str]:
-        play = self._play()
-        error = OSError(5, "Input/output error") if case.kind == "system" else HostError("the host went away")
+        """One error, at a point or at a call; then the action again, or on without it."""
+        play = self._play(case.procedure)
+        watch = Watch(case.where, case.number) if case.where in INTERFACES else None
+        error = OSError(5, "Input/output error") if case.how == "system" else HostError("the host went away")
         raised = [error]
 
         def fail() -> None:
             if raised:
                 raise raised.pop()
 
-        with points.observe(_at(case.point, fail)):
+        with watched(watch) if watch else points.observe(at(case.number, fail)):
             try:
                 play.act(case.action)
             except (OSError, PulihError):
                 failed = True
             else:
                 failed = False
-        if raised:
-            return ["the point was not reached"]
+        if not watch.failed if watch else raised:
+            return [f"the {case.where} was not reached"]
         given_up: tuple[str, ...] = ()
         step_id, _, component = case.action.partition(" ")
         if failed and case.after == "given up":
@@ -218,6 +236,39 @@ class Sweep:
             given_up = self._again(play, case.action, may_fail=True)
         given_up += self._go_on(play, case.action, may_fail=bool(given_up))
         return list(wrong(play, self.known, given_up))
+
+    def _outlast(self, case: Case) -> list[str]:
+        """An interface fails until the run has stopped; the guard comes by; it is mended; the run is retried."""
+        play = self._play(case.procedure)
+        with watched(Watch(case.where, case.number, for_good=True)) as (watch,):
+            error, given_up = self._run(play, case.action)
+            if not watch.failed:
+                return ["the call was not reached"]
+            if error is not None:
+                # Whatever fails, fails the guard too; it comes again.
+                with suppress(PulihError):
+                    make_round(play.office.installation)
+        if error is None:
+            return list(wrong(play, self.known, given_up))
+        if found := [*torn(play.office, self.known), *self._guard()]:
+            return found
+        error, given_up = self._run(play, case.action, again=True)
+        return [f"the retried run stopped: {error}"] if error else list(wrong(play, self.known, given_up))
+
+    def _run(self, play: Play, action: str, *, again: bool = False) -> tuple[PulihError | None, tuple[str, ...]]:
+        """Play from an action on as the flow does; return the error that stopped the run, and what it passed over."""
+        failed: tuple[str, ...] = ()
+        for each in (action, *play.after(action)):
+            step_id, _, component = each.partition(" ")
+            if component and component in failed:
+                continue
+            try:
+                play.act(each, again=again)
+            except PulihError as error:
+                if step_id not in MAY_FAIL:
+                    return error, failed
+                failed += (component or step_id,)
+        return None, failed
 
     def _again(self, play: Play, action: str, *, may_fail: bool) -> tuple[str, ...]:
         """Play an action again; return it when it failed for good, which only a swap that was undone may."""
@@ -238,32 +289,34 @@ class Sweep:
             except PulihError:
                 if not may_fail or following.split()[0] not in MAY_FAIL:
                     raise
-                failed += (following,) if play.procedure == "restore" else ()
+                failed += (following,) if play.kind == "restore" else ()
         return failed
 
     # --- the office's directory --------------------------------------------------------------------------------
 
-    def _start_of(self, action: str) -> str:
-        order = ACTIONS[self.procedure]
+    def _start_of(self, procedure: str, action: str) -> str:
+        order = ACTIONS[procedure]
         if LAST_COPIED in order and order.index(action) > order.index(LAST_COPIED):
             return LAST_COPIED
         return action
 
-    def _remember(self, action: str) -> None:
-        if self._start_of(action) != action:
-            return
-        copy = self._copies / action.replace("/", "_")
-        copy.mkdir(parents=True)
-        self._copy(self.root, copy)
+    def _copy_of(self, procedure: str, action: str) -> Path:
+        return self._copies / procedure / action.replace("/", "_")
 
-    def _recall(self, action: str) -> None:
-        if self.procedure == "restore":
+    def _remember(self, procedure: str, action: str) -> None:
+        if self._start_of(procedure, action) == action:
+            copy = self._copy_of(procedure, action)
+            copy.mkdir(parents=True)
+            self._copy(self.root, copy)
+
+    def _recall(self, procedure: str, action: str) -> None:
+        if self.kind == "restore":
             self._stop_service()
         for name in CHANGING:
             path = self.root / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        self._copy(self._copies / action.replace("/", "_"), self.root)
-        if self.procedure == "restore" and action not in DOWN_BEFORE:
+        self._copy(self._copy_of(procedure, action), self.root)
+        if self.kind == "restore" and action not in DOWN_BEFORE:
             self._start_service()
 
     def _copy(self, source: Path, target: Path) -> None:
@@ -272,160 +325,21 @@ class Sweep:
 
     def _start_service(self) -> None:
         settings = attach(self.root).installation.application("simpel").services[0]
-        if _answers(int(settings.port or 0)):
+        if answers(int(settings.port or 0)):
             return
         subprocess.run(settings.start, check=True)
-        _wait_for(lambda: _answers(int(settings.port or 0)), "the service answers")
+        wait_for(lambda: answers(int(settings.port or 0)), "the service answers")
 
     def _stop_service(self) -> None:
-        pid = _service_pid(self.root)
-        if pid and _alive(pid):
+        pid = service_pid(self.root)
+        if pid and alive(pid):
             os.kill(pid, signal.SIGKILL)
-            _wait_for(lambda: not _alive(pid), "the service is gone")
+            wait_for(lambda: not alive(pid), "the service is gone")
 
     def close(self) -> None:
         """End the office's service."""
         self._stop_service()
 
 
-def _at(point: int, deed: Callable[[], None]) -> points.Observer:
-    """An observer that does a deed at the n-th point that is reached, in whatever thread."""
-    counting = threading.Lock()
-    count = -1
-
-    def observer(_name: str) -> None:
-        nonlocal count
-        with counting:
-            count += 1
-            reached = count == point
-        if reached:
-            deed()
-
-    return observer
-
-
-def _forked(work: Callable[[], Any]) -> Any:
-    """Do something in a process of its own and return its result (JSON). An exception becomes a finding."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reading)
-        try:
-            result = work()
-        except BaseException:  # noqa: BLE001 - told to the parent, whatever it is
-            result = [traceback.format_exc()]
-        with os.fdopen(writing, "w") as pipe:
-            json.dump(result, pipe)
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        told = pipe.read()
-    os.waitpid(pid, 0)
-    return json.loads(told)
-
-
 def _bytes(files: dict[str, str]) -> dict[str, bytes]:
     return {name: bytes.fromhex(value) for name, value in files.items()}
-
-
-def _service_pid(root: Path) -> int:
-    try:
-        return int((root / "service" / "pid").read_text())
-    except FileNotFoundError:
-        return 0
-
-
-def _alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _wait_for(condition: Callable[[], bool], what: str) -> None:
-    give_up_at = time.monotonic() + 20
-    while not condition():
-        if time.monotonic() > give_up_at:
-            raise TimeoutError(what)
-        time.sleep(0.01)
-
-
-def _serve(procedure: str, directory: Path) -> None:
-    # The forks must not import, each for itself, what takes seconds. Importing starts no threads that matter.
-    import great_expectations  # noqa: F401
-    import typst  # noqa: F401
-
-    import recovery.forms.render
-    import recovery.quality.judge  # noqa: F401
-
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    sweep = Sweep(procedure, directory)
-    try:
-        _tell(answers, sweep.record())
-        for line in sys.stdin:
-            begun = time.monotonic()
-            found = sweep.run(Case(*json.loads(line)))
-            print(f"{line.strip()} {time.monotonic() - begun:.1f} s {found or ''}", file=sys.stderr, flush=True)
-            _tell(answers, found)
-    finally:
-        sweep.close()
-
-
-def _tell(answers: Any, value: Any) -> None:
-    answers.write(json.dumps(value) + "\n")
-    answers.flush()
-
-
-class Sweeper:
-    """The program as another process uses it."""
-
-    def __init__(self, procedure: str, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self.procedure = procedure
-        self._log = (directory / "log").open("w")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.recovery.procedures.sweep", procedure, str(directory)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
-        self.points: dict[str, list[str]] = {}
-
-    def recorded(self) -> dict[str, list[str]]:
-        """The points of each action, when the clean run is over."""
-        self.points = self.points or self._answer()
-        return self.points
-
-    def run(self, cases: list[Case]) -> Iterator[tuple[Case, list[str]]]:
-        """Play cases and yield what is wrong after each."""
-        assert self._process.stdin is not None
-        for case in cases:
-            self._process.stdin.write(json.dumps(case) + "\n")
-            self._process.stdin.flush()
-            yield case, self._answer()
-
-    def _answer(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise AssertionError(f"the sweep ended; see {self._log.name}")
-        return json.loads(line)
-
-    def close(self) -> None:
-        """End the program and its office."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(60)
-        self._log.close()
-
-
-if __name__ == "__main__":
-    _serve(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,116 @@
+"""Calls that fail. Every call through an interface is counted, and one of them raises the interface's own error: once,
+or that one and every later one."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from recovery import notifying
+from recovery.errors import HostError, NoticeError, PulihError, RecordsError, SourceError, StoreError
+from recovery.hosts.local import LocalHost
+from recovery.records.catalog import Catalog
+from recovery.sources.files import FilesSource
+from recovery.sources.sqlite import SqliteSource
+from recovery.stores.directory import DirectoryStore
+
+# What only computes a name is left out: nothing of it can fail.
+SOURCE = (
+    *("identify", "preflight", "size", "free_space", "dump", "load", "check", "fingerprint", "quiet", "prepare_swap"),
+    *("swap", "swap_back", "live_is", "discard", "copies", "judge_url"),
+)
+STORE = ("put_file", "put_bytes", "open", "read", "exists", "list", "check", "sweep")
+PLACES: dict[str, tuple[tuple[Any, tuple[str, ...]], ...]] = {
+    "host": ((LocalHost, ("run", "stream", "feed")),),
+    "source": ((SqliteSource, SOURCE), (FilesSource, SOURCE)),
+    "store": ((DirectoryStore, STORE),),
+    "catalog": ((Catalog, ("begin", "read")),),
+    "notifier": ((notifying, ("send",)),),
+}
+INTERFACES = tuple(PLACES)
+ERRORS: dict[str, type[PulihError]] = {
+    "host": HostError,
+    "source": SourceError,
+    "store": StoreError,
+    "catalog": RecordsError,
+    "notifier": NoticeError,
+}
+# Their streams come to an end in a call of its own.
+STREAMS = ("stream", "feed", "dump", "load")
+# Repeated until what they wait for has come: how often is chance, so the same one again is no other call.
+POLLED = ("run", "quiet")
+
+
+@dataclass
+class Watch:
+    """The calls through one interface, and at which of them errors begin (-1: never)."""
+
+    interface: str
+    begin: int = -1
+    for_good: bool = False
+    calls: list[str] = field(default_factory=list)
+    failed: int = 0
+    _last: str = ""
+    _counting: Any = field(default_factory=threading.Lock)
+
+    def called(self, name: str, arguments: str = "") -> None:
+        """Count a call; raise when it is its turn."""
+        with self._counting:
+            polled = arguments and f"{name}{arguments}" == self._last
+            self._last = f"{name}{arguments}"
+            if not polled:
+                self.calls.append(name)
+            number = len(self.calls) - 1
+            due = self.begin != -1 and (number >= self.begin if self.for_good else number == self.begin)
+            due = due and (self.for_good or not self.failed)
+            self.failed += due
+        if due:
+            raise ERRORS[self.interface](f"the {self.interface} fails")
+
+
+@contextmanager
+def watched(*watches: Watch) -> Iterator[tuple[Watch, ...]]:
+    """Let every call through these interfaces be counted while the block runs, in whatever thread."""
+    before = [
+        (watch, place, name, getattr(place, name))
+        for watch in watches
+        for place, names in PLACES[watch.interface]
+        for name in names
+    ]
+    for watch, place, name, original in before:
+        setattr(place, name, _counted(watch, name, original))
+    try:
+        yield watches
+    finally:
+        for _watch, place, name, original in before:
+            setattr(place, name, original)
+
+
+def _counted(watch: Watch, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any, **options: Any) -> Any:
+        watch.called(name, repr(arguments[1:]) if name in POLLED else "")
+        result = original(*arguments, **options)
+        return _ended(watch, name, result) if name in STREAMS else result
+
+    return call
+
+
+@contextmanager
+def _ended(watch: Watch, name: str, opened: AbstractContextManager[Any]) -> Iterator[Any]:
+    with opened as stream:
+        yield _Stream(watch, name, stream)
+
+
+class _Stream:
+    """A stream whose end is a call, too."""
+
+    def __init__(self, watch: Watch, name: str, stream: Any) -> None:
+        self._watch, self._name, self._stream = watch, name, stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def finish(self) -> Any:
+        self._watch.called(f"{self._name}: finish")
+        return self._stream.finish()

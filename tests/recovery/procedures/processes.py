@@ -1,0 +1,81 @@
+"""What the sweep does with processes: work in a fork, observers that do a deed, looking whether somebody lives."""
+
+import json
+import os
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from recovery import points
+
+
+def at(point: int, deed: Callable[[], None]) -> points.Observer:
+    """An observer that does a deed at the n-th point that is reached, in whatever thread."""
+    counting = threading.Lock()
+    count = -1
+
+    def observer(_name: str) -> None:
+        nonlocal count
+        with counting:
+            count += 1
+            reached = count == point
+        if reached:
+            deed()
+
+    return observer
+
+
+def forked(work: Callable[[], Any]) -> Any:
+    """Do something in a process of its own and return its result (JSON). An exception becomes a finding."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        try:
+            result = work()
+        except BaseException:  # noqa: BLE001 - told to the parent, whatever it is
+            result = [traceback.format_exc()]
+        with os.fdopen(writing, "w") as pipe:
+            json.dump(result, pipe)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        told = pipe.read()
+    os.waitpid(pid, 0)
+    return json.loads(told)
+
+
+def service_pid(root: Path) -> int:
+    """The process of an office's service, 0 when none was started."""
+    try:
+        return int((root / "service" / "pid").read_text())
+    except FileNotFoundError:
+        return 0
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens on a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    """Return when something has come true; raises TimeoutError after 20 seconds."""
+    give_up_at = time.monotonic() + 20
+    while not condition():
+        if time.monotonic() > give_up_at:
+            raise TimeoutError(what)
+        time.sleep(0.01)
