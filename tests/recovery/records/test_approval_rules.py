@@ -15,6 +15,7 @@ from recovery.records import notices, officials, schema
 from recovery.records.approval_requests import Answer, Question, Submission
 from recovery.records.approval_rules import PERSON_RULES, RULES, first_refusal
 from recovery.records.approval_situation import COMPLAINT_OF_SECRETS, Situation
+from recovery.records.schema import timestamp
 from tests.recovery.records.approval_office import (
     DAY,
     EXECUTOR,
@@ -258,14 +259,14 @@ def test_whatever_is_typed_as_a_code_is_a_refusal_and_never_an_error(office: Off
 
 
 # The submission is in the fourth second of a time step: -3 to 26 lie in that step, -33 to 56 within one of it.
-@pytest.mark.parametrize("seconds", [-300, -34, 57, 300])
+@pytest.mark.parametrize("seconds", [-300, -90, -34, 57, 90, 300])
 def test_a_device_or_server_whose_clock_is_off_is_refused(office: Office, seconds: int) -> None:
     code = office.code(KABID, NOW + timedelta(seconds=seconds))
 
     is_refused(office, "one_time_code_matches", COMPLAINT_OF_SECRETS, code=code)
 
 
-@pytest.mark.parametrize("seconds", [-33, 0, 56])
+@pytest.mark.parametrize("seconds", [-33, -20, 0, 20, 56])
 def test_a_clock_that_is_one_step_off_is_accepted(office: Office, seconds: int) -> None:
     code = office.code(KABID, NOW + timedelta(seconds=seconds))
 
@@ -275,6 +276,19 @@ def test_a_clock_that_is_one_step_off_is_accepted(office: Office, seconds: int) 
 @pytest.mark.parametrize("woken_after", [timedelta(seconds=1), timedelta(minutes=20), 5 * DAY])
 def test_the_submission_decides_and_not_when_the_run_wakes(office: Office, woken_after: timedelta) -> None:
     assert office.answer(office.ask(), woken_after=woken_after).decision == "disetujui"
+
+
+@pytest.mark.parametrize("off", [timedelta(hours=-2), timedelta(seconds=-90), timedelta(seconds=90), 20 * DAY])
+def test_the_workers_clock_binds_neither_code_nor_expiry(office: Office, off: timedelta) -> None:
+    """The server's time of submission does; the worker's clock, behind or ahead, only says when it was recorded."""
+    request = office.ask()
+    beside = office.code(KABID, NOW + off)
+    assert office.refused(request, code=beside, woken_after=off).complaint == COMPLAINT_OF_SECRETS
+
+    decision = office.answer(office.ask(), woken_after=off)
+
+    assert decision.submitted_at == timestamp(NOW)
+    assert decision.recorded_at == timestamp(NOW + off)
 
 
 def test_a_code_that_is_right_only_when_the_run_wakes_is_refused(office: Office) -> None:
