@@ -33,11 +33,15 @@ def test_what_waits_and_what_is_approved_is_the_issued_document_itself(office: S
     assert ("never", drawn_up.number, 1) == (waiting.approval.state, waiting.number, waiting.version)
     assert drawn_up.pdf_sha256 == waiting.sha256 == hashlib.sha256(waiting.pdf).hexdigest()
 
+    schedules = office.installation.schedules
+    asked = schedules["bulanan"]
+    schedules["bulanan"] = asked.model_copy(update={"retention_days": 30})
+    assert "" == printed_schedule(office.installation, "bulanan").number, "another schedule than the one that waits"
+    schedules["bulanan"] = asked
     office.approve_schedule()
     approved = printed_schedule(office.installation, "bulanan")
     assert ("approved", drawn_up.number, 3) == (approved.approval.state, approved.number, approved.version)
-    schedules = office.installation.schedules
-    schedules["bulanan"] = schedules["bulanan"].model_copy(update={"retention_days": 30})
+    schedules["bulanan"] = asked.model_copy(update={"retention_days": 30})
     changed = printed_schedule(office.installation, "bulanan")
     assert ("changed", "") == (changed.approval.state, changed.number)
 
