@@ -4,13 +4,14 @@ from typing import Any
 
 import click
 
+from cli.completing import applications
 from cli.output import Output, table
 from recovery.calendar import format_bytes, format_moment
 from recovery.records import backups
 
 
 @click.command("backups")
-@click.argument("application", required=False)
+@click.argument("application", required=False, shell_complete=applications)
 @click.pass_obj
 def command(output: Output, application: str | None) -> None:
     """List the backups of an application, or of all, newest last. A backup counts when its state is "secured"."""

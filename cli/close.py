@@ -2,11 +2,12 @@
 
 import click
 
+from cli.completing import procedure_ids
 from cli.output import Output
 
 
 @click.command("close")
-@click.argument("procedure")
+@click.argument("procedure", shell_complete=procedure_ids)
 @click.option("--reason", required=True, help="Why, for the requester and the ledger.")
 @click.pass_obj
 def command(output: Output, procedure: str, reason: str) -> None:

@@ -6,12 +6,14 @@ What verbs print and which exit codes they end with stands in docs/cli.md.
 import importlib
 import io
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem, shell_complete
 
 from cli.failure import READER_GONE, discard_output, failed, interrupted, misused, reader_is_gone, unexpected
 from cli.output import Output
@@ -21,14 +23,24 @@ VERBS = {
     "apply": "make server, catalog and stores into what the inventory says",
     "backups": "list backups",
     "close": "give up a restore that will not go on, so that the next request is taken",
+    "completion": "print the script that lets bash, zsh or fish complete verbs and names",
+    "conformance": "judge one procedure by the SOP, step by step: sesuai or tidak sesuai",
     "doctor": "find what an installation gets wrong, and how to mend it",
+    "fetch": "take a set out of a store, checked and decrypted, as files",
     "guard": "finish or undo what died, start its service, sweep, and raise alarms",
     "ledger": "verify the ledger against itself and the stores, and read it",
     "official": "list officials, enrol and revoke their devices",
+    "request": "start a restore from a letter that came on paper",
+    "restore-plan": "say what a restore would do, and change nothing",
     "schedule": "write a Jadwal Back Up as a PDF, to be approved",
     "show": "show one backup or procedure",
+    "status": "say what is open, who must act until when, and the last proof of every component",
     "verify": "read a backup's set in its stores again and check every byte",
 }
+
+
+# By this the scripts of `pulih completion` ask.
+COMPLETION_VARIABLE = "_PULIH_COMPLETE"
 
 
 class LazyGroup(click.Group):
@@ -40,9 +52,14 @@ class LazyGroup(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"cli.{name}").command
+        command: click.Command = importlib.import_module(f"cli.{name.replace('-', '_')}").command
         _take_common_options(command)
         return command
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        # From the table too: click would import every verb for the first line of its help.
+        verbs = [CompletionItem(name, help=text) for name, text in sorted(VERBS.items()) if name.startswith(incomplete)]
+        return [*verbs, *click.Command.shell_complete(self, context, incomplete)]
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         # From the table, not from the modules: help must not cost an import of everything.
@@ -160,8 +177,17 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+def complete(asked: str) -> int:
+    """Given what a shell asks (`bash_complete`), print what may stand at the end of its line; return the exit code."""
+    return shell_complete(pulih, {"obj": Output()}, "pulih", COMPLETION_VARIABLE, asked)
+
+
 def main() -> None:
-    """Run the command line and exit with the documented code."""
+    """Run the command line and exit with the documented code; for a shell that completes, answer it."""
+    if asked := os.environ.get(COMPLETION_VARIABLE):
+        # Nothing but the answer: a warning would stand in the middle of what the person is typing.
+        logging.disable(logging.CRITICAL)
+        sys.exit(complete(asked))
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

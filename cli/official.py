@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cli.completing import nips
 from cli.output import Output, table
 from recovery.errors import NotFoundError
 from recovery.records import officials
@@ -35,7 +36,7 @@ def list_(output: Output) -> None:
 
 
 @command.command("enrol")
-@click.argument("nip")
+@click.argument("nip", shell_complete=nips)
 @click.option(
     "--renew", is_flag=True, help="Replace the device of an official who is enrolled; the old one stops working."
 )
@@ -54,7 +55,7 @@ def enrol(output: Output, nip: str, renew: bool) -> None:
 
 
 @command.command("revoke")
-@click.argument("nip")
+@click.argument("nip", shell_complete=nips)
 @click.option("--reason", required=True, help="Why, for the ledger.")
 @click.pass_obj
 def revoke(output: Output, nip: str, reason: str) -> None:
@@ -64,7 +65,7 @@ def revoke(output: Output, nip: str, reason: str) -> None:
 
 
 @command.command("code")
-@click.argument("nip")
+@click.argument("nip", shell_complete=nips)
 @click.pass_obj
 def code(output: Output, nip: str) -> None:
     """Play the phone of one of the demonstration's officials. Real officials' codes are on their own devices only."""

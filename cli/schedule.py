@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from cli.completing import schedules
 from cli.output import Output
 from recovery.errors import FormError
 
 
 @click.command("schedule")
-@click.argument("name")
+@click.argument("name", shell_complete=schedules)
 @click.option("--pdf", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Where to write it.")
 @click.pass_obj
 def command(output: Output, name: str, pdf: Path) -> None:

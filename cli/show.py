@@ -5,6 +5,7 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
+from cli.completing import backups_and_procedures
 from cli.output import Output
 from recovery.calendar import format_bytes, format_moment
 from recovery.errors import NotFoundError
@@ -15,7 +16,7 @@ Shown = tuple[dict[str, Any], list[str]]
 
 
 @click.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=backups_and_procedures)
 @click.pass_obj
 def command(output: Output, name: str) -> None:
     """Show the backup with that NAME or id, or the procedure with that id or form number, step by step."""

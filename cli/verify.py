@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.completing import backup_names
 from cli.output import Output
 from recovery.errors import NotFoundError, PulihError, SetError, StoreError
 from recovery.installation import Installation
@@ -13,7 +14,7 @@ from recovery.sets import open_set, read_back, set_prefix
 
 
 @click.command("verify")
-@click.argument("name")
+@click.argument("name", shell_complete=backup_names)
 @click.pass_obj
 def command(output: Output, name: str) -> None:
     """Check the backup NAME in every store that holds it: signature, manifest, SHA-256 of every part.

@@ -155,6 +155,15 @@ class BackupSet:
         with self.store.open(f"{self.prefix}/{part.file}") as stored:
             decrypt(stored.readinto, write, identity, digests)
 
+    def copy(self, part: Part, write: Callable[[memoryview], Any]) -> None:
+        """Given one of the set's parts and a target, write its bytes as they are stored; return when they matched.
+
+        What was written counts only after this returns. Raises DigestError, StoreError.
+        """
+        with self.store.open(f"{self.prefix}/{part.file}") as stored:
+            if not _is_part(stored, part, write):
+                raise _differs(f"{self.prefix}/{part.file}", self.store, _UNUSED)
+
     def read(self, role: str) -> bytes:
         """Given the role of a part that is stored unencrypted, return its content. Raises DigestError, SetError."""
         part = self.manifest.part(role)
@@ -221,11 +230,13 @@ def _match_parts(store: Store, prefix: str, manifest: Manifest, *, state: str) -
             raise _differs(key, store, state)
 
 
-def _is_part(stored: Readable, part: Part) -> bool:
+def _is_part(stored: Readable, part: Part, write: Callable[[memoryview], Any] | None = None) -> bool:
     found, size, buffer = hashlib.sha256(), 0, memoryview(bytearray(BUFFER_SIZE))
     while count := stored.readinto(buffer):
         found.update(buffer[:count])
         size += count
+        if write is not None:
+            write(buffer[:count])
     return (found.hexdigest(), size) == (part.stored_sha256, part.stored_size)
 
 

@@ -57,7 +57,7 @@ def test_recovery_never_imports_prefect() -> None:
 def test_a_verb_that_needs_no_server_does_not_import_prefect(verb: str) -> None:
     """Importing Prefect costs seconds; most verbs never speak to it. Great Expectations costs even more."""
     program = (
-        f"import sys, cli.main, cli.{verb}; "
+        f"import sys, cli.main, cli.{verb.replace('-', '_')}; "
         "print([name for name in ('prefect', 'great_expectations', 'alembic', 'typst') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)

@@ -15,6 +15,7 @@ from recovery.inventory import Inventory
 from recovery.records import backups, officials
 from recovery.records.catalog import Catalog, open_catalog
 from recovery.settings import OfficialSettings
+from tests.cli import documents
 from tests.testbed.small_office import SmallOffice, open_office
 
 
@@ -136,7 +137,7 @@ def broken(running_office: SmallOffice, tmp_path: Path) -> Office:
 
 @pytest.fixture
 def pulih(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Pulih:
-    """A function that calls the command line in this process."""
+    """A function that calls the command line in this process; its JSON documents must be what their schemas say."""
     monkeypatch.delenv("PULIH_INVENTORY", raising=False)
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
 
@@ -144,6 +145,13 @@ def pulih(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
         capsys.readouterr()
         code = run([str(argument) for argument in arguments])
         captured = capsys.readouterr()
-        return Ended(code, captured.out, captured.err)
+        ended = Ended(code, captured.out, captured.err)
+        verb = documents.schema_of([str(argument) for argument in arguments])
+        if "--json" in arguments and verb:
+            if ended.out:
+                documents.check(verb, ended.document)
+            if ended.err:
+                documents.check("error", ended.error)
+        return ended
 
     return call

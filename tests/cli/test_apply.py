@@ -1,15 +1,19 @@
-"""pulih apply shows what differs and asks; that applying makes it so is shown in tests/deployments."""
+"""pulih apply shows what differs and asks; that applying makes it so is shown in tests/deployments. What other verbs
+do with a server that was applied to is shown here too, since applying takes long."""
 
+import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cli.conftest import Office, Pulih
+from tests.cli.test_request import write_letter
 
 if TYPE_CHECKING:
     from deployments.server import LocalServer
@@ -87,3 +91,29 @@ def test_applying_asks_applies_and_then_has_nothing_to_change(
     assert (0, looked.document["changes"]) == (applied.code, applied.document["changes"])
     again = pulih("apply", broken.inventory)
     assert (0, "nothing to change\n") == (again.code, again.out)
+
+    # The deployment is there now: a letter from paper becomes a run of it. No worker may take that up meanwhile.
+    pause(bare_server, True)
+    monkeypatch.setenv("PREFECT_API_URL", bare_server.api_url)
+    sent = pulih("--inventory", broken.inventory, "--json", "request", write_letter(broken.root))
+    assert (0, "") == (sent.code, sent.err)
+    run = ask(bare_server, f"/flow_runs/{sent.document['flow_run_id']}")
+    assert ("SCHEDULED", "simpel") == (run["state_type"], run["parameters"]["formulir"]["aplikasi"])
+    assert f"{bare_server.url}/runs/flow-run/{run['id']}" == sent.document["address"]
+    ask(bare_server, f"/flow_runs/{run['id']}", "DELETE")
+    pause(bare_server, False)
+
+
+def ask(server: "LocalServer", path: str, method: str = "GET", body: Any = None) -> Any:
+    """Ask the server as any client would."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(server.api_url + path, data=data, method=method)
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        text = answer.read()
+    return json.loads(text) if text else None
+
+
+def pause(server: "LocalServer", paused: bool) -> None:
+    """Pause the work pool, or let it go on."""
+    ask(server, "/work_pools/pulih", "PATCH", {"is_paused": paused})

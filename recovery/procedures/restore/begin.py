@@ -7,8 +7,10 @@ from sqlalchemy import Connection
 from recovery.errors import ConfigurationError, NotFoundError
 from recovery.forms.model import contains_nik
 from recovery.installation import RELEASE, Installation
+from recovery.procedures.restore.r1_request import letter_digest
 from recovery.procedures.restore.request_form import RestoreRequest
 from recovery.records import backups, officials, procedures
+from recovery.records.officials import Official
 from recovery.settings import ApplicationSettings
 
 
@@ -19,16 +21,8 @@ def begin_restore(installation: Installation, procedure_id: str, request: Restor
     another restore of this application is open, NotFoundError too when a component has no verified backup.
     """
     application = installation.application(request.aplikasi)
-    _refuse_personal_numbers(request)
     with installation.catalog.read() as connection:
-        requester = officials.find(connection, request.nip_pemohon)
-    if requester is None or "pemohon" not in requester.roles:
-        raise NotFoundError(
-            f"no requester has the NIP {request.nip_pemohon}",
-            state="nothing was touched",
-            hint="check the NIP on the letter; a new requester is added to the inventory first",
-        )
-    with installation.catalog.read() as connection:
+        requester = _requester_of(connection, request)
         if procedures.find(connection, procedure_id) is None:
             # Before anybody is asked: a request that cannot come true would only keep the next one out.
             _require_backups(connection, application)
@@ -43,6 +37,44 @@ def begin_restore(installation: Installation, procedure_id: str, request: Restor
     return {"id": procedure.id, "application": procedure.application}
 
 
+def check_request(installation: Installation, request: RestoreRequest) -> Official:
+    """Given a request that nobody has sent yet, return its requester when a procedure could be opened for it now.
+
+    The rules are those of opening, and that the letter is there for step 1; nothing is changed. Raises as
+    begin_restore() does.
+    """
+    application = installation.application(request.aplikasi)
+    with installation.catalog.read() as connection:
+        requester = _requester_of(connection, request)
+        _require_backups(connection, application)
+        procedures.refuse_second_restore(connection, application.name)
+    letter_digest(installation, request.berkas_surat)
+    return requester
+
+
+def fields_with_personal_numbers(request: RestoreRequest) -> list[str]:
+    """Given a request, return its fields in which a NIK stands: a form never shows one, so none may come in."""
+    return [name for name, value in request.model_dump(mode="json").items() if contains_nik(value)]
+
+
+def _requester_of(connection: Connection, request: RestoreRequest) -> Official:
+    numbers = fields_with_personal_numbers(request)
+    if numbers:
+        raise ConfigurationError(
+            f"the field {numbers[0]} of the request holds a 16-digit number (a NIK?)",
+            state="nothing was touched",
+            hint="write the request without it; a NIP (18 digits) is fine",
+        )
+    requester = officials.find(connection, request.nip_pemohon)
+    if requester is None or "pemohon" not in requester.roles:
+        raise NotFoundError(
+            f"no requester has the NIP {request.nip_pemohon}",
+            state="nothing was touched",
+            hint="check the NIP on the letter; a new requester is added to the inventory first",
+        )
+    return requester
+
+
 def _require_backups(connection: Connection, application: ApplicationSettings) -> None:
     for component in application.components:
         if backups.newest_verified(connection, application.name, component.name) is None:
@@ -50,15 +82,4 @@ def _require_backups(connection: Connection, application: ApplicationSettings) -
                 f"{application.name}/{component.name} has no verified backup",
                 state="nothing was touched and no request was opened",
                 hint="run a backup first (deployment di-luar-jadwal); `pulih backups` lists what there is",
-            )
-
-
-def _refuse_personal_numbers(request: RestoreRequest) -> None:
-    """A form never shows a NIK, so none may come in with the request."""
-    for name, value in request.model_dump(mode="json").items():
-        if contains_nik(value):
-            raise ConfigurationError(
-                f"the field {name} of the request holds a 16-digit number (a NIK?)",
-                state="nothing was touched",
-                hint="write the request without it; a NIP (18 digits) is fine",
             )

@@ -1,9 +1,10 @@
 """What a restore would do: which backup of each component, onto which target. Bound into every approval."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from recovery.calendar import WIB
 from recovery.canonical import digest
 from recovery.errors import ConfigurationError, NotFoundError
 from recovery.installation import Installation
@@ -42,9 +43,17 @@ def make_plan(installation: Installation, procedure_id: str) -> Plan:
     with installation.catalog.read() as connection:
         procedure = procedures.get(connection, procedure_id)
         evidence = steps.evidence_of(connection, procedure_id, "restore.1") or {}
-        point = _point(procedure.parameters["request"]["titik_pulih"])
-        application = installation.application(procedure.application)
-        chosen: dict[str, dict[str, Any]] = {}
+    point = recovery_point(procedure.parameters["request"]["titik_pulih"])
+    chosen = choose_backups(installation, procedure.application, point)
+    return Plan(procedure.application, evidence.get("request_hash", ""), chosen)
+
+
+def choose_backups(installation: Installation, application_name: str, point: str | None) -> dict[str, dict[str, Any]]:
+    """Given an application and a recovery point (UTC; None: the newest), return for each of its components
+    "application/component" the backup to restore, and the target by identity. Raises NotFoundError."""
+    application = installation.application(application_name)
+    chosen: dict[str, dict[str, Any]] = {}
+    with installation.catalog.read() as connection:
         for component in application.components:
             backup = backups.newest_verified(connection, application.name, component.name, before=point)
             if backup is None:
@@ -66,7 +75,7 @@ def make_plan(installation: Installation, procedure_id: str) -> Plan:
             }
     for key, backup_facts in chosen.items():
         backup_facts["target"] = digest(installation.source(key).identify())
-    return Plan(procedure.application, evidence.get("request_hash", ""), chosen)
+    return chosen
 
 
 def approved_plan(installation: Installation, procedure_id: str) -> Plan:
@@ -78,7 +87,7 @@ def approved_plan(installation: Installation, procedure_id: str) -> Plan:
     return Plan(procedure.application, request.get("request_hash", ""), evidence["plan"])
 
 
-def _point(text: str) -> str | None:
+def recovery_point(text: str) -> str | None:
     """Given the form's recovery point, return it as UTC ISO 8601, or None for the newest."""
     if not text.strip():
         return None
@@ -90,10 +99,6 @@ def _point(text: str) -> str | None:
             state="nothing was touched",
             hint="write it like 2026-11-20T22:00:00+07:00, or leave it empty for the newest verified backup",
         ) from error
-    from recovery.calendar import WIB
-
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=WIB)
-    from datetime import UTC
-
     return moment.astimezone(UTC).isoformat(timespec="microseconds")

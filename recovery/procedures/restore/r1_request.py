@@ -20,7 +20,7 @@ def request(installation: Installation, procedure_id: str) -> StepResult:
     with installation.catalog.read() as connection:
         procedure = procedures.get(connection, procedure_id)
     form = procedure.parameters["request"]
-    letter_sha256 = _letter_digest(installation, form["berkas_surat"])
+    letter_sha256 = letter_digest(installation, form["berkas_surat"])
     issued = issue_restore_request(installation, procedure_id, version=1)
     return StepResult(
         evidence={
@@ -33,7 +33,9 @@ def request(installation: Installation, procedure_id: str) -> StepResult:
     )
 
 
-def _letter_digest(installation: Installation, letter: str) -> str:
+def letter_digest(installation: Installation, letter: str) -> str:
+    """Given the request's "berkas surat", return the letter's SHA-256: as it stands there, or of the file in the intake
+    folder. Raises NotFoundError when no such file is there."""
     if re.fullmatch(r"[0-9a-fA-F]{64}", letter):
         return letter.lower()
     intake = installation.state_directory / "surat-masuk"

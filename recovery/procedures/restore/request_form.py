@@ -7,7 +7,7 @@ added by `pulih apply`, which knows them.
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from recovery.calendar import WIB
 
@@ -62,6 +62,7 @@ class RestoreRequest(BaseModel):
     )
     alasan_titik_pulih: str = Field(
         default="",
+        validate_default=True,
         title="Alasan titik pulih",
         description="Wajib diisi bila titik pulih bukan cadangan terbaru.",
         max_length=500,
@@ -106,9 +107,10 @@ class RestoreRequest(BaseModel):
             datetime.fromisoformat(point)
         return point
 
-    @model_validator(mode="after")
-    def another_point_needs_a_reason(self) -> "RestoreRequest":
+    @field_validator("alasan_titik_pulih")
+    @classmethod
+    def another_point_needs_a_reason(cls, reason: str, form: ValidationInfo) -> str:
         """SOP step 5 says "data terbaru": any other recovery point must say why."""
-        if self.titik_pulih.strip() and not self.alasan_titik_pulih.strip():
+        if form.data.get("titik_pulih", "").strip() and not reason.strip():
             raise ValueError("titik pulih selain cadangan terbaru perlu alasan (isi 'Alasan titik pulih')")
-        return self
+        return reason

@@ -1,0 +1,78 @@
+"""pulih restore-plan: what a restore would do, before anybody asks for one."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.completing import applications, backup_names
+from cli.output import Output, table
+from recovery.calendar import format_bytes, format_duration, format_moment
+
+if TYPE_CHECKING:
+    from recovery.procedures.restore.forecast import Forecast, Measured
+
+
+@click.command("restore-plan")
+@click.argument("application", shell_complete=applications)
+@click.option("--moment", default="", help="The recovery point, as in the request form: 2026-11-20 22:00 (WIB).")
+@click.option(
+    "--backup", default="", shell_complete=backup_names, help="Restore the run in which this backup was made."
+)
+@click.pass_obj
+def command(output: Output, application: str, moment: str, backup: str) -> None:
+    """Say which backups a restore of APPLICATION would take, where to, what stops, who approves, how long it takes.
+
+    Changes nothing. Without a recovery point it is the newest verified backup of each component, as in the SOP.
+    """
+    if moment and backup:
+        raise click.UsageError("name either --moment or --backup")
+    # Here, because help must not cost the import of everything.
+    from recovery.procedures.restore.forecast import forecast, point_of
+    from recovery.procedures.restore.plan import recovery_point
+
+    installation = output.installation
+    installation.application(application)
+    point = point_of(installation, application, backup) if backup else recovery_point(moment)
+    planned = forecast(installation, application, point)
+    output.show(planned.to_json(), _lines(planned))
+
+
+def _lines(planned: "Forecast") -> list[str]:
+    head = ["COMPONENT", "BACKUP", "MOMENT", "VERDICT", "SIZE", "NEEDED BESIDE", "FREE", "REHEARSAL"]
+    rows = [
+        [
+            each.component,
+            each.name,
+            format_moment(each.moment),
+            each.verdict,
+            format_bytes(each.bytes),
+            format_bytes(each.needed),
+            "unknown" if each.free is None else format_bytes(each.free),
+            _took(each.rehearsal),
+        ]
+        for each in planned.components
+    ]
+    return [
+        *table(head, rows),
+        "",
+        "targets:",
+        *(f"  {each.component}: {each.target['path']} (identity {each.target_sha256})" for each in planned.components),
+        "stopped in step 4, in this order:",
+        *(f"  {each.name} ({each.kind}), now {each.state}" for each in planned.services),
+        *(["  none is configured: a restore could not prove quiet"] if not planned.services else []),
+        "approvals:",
+        *(f"  {each.title}: {_people(each.officials)}" for each in planned.approvals),
+        f"downtime: {_took(planned.downtime)}",
+        *([f"to ask for this, the request says titik_pulih: {planned.request_point}"] if planned.request_point else []),
+        *(f"OBSTACLE  {obstacle}" for obstacle in planned.obstacles),
+        "nothing was changed",
+    ]
+
+
+def _took(measured: "Measured") -> str:
+    return "unknown" if measured.seconds is None else f"{format_duration(measured.seconds)} ({measured.by})"
+
+
+def _people(officials: "tuple[dict[str, str | bool], ...]") -> str:
+    named = (f"{each['name']}" + ("" if each["enrolled"] else " (no device)") for each in officials)
+    return ", ".join(named) or "NOBODY"

@@ -1,0 +1,162 @@
+"""pulih restore-plan says what a restore would do, from records and looks alone, and changes nothing."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from recovery.calendar import to_wib
+from recovery.inventory import load_inventory
+from recovery.procedures.restore.plan import choose_backups, recovery_point
+from recovery.records import backups, ledger, procedures, schema
+from tests.cli.conftest import Office, Pulih
+from tests.testbed.small_office import EXECUTOR, KABID, KADIS, REQUESTER
+
+
+def plan(pulih: Pulih, office: Office, *options: str) -> dict[str, Any]:
+    ended = pulih("--inventory", office.inventory, "--json", "restore-plan", "simpel", *options)
+    assert (0, "") == (ended.code, ended.err)
+    document: dict[str, Any] = ended.document
+    return document
+
+
+def moments(office: Office) -> dict[str, str]:
+    with office.catalog.read() as connection:
+        return {backup.key: backup.moment for backup in backups.list_backups(connection)}
+
+
+def add_run(office: Office, procedure_id: str, moment: str) -> None:
+    """Record an older run with proven backups of both components, as the newer one of the fixture has them."""
+    with office.catalog.begin() as connection:
+        for name in ("procedures", "backups"):
+            table = schema.metadata.tables[name]
+            for row in connection.execute(table.select()).mappings().all():
+                if name == "procedures" and row["kind"] != "backup":
+                    continue
+                key = (
+                    {"id": procedure_id}
+                    if name == "procedures"
+                    else {
+                        "id": f"{procedure_id}-{row['component']}",
+                        "procedure_id": procedure_id,
+                        "name": f"{row['component']}-lama",
+                        "moment": moment if row["component"] == "data" else moment.replace("00.000000", "07.500000"),
+                    }
+                )
+                connection.execute(table.insert().values({**row, **key}))
+
+
+def test_the_plan_is_the_one_that_a_request_would_get(pulih: Pulih, office: Office) -> None:
+    """The same code chooses; targets are named by the identity that approvals are bound to."""
+    document = plan(pulih, office)
+    installation = load_inventory(office.inventory).installation()
+    chosen = choose_backups(installation, "simpel", None)
+    found = {each["component"]: each for each in document["components"]}
+    assert chosen.keys() == found.keys()
+    for key, expected in chosen.items():
+        assert (expected["name"], expected["moment"], expected["target"], "pass") == (
+            found[key]["name"],
+            found[key]["moment"],
+            found[key]["target_sha256"],
+            found[key]["verdict"],
+        )
+        assert expected["totals"]["bytes"] < found[key]["needed"] < found[key]["free"]
+        assert installation.component(key)[1].path == found[key]["target"]["path"]
+    assert (None, "", []) == (document["point"], document["request_point"], document["obstacles"])
+    assert [{"name": "web", "kind": "command", "state": "running"}] == document["services"]
+
+
+def test_who_must_approve_is_named_in_the_sop_s_order(pulih: Pulih, office: Office) -> None:
+    """With the executor's own go-ahead."""
+    approvals = plan(pulih, office)["approvals"]
+    assert [
+        ("restore.2", "kadis", [KADIS]),
+        ("restore.3", "kabid", [KABID]),
+        ("restore.start", "pelaksana", [EXECUTOR]),
+        ("restore.8", "pemohon", [REQUESTER]),
+    ] == [(each["step_id"], each["role"], [official["nip"] for official in each["officials"]]) for each in approvals]
+
+
+def test_how_long_it_takes_is_what_was_measured_here_and_else_unknown(pulih: Pulih, broken: Office) -> None:
+    """A guess would be believed."""
+    document = plan(pulih, broken)
+    for component in document["components"]:
+        assert component["rehearsal"]["seconds"] > 0
+        assert f"the proof of the backup {broken.procedure_id}" == component["rehearsal"]["by"]
+    assert {"seconds": None, "by": ""} == document["downtime"]
+    with broken.catalog.begin() as connection:
+        # A proof that was retried took its pauses too, and so says nothing.
+        connection.execute(update(schema.steps).where(schema.steps.c.step_id == "backup.2").values(tries=2))
+    ended = pulih("--inventory", broken.inventory, "restore-plan", "simpel")
+    assert "downtime: unknown" in ended.out
+    assert 3 == ended.out.count("unknown")
+
+
+def test_a_recovery_point_chooses_older_backups(pulih: Pulih, broken: Office) -> None:
+    """By the rule of the request form, in WIB."""
+    add_run(broken, "older", "2026-10-20T15:00:00.000000+00:00")
+    document = plan(pulih, broken, "--moment", "2026-10-21 08:00")
+    assert ["data-lama", "berkas-lama"] == [each["name"] for each in document["components"]]
+    assert "2026-10-21T01:00:00.000000+00:00" == document["point"]
+    assert "2026-10-21 08:00:00" == document["request_point"]
+
+
+def test_a_backup_names_its_whole_run(pulih: Pulih, broken: Office) -> None:
+    """Its components were dumped one after the other; the point lies after the last of them, as the form writes it."""
+    add_run(broken, "older", "2026-10-20T15:00:00.000000+00:00")
+    document = plan(pulih, broken, "--backup", "data-lama")
+    assert ["data-lama", "berkas-lama"] == [each["name"] for each in document["components"]]
+    assert "2026-10-20 22:00:08" == document["request_point"]
+    asked = recovery_point(document["request_point"])
+    assert {"data-lama", "berkas-lama"} == {
+        chosen["name"]
+        for chosen in choose_backups(load_inventory(broken.inventory).installation(), "simpel", asked).values()
+    }
+
+
+def test_what_stands_in_the_way_is_told(pulih: Pulih, broken: Office) -> None:
+    """Before anybody writes a letter."""
+    procedures.open_procedure(broken.catalog, "another", "restore", application="simpel", parameters={}, release="0")
+    with broken.catalog.begin() as connection:
+        connection.execute(update(schema.officials).where(schema.officials.c.nip == KABID).values(enrolled_at=None))
+        row = connection.execute(schema.backups.select().where(schema.backups.c.component == "data")).mappings().one()
+        facts = row["facts"].replace('"totals":{"bytes":', '"totals":{"bytes":99999999999999')
+        connection.execute(update(schema.backups).where(schema.backups.c.id == row["id"]).values(facts=facts))
+    another, room, nobody = plan(pulih, broken)["obstacles"]
+    assert another.startswith("a restore of simpel is open already: procedure another")
+    assert room.startswith("simpel/data needs ") and " are free" in room
+    assert nobody.startswith("nobody in office with an enrolled device can do '3. Melakukan verifikasi")
+
+
+def test_nothing_is_changed(pulih: Pulih, office: Office) -> None:
+    """Not even the ledger."""
+    with office.catalog.read() as connection:
+        before = ledger.head(connection)
+    ended = pulih("--inventory", office.inventory, "restore-plan", "simpel")
+    assert "nothing was changed" == ended.out.splitlines()[-1]
+    with office.catalog.read() as connection:
+        assert before == ledger.head(connection)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "expected"),
+    [
+        (["--moment", "2020-01-01 00:00"], 3, "has no verified backup at or before 2019-12-31T17:00"),
+        (["--moment", "kemarin"], 2, "the recovery point 'kemarin' is no time"),
+        (["--backup", "nothing"], 3, "simpel has no verified backup named 'nothing'"),
+        (["--backup", "x", "--moment", "y"], 2, "name either --moment or --backup"),
+    ],
+)
+def test_a_point_without_a_backup_is_refused(
+    pulih: Pulih, office: Office, options: list[str], code: int, expected: str
+) -> None:
+    """As the procedure would refuse it, days later."""
+    ended = pulih("--inventory", office.inventory, "restore-plan", "simpel", *options)
+    assert (code, "") == (ended.code, ended.out)
+    assert expected in ended.err
+
+
+def test_moments_are_told_in_wib(pulih: Pulih, office: Office) -> None:
+    """People think in it."""
+    local = to_wib(moments(office)["simpel/data"])
+    assert f"pukul {local:%H.%M.%S} WIB" in pulih("--inventory", office.inventory, "restore-plan", "simpel").out
