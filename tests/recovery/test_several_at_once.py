@@ -1,0 +1,97 @@
+"""Several processes on one catalog: backups, restores, proofs and the guard at the same time, and all ends well."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recovery.records import backups, leases, ledger, procedures
+from tests.testbed.many_applications import begin, do, keep_doing, name_of, open_many
+from tests.testbed.postgresql import run_postgresql
+from tests.testbed.small_office import SmallOffice
+
+SPAWN = get_context("spawn")
+APPLICATIONS = 20
+RESTORED = 2
+WORKERS = 4
+MEANWHILE = ("guard", "prove_newest")
+# As long as the slowest machine may take; nothing here is measured.
+PATIENCE = 280
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SmallOffice]:
+    """An installation with twenty applications, on each kind of catalog in turn."""
+    if request.param == "sqlite":
+        yield from _opened(tmp_path, "")
+        return
+    with run_postgresql() as server:
+        server.execute("CREATE DATABASE catalog")
+        yield from _opened(tmp_path, server.url("catalog"))
+
+
+def _opened(root: Path, url: str) -> Iterator[SmallOffice]:
+    office = open_many(root / "office", APPLICATIONS, served=RESTORED, catalog_url=url)
+    yield office
+    for number in range(RESTORED):
+        for service in office.installation.services(name_of(number)):
+            service.stop()
+    office.installation.catalog.dispose()
+
+
+@pytest.mark.slow
+def test_twenty_backups_and_two_restores_at_once_beside_guard_and_proofs(office: SmallOffice) -> None:
+    """Nobody waits for ever, nobody meets a locked database, and every backup restores afterwards."""
+    turn, over, told = SPAWN.Value("d", time.time()), SPAWN.Event(), SPAWN.Queue()
+    beside = [SPAWN.Process(target=keep_doing, args=(office.root, turn, deed, over, told)) for deed in MEANWHILE]
+    for process in beside:
+        process.start()
+    with ProcessPoolExecutor(WORKERS, mp_context=SPAWN, initializer=begin, initargs=(office.root, turn)) as workers:
+        try:
+            wrong = list(_played(workers))
+        finally:
+            over.set()
+        results = [told.get(timeout=PATIENCE) for _ in beside]
+        for process in beside:
+            process.join(PATIENCE)
+        made = _secured(office)
+        loaded = [workers.submit(do, "load_and_compare", backup_id) for backup_id in made]
+        wrong += [future.result(PATIENCE) for future in loaded]
+    assert [] == [story for story in wrong if story]
+    assert [] == [story for _deed, _times, stories in results for story in stories]
+    assert set(MEANWHILE) == {deed for deed, times, _ in results if times > 1}
+    assert APPLICATIONS * 2 == len(made)
+    _require_whole_records(office)
+
+
+def _played(workers: ProcessPoolExecutor) -> Iterator[str]:
+    """Back up all and restore two, which begin as soon as they have a backup."""
+    names = [name_of(number) for number in range(APPLICATIONS)]
+    first = [workers.submit(do, "back_up", name) for name in names[:WORKERS]]
+    yield from (future.result(PATIENCE) for future in first[:RESTORED])
+    restores = [workers.submit(do, "restore", name) for name in names[:RESTORED]]
+    others = [workers.submit(do, "back_up", name) for name in names[WORKERS:]]
+    yield from (future.result(PATIENCE) for future in (*first[RESTORED:], *restores, *others))
+
+
+def _secured(office: SmallOffice) -> list[str]:
+    with office.installation.catalog.read() as connection:
+        return [backup.id for backup in backups.list_backups(connection) if backup.state == "secured"]
+
+
+def _require_whole_records(office: SmallOffice) -> None:
+    store, public_pem = office.installation.store("utama"), office.installation.signer.public_pem
+    with office.installation.catalog.read() as connection:
+        heads = ledger.read_heads(store, public_pem)
+        assert [] == ledger.verify(connection, heads)
+        (closed,) = ledger.entries(connection, kind="procedure.closed", last=1)
+        assert heads[-1].sequence >= closed.sequence
+        assert [] == leases.list_leases(connection)
+        everything: list[Any] = procedures.list_all(connection)
+        outcomes = [(procedure.kind, procedure.state, procedure.outcome) for procedure in everything]
+    assert [("backup", "closed", "berhasil")] * APPLICATIONS == sorted(outcomes)[:APPLICATIONS]
+    assert [("restore", "closed", "berhasil")] * RESTORED == sorted(outcomes)[APPLICATIONS:]
