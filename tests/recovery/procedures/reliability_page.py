@@ -29,6 +29,7 @@ class Swept:
     played: list[Case]
     findings: list[str]
     minutes: int
+    workers: int
     cores: int
 
 
@@ -44,6 +45,7 @@ def write_page(path: Path, swept: Swept) -> None:
             python=platform.python_version(),
             sqlite=sqlite3.sqlite_version,
             minutes=swept.minutes,
+            workers=swept.workers,
             points="\n".join(_procedure_row(swept, name) for name in TITLES),
             calls="\n".join(_interface_row(swept, name) for name in INTERFACES),
             findings="\n".join(f"- {finding}" for finding in sorted(swept.findings)) or "None.",

@@ -125,7 +125,8 @@ def main() -> int:
         return 2
     if arguments.every == 1:
         minutes = round((time.monotonic() - begun) / 60)
-        write_page(PAGE, Swept(board.seen, board.played, board.findings, minutes, os.cpu_count() or 1))
+        cores = os.cpu_count() or 1
+        write_page(PAGE, Swept(board.seen, board.played, board.findings, minutes, arguments.workers, cores))
         print(f"wrote {PAGE}")
     return 1 if board.findings else 0
 
