@@ -1,17 +1,20 @@
 """Automations on a real Prefect server: written, set right, removed, and never mixed up with anybody else's."""
 
+import re
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from deployments.apply import apply
-from deployments.automations import wanted_automations
+from deployments.automations import OVERDUE_AT_THE_EARLIEST, PREFIX, SILENT_FOR, wanted_automations
 from deployments.change import Change
-from deployments.prefect_yaml import EXAMPLE
+from deployments.prefect_yaml import EXAMPLE, ROOT
 from deployments.wanted import NOTIFY_NAME, WATCHED_TAG, wanted_deployments
+from recovery.calendar import WIB, Counting, deadline
 from recovery.inventory import load_inventory
-from recovery.procedures.run_notices import TITLES
+from recovery.procedures.run_notices import LATE_AFTER, TITLES
 
 if TYPE_CHECKING:
     from tests.deployments.conftest import Applied
@@ -141,3 +144,23 @@ def test_the_notify_flow_is_not_looked_after_by_its_own_automations() -> None:
     for automation in wanted_automations(inventory, "d"):
         wanted = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.sop"}
         assert wanted == automation["trigger"]["match_related"]
+
+
+def test_the_documentation_lists_the_automations_and_their_times() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| `(Pulih: .+?)` \|", text, re.MULTILINE)
+    assert [f"{PREFIX}{title}" for title in TITLES.values()] == documented
+    assert timedelta(minutes=10) == LATE_AFTER == SILENT_FOR
+    assert timedelta(hours=16) == OVERDUE_AT_THE_EARLIEST
+    assert "within 10 minutes after it should have" in text
+    assert "no sign of life for 10 minutes" in text
+    assert "asks after 16 hours" in text
+
+
+@pytest.mark.parametrize("counting", ["kerja", "kalender"])
+def test_no_deadline_comes_before_the_automation_asks(counting: Counting) -> None:
+    """A step that opens in the last second of a day has the shortest time."""
+    opened = datetime(2026, 11, 24, 23, 59, 59, tzinfo=WIB)
+    assert (
+        OVERDUE_AT_THE_EARLIEST <= deadline(opened, counting) - opened < OVERDUE_AT_THE_EARLIEST + timedelta(minutes=1)
+    )
