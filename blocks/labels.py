@@ -13,6 +13,7 @@ LABELS: dict[str, dict[str, str]] = {
         "numbers": "Ketentuan nomor formulir",
         "approvals": "Ketentuan persetujuan",
         "working_days": "Hitungan 1 hari",
+        "components_at_once": "Komponen sekaligus",
         "notice_targets": "Tujuan pemberitahuan (rujukan)",
     },
     "NumberPatterns": {
