@@ -38,6 +38,15 @@ def test_the_guard_makes_a_round_every_minute_and_leaves_started_services_alone(
     assert "timers.target" == timer["Install"]["WantedBy"]
 
 
+def test_silence_is_listened_for_every_hour_with_the_server_s_address() -> None:
+    """Where no address is set, the catalog alone is asked."""
+    service, timer = read("pulih-alarm.service"), read("pulih-alarm.timer")
+    assert f"{PROGRAM} doctor --alarm" == service["Service"]["ExecStart"]
+    assert service["Service"]["EnvironmentFile"].startswith("-")
+    assert "SuccessExitStatus" not in service["Service"], "an alarm is a failure on purpose"
+    assert "1h" == timer["Timer"]["OnUnitInactiveSec"]
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     """Checked with a program that exists here: systemd refuses one that does not."""

@@ -14,6 +14,9 @@ from recovery.errors import KeyMissingError, NotFoundError, ProcedureError
 from recovery.procedures.conclude import conclude_given_up, conclude_returned
 from tests.testbed.small_office import DISPOSITION, EXECUTOR, KABID, KADIS, REQUESTER, SmallOffice, open_office
 
+# A whole backup and a whole restore stand behind it.
+pytestmark = pytest.mark.slow
+
 PARTS = ("state", "store")
 APPENDED_ONLY = ("ledger_no_update", "ledger_no_delete", "decisions_no_update", "decisions_no_delete")
 
