@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from recovery.errors import KeyMissingError
 from recovery.marked_yaml import Complaint, Location, field_name
@@ -17,6 +18,8 @@ from recovery.settings import (
     StoreSettings,
 )
 
+PREFECT_DATABASES = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
+
 
 def place_rules(
     office: OfficeSettings | None,
@@ -29,6 +32,7 @@ def place_rules(
 ) -> Iterator[Complaint]:
     """Given the well-formed parts of an inventory by position, yield every complaint about places that overlap."""
     yield from _stores(stores, schedules)
+    yield from _databases(office, applications, environment)
     local_hosts = {host.name for host in hosts.values() if host.kind == "local"}
     protected = protected_places(office, keys, environment)
     directories = {f"the store {store.name!r}": _real(store.path) for store in stores.values()}
@@ -36,6 +40,8 @@ def place_rules(
     for index, application in applications.items():
         machine = "" if application.host in local_hosts else application.host
         for position, component in enumerate(application.components):
+            if not component.path:
+                continue  # a database of a server, or reported as missing
             location: Location = ("applications", index, "components", position, "path")
             path = _real(component.path) if machine == "" else Path(os.path.normpath(component.path))
             for other_machine, other_path, other_location in seen:
@@ -76,11 +82,58 @@ def protected_places(
                 places[f"the key file of {field}"] = _real(name)
     settings = os.environ if environment is None else environment
     places["Prefect's home"] = _real(settings.get("PREFECT_HOME") or "~/.prefect")
-    for name in ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL"):
+    for name in PREFECT_DATABASES:
         database = sqlite_file(settings.get(name, ""))
         if database:
             places["Prefect's database"] = database
     return places
+
+
+def _databases(
+    office: OfficeSettings | None,
+    applications: Mapping[int, ApplicationSettings],
+    environment: Mapping[str, str] | None,
+) -> Iterator[Complaint]:
+    """A database of a server is named once, and is not one of those that hold the records. Design §10."""
+    own = _own_databases(office, environment)
+    seen: dict[tuple[str, str, int, str], Location] = {}
+    for index, application in applications.items():
+        for position, component in enumerate(application.components):
+            if component.kind != "postgresql":
+                continue
+            location: Location = ("applications", index, "components", position, "database")
+            key = (application.host, component.server, component.port, component.database)
+            if key in seen:
+                yield Complaint(location, f"is the same database as {field_name(seen[key])}")
+            seen.setdefault(key, location)
+            title = own.get((component.database, component.port))
+            if title:
+                # Whatever the server is called here and there: two servers with such a name are not worth the risk.
+                yield Complaint(location, f"has name and port of {title}; it can never be a restore target")
+
+
+def _own_databases(office: OfficeSettings | None, environment: Mapping[str, str] | None) -> dict[tuple[str, int], str]:
+    urls = {}
+    if office is not None and office.catalog:
+        # Only the worker can read it; there it is looked at.
+        with suppress(KeyMissingError):
+            urls["the catalog and ledger"] = resolve(office.catalog).decode()
+    settings = os.environ if environment is None else environment
+    for name in PREFECT_DATABASES:
+        urls[f"Prefect's database ({name})"] = settings.get(name, "")
+    found = {}
+    for title, url in urls.items():
+        parts = urlsplit(url)
+        if parts.scheme.startswith("postgresql"):
+            found[unquote(parts.path.strip("/")), _port(parts)] = title
+    return found
+
+
+def _port(parts: SplitResult) -> int:
+    try:
+        return parts.port or int(dict(parse_qsl(parts.query)).get("port", "5432"))
+    except ValueError:
+        return 5432
 
 
 def sqlite_file(url: str) -> Path | None:

@@ -14,6 +14,7 @@ from recovery.marked_yaml import Complaint, Location
 from recovery.naming import parse_name, render_name
 from recovery.settings import (
     ApplicationSettings,
+    ComponentSettings,
     HostSettings,
     KeySettings,
     OfficeSettings,
@@ -26,6 +27,9 @@ from recovery.settings import (
 # `pulih apply` gives this name to the deployment for backups out of schedule.
 RESERVED_SCHEDULE_NAME = "di-luar-jadwal"
 SAMPLE_MOMENT = datetime(2026, 11, 20, 15, 0, 3, tzinfo=UTC)
+SERVER_FIELDS = ("database", "server", "port", "user", "password", "restore_user", "restore_password")
+SYSTEM_DATABASES = ("postgres", "template0", "template1")
+LONGEST_DATABASE_NAME = 42
 _REFERENCE = re.compile(r"^(file|env|credential):.+$")
 
 
@@ -153,6 +157,22 @@ def _applications(parts: Parts, folder: Path) -> Iterator[Complaint]:
                 yield Complaint(
                     (*place, "components", position, "suite"), f"there is no file {folder / component.suite}"
                 )
+            yield from _component((*place, "components", position), component)
+
+
+def _component(place: Location, component: ComponentSettings) -> Iterator[Complaint]:
+    server = component.kind == "postgresql"
+    needed, foreign = ("database", ("path",)) if server else ("path", SERVER_FIELDS)
+    if not getattr(component, needed):
+        yield Complaint((*place, needed), f"is missing; a component of kind {component.kind!r} needs it")
+    for field in foreign:
+        if field in component.model_fields_set:
+            yield Complaint((*place, field), f"is no field of a component of kind {component.kind!r}")
+    if component.database in SYSTEM_DATABASES:
+        yield Complaint((*place, "database"), "is one of the server's own, which holds no application's data")
+    # A copy stands beside it under this name with ".pulih-", a label of 12 characters and a mark.
+    if len(component.database.encode()) > LONGEST_DATABASE_NAME:
+        yield Complaint((*place, "database"), f"has more than {LONGEST_DATABASE_NAME} bytes: a copy could get no name")
 
 
 def _service(place: Location, service: ServiceSettings) -> Iterator[Complaint]:

@@ -16,6 +16,7 @@ _PATTERNS = {
     r"^[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?$": "must be lower case letters, digits and dashes, 42 at most",
     r"^(file|env|credential):.+$": "must be a reference to a secret: file:/path, env:NAME or credential:NAME",
     r"^/": "must be an absolute path",
+    r"^(/.*)?$": "must be an absolute path",
     r"^[0-9]{18}$": "must be 18 digits",
 }
 

@@ -70,8 +70,23 @@ class ComponentSettings(Settings):
 
     name: Slug = Field(description="Name of the component.")
     title: str = Field(default="", description="Name printed on forms.")
-    kind: Literal["sqlite", "files"] = Field(description="What kind of source this is.")
-    path: str = Field(pattern=r"^/", description="Absolute path of the database file or directory on the host.")
+    kind: Literal["sqlite", "files", "postgresql"] = Field(description="What kind of source this is.")
+    path: str = Field(
+        default="",
+        pattern=r"^(/.*)?$",
+        description="sqlite, files: absolute path of the file or directory on the host.",
+    )
+    database: str = Field(default="", description="postgresql: name of the database.")
+    server: str = Field(
+        default="", description="postgresql: socket directory or address; empty means the host's own socket."
+    )
+    port: int = Field(default=5432, ge=1, le=65535, description="postgresql: port of the server.")
+    user: str = Field(default="", description="postgresql: role that backs up; empty means the worker's account.")
+    password: SecretReference | None = Field(default=None, description="postgresql: reference to its password.")
+    restore_user: str = Field(default="", description="postgresql: role that restores; empty means the one above.")
+    restore_password: SecretReference | None = Field(
+        default=None, description="postgresql: reference to the restoring role's password."
+    )
     data_kind: str = Field(default="", description="Jenis data, as printed on forms.")
     suite: str = Field(default="", description="Path of the owner's Great Expectations suite (YAML).")
     lock_timeout: float = Field(default=30, gt=0, description="Seconds to wait for a locked source.")
@@ -80,6 +95,11 @@ class ComponentSettings(Settings):
     def printed_name(self) -> str:
         """What officials see."""
         return self.title or self.name
+
+    @property
+    def location(self) -> str:
+        """Where the data is, as printed on forms."""
+        return f"basis data {self.database}" if self.kind == "postgresql" else self.path
 
 
 class ApplicationSettings(Settings):

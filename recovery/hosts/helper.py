@@ -13,7 +13,7 @@ import os
 import sys
 import types
 
-TOPICS = ("sqlite", "files", "system")
+TOPICS = ("sqlite", "files", "postgresql", "system")
 
 
 def main() -> int:

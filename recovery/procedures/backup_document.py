@@ -62,7 +62,7 @@ def _asset(installation: Installation, key: str, backup: Backup | None, rows: li
         "owner_unit": application.owner_unit_title,
         "server": installation.host_of(application).title(),
         "component": component.printed_name,
-        "location": component.path,
+        "location": component.location,
         "data_kind": component.data_kind,
         "classification": application.classification,
         "personal_data": application.personal_data,
@@ -87,7 +87,7 @@ def _asset(installation: Installation, key: str, backup: Backup | None, rows: li
         name=backup.name or "",
         size=digests["cipher_size"],
         objects=totals["rows"],
-        objects_unit=f"baris dalam {totals['objects']} tabel" if backup.kind == "sqlite" else "berkas dan direktori",
+        objects_unit=f"baris dalam {totals['objects']} tabel" if backup.kind != "files" else "berkas dan direktori",
         sha256=digests["cipher_sha256"],
         verification=_checks(backup),
         test_restore="Dimuat ke salinan uji dari berkas yang sama dengan yang disimpan: LULUS",
@@ -100,7 +100,9 @@ def _asset(installation: Installation, key: str, backup: Backup | None, rows: li
 
 
 def _version(tools: dict[str, str]) -> str:
-    return f"SQLite {tools['sqlite']}" if "sqlite" in tools else ", ".join(tools.values())
+    engines = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+    named = [f"{title} {tools[name]}" for name, title in engines.items() if name in tools]
+    return ", ".join(named or tools.values())
 
 
 def _checks(backup: Backup | None) -> str:

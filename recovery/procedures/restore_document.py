@@ -53,7 +53,7 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
                     sha256=verified["rehearsal"][component]["data_sha256"],
                     matched=True,
                     recovery_point=chosen["moment"],
-                    target=f"{installation.host_of(application).title()}: {installation.component(component)[1].path}",
+                    target=_target(installation, component),
                     started_at=swapped.get("begun_at", ""),
                     ended_at=swapped.get("ended_at", ""),
                     verification=f"gladi LULUS ({verified['rehearsal'][component]['checks']['checks']} pemeriksaan)"
@@ -81,6 +81,11 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
             executor_approval=started_approval,
         ),
     )
+
+
+def _target(installation: Installation, key: str) -> str:
+    application, component = installation.component(key)
+    return f"{installation.host_of(application).title()}: {component.location}"
 
 
 def _quiet(stopped: dict[str, Any]) -> str:

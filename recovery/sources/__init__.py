@@ -1,8 +1,16 @@
 """Components and how they are dumped, loaded and swapped."""
 
+from collections.abc import Callable
+
 from recovery.hosts.base import Host
+from recovery.secrets import resolve
 from recovery.settings import ComponentSettings
 from recovery.sources.base import Source
+
+
+def secret(reference: str | None) -> Callable[[], str] | None:
+    """Given a reference to a password, return what reads it when it is needed, or None."""
+    return None if reference is None else lambda: resolve(reference).decode()
 
 
 def open_source(host: Host, component: ComponentSettings) -> Source:
@@ -11,6 +19,20 @@ def open_source(host: Host, component: ComponentSettings) -> Source:
         from recovery.sources.files import FilesSource
 
         return FilesSource(host, component.path, lock_timeout=component.lock_timeout)
+    if component.kind == "postgresql":
+        from recovery.sources.postgresql import Account, PostgresqlSource
+
+        account = Account(component.user, secret(component.password))
+        restorer = Account(component.restore_user, secret(component.restore_password))
+        return PostgresqlSource(
+            host,
+            component.database,
+            server=component.server,
+            port=component.port,
+            account=account,
+            restore_account=restorer if component.restore_user else account,
+            lock_timeout=component.lock_timeout,
+        )
     from recovery.sources.sqlite import SqliteSource
 
     return SqliteSource(host, component.path, lock_timeout=component.lock_timeout)

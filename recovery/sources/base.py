@@ -1,6 +1,7 @@
 """What every kind of source offers: a dump of one snapshot, a copy beside the live data, an atomic swap."""
 
 import re
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -9,6 +10,9 @@ from typing import Any, Literal, Protocol
 from recovery.errors import ConfigurationError, SetError
 
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,60}[a-z0-9])?")
+# Parts of a structure that have a meaning of their own; see Fingerprint.
+AT_LEAST = "at least"
+SURROUNDINGS = "surroundings"
 Liveness = Literal["old", "new", "unknown"]
 
 
@@ -18,6 +22,10 @@ class Fingerprint:
 
     `objects`: per table, or per first-level directory, at least "rows" and "digest". `structure`: what lives outside
     of the rows. `totals`: "objects", "rows" and "bytes".
+
+    Two parts of a structure are not compared as equal: AT_LEAST has numbers that only grow (sequences stand outside of
+    every snapshot), and SURROUNDINGS what the content needs around it (roles). A database with surroundings is one of
+    a server, whose "bytes" are files with what was deleted, too: they say how much room a copy needs.
     """
 
     kind: str
@@ -36,11 +44,24 @@ class Fingerprint:
         found += [f"object {name!r} was not expected" for name in sorted(other.objects.keys() - self.objects.keys())]
         for name in sorted(self.objects.keys() & other.objects.keys()):
             found += _object_differences(name, self.objects[name], other.objects[name])
-        found += _named_differences("", self.structure, other.structure)
-        for key in sorted(self.totals.keys() | other.totals.keys()):
+        found += _named_differences("", self.compared_structure(), other.compared_structure())
+        for name, number in sorted(self.structure.get(AT_LEAST, {}).items()):
+            seen = other.structure.get(AT_LEAST, {}).get(name)
+            if seen is None or seen < number:
+                found.append(f"structure: {name!r} stands at {seen} and not at {number} or later")
+        for key in sorted(self.compared_totals().keys() | other.compared_totals().keys()):
             if self.totals.get(key) != other.totals.get(key):
                 found.append(f"the total of {key} is {other.totals.get(key)} and not {self.totals.get(key)}")
         return found
+
+    def compared_structure(self) -> dict[str, Any]:
+        """Return the part of the structure that is equal wherever the content is."""
+        return {name: value for name, value in self.structure.items() if name not in (AT_LEAST, SURROUNDINGS)}
+
+    def compared_totals(self) -> dict[str, int]:
+        """Return the totals that are equal wherever the content is."""
+        files = {"bytes"} if SURROUNDINGS in self.structure else set()
+        return {name: value for name, value in self.totals.items() if name not in files}
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for the manifest and the catalog."""
@@ -138,8 +159,11 @@ class Source(Protocol):
     def beside(self, label: str) -> str:
         """Return the name of the copy with this label next to the live data."""
 
-    def load(self, copy: str) -> AbstractContextManager[LoadStream]:
-        """Make a copy, which must not exist yet; leaving without `finish` leaves nothing behind."""
+    def load(self, copy: str, structure: Mapping[str, Any] | None = None) -> AbstractContextManager[LoadStream]:
+        """Make a copy, which must not exist yet; leaving without `finish` leaves nothing behind.
+
+        `structure` is that of the backup's fingerprint, for kinds that make a copy with more than the dump's bytes.
+        """
 
     def check(self, copy: str | None = None) -> list[str]:
         """Return what the source's own checker finds wrong with a copy, or with the live data; empty means sound."""
@@ -173,6 +197,9 @@ class Source(Protocol):
 
     def scratch(self, directory: Path) -> "Source":
         """Return a source of the same kind on this machine, living inside a private directory: for proof."""
+
+    def close(self) -> None:
+        """End what a scratch source keeps running for its copies; before its directory is removed. Idempotent."""
 
     def judge_url(self, copy: str, directory: Path) -> str:
         """Return a read-only SQLAlchemy URL for the judge; what it needs beside the copy is put in `directory`."""

@@ -5,7 +5,7 @@ times and sockets are not in a tar archive and so not in the backup.
 """
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ class FilesSource:
         return beside_name(self.path, label)
 
     @contextmanager
-    def load(self, copy: str) -> Iterator[LoadStream]:
+    def load(self, copy: str, structure: Mapping[str, Any] | None = None) -> Iterator[LoadStream]:
         """See Source.load. Until `finish` the tree stands under another name, so a half copy is never taken for one."""
         self._own(copy)
         found = self.inspect(copy)
@@ -220,6 +220,9 @@ class FilesSource:
 
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return FilesSource(LocalHost("scratch"), str(directory / "data"), lock_timeout=self.lock_timeout)
+
+    def close(self) -> None:
+        """See Source.close. Nothing runs for a copy."""
 
     def judge_url(self, copy: str, directory: Path) -> str:
         """See Source.judge_url: a listing of the tree, table `berkas`, written while the tree is read."""

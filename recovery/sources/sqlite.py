@@ -6,7 +6,7 @@ in the rollback journal modes their commits wait until it has ended.
 
 import json
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -62,7 +62,7 @@ class SqliteSource:
         return beside_name(self.path, label)
 
     @contextmanager
-    def load(self, copy: str) -> Iterator[LoadStream]:
+    def load(self, copy: str, structure: Mapping[str, Any] | None = None) -> Iterator[LoadStream]:
         """See Source.load. Until `finish` the bytes stand under another name, so a half copy is never taken for one."""
         self._own(copy)
         if self._system("look", copy)["exists"]:
@@ -141,6 +141,9 @@ class SqliteSource:
 
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return SqliteSource(LocalHost("scratch"), str(directory / "data.sqlite"), lock_timeout=self.lock_timeout)
+
+    def close(self) -> None:
+        """See Source.close. Nothing runs for a copy."""
 
     def judge_url(self, copy: str, directory: Path) -> str:
         """See Source.judge_url."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -80,12 +81,15 @@ def judge_staged(
     _application, settings = installation.component(component)
     identity = read_identity((staging / RUN_IDENTITY).read_bytes(), "of this run")
     expected = Fingerprint.from_json(facts["fingerprint"])
-    scratch = installation.source(component).scratch(directory)
-    copy = scratch.beside("proof")
-    with scratch.load(copy) as load, (staging / facts["file"]).open("rb", buffering=0) as staged:
-        decrypt(staged.readinto, load.write, identity, PartDigests(**facts["digests"]))
-        load.finish()
-    return judge_copy(scratch, copy, expected, settings.suite, moment, directory)
+    with closing(installation.source(component).scratch(directory)) as scratch:
+        copy = scratch.beside("proof")
+        with (
+            scratch.load(copy, expected.structure) as load,
+            (staging / facts["file"]).open("rb", buffering=0) as staged,
+        ):
+            decrypt(staged.readinto, load.write, identity, PartDigests(**facts["digests"]))
+            load.finish()
+        return judge_copy(scratch, copy, expected, settings.suite, moment, directory)
 
 
 def judge_copy(source: Source, copy: str, expected: Fingerprint, suite: str, moment: str, directory: Path) -> Verdict:

@@ -85,7 +85,7 @@ def _rehearse_component(
     _require_space(source, component, expected)
     copy = source.beside(copy_label(procedure_id))
     discard_rehearsed(installation, procedure_id, component)
-    with source.load(copy) as load:
+    with source.load(copy, expected.structure) as load:
         backup_set.restore("data", installation.operations_identity(), load.write)
         load.finish()
     reached("rehearsal: copy loaded")

@@ -1,0 +1,193 @@
+"""Shipped program: make a copy of a PostgreSQL database out of a dump. Standard library only, Python 3.9 or newer."""
+
+# Statements are put together of constants, and of names and literals that are quoted in one place.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+from .program_error import ProgramError
+from .program_postgresql_client import MAINTENANCE, Session, Target, client, explained, literal, quoted
+
+# A copy has this at the end of its name until it is complete, so that a half one is never taken for a whole one.
+PART = "~"
+LONGEST_NAME = 63
+# Building indexes takes most of the time. In kB, for the one session that loads.
+WORK_MEMORY_KB = 256 * 1024
+
+
+def load(arguments: list[bytes]) -> dict[str, Any]:
+    """Make the database COPY~ out of the archive on stdin: owner, encoding, rights and settings as in the backup."""
+    target, copy = Target(arguments[0]), os.fsdecode(arguments[1])
+    if len((copy + PART).encode()) > LONGEST_NAME:
+        raise ProgramError(
+            "ConfigurationError",
+            f"the name of the copy {copy} is longer than PostgreSQL allows ({LONGEST_NAME} bytes)",
+            "nothing was touched",
+            "rename the database to at most 42 bytes",
+        )
+    with open(os.path.join(target.private, "request"), encoding="utf-8") as file:
+        request = json.load(file)
+    database, part = request["database"], copy + PART
+    with Session(target, MAINTENANCE) as session:
+        version = int(session.one("SELECT current_setting('server_version_num')::int"))
+        path, tool_version = client("pg_restore", version)
+        if request["make globals"]:
+            for statement in request["surroundings"]["globals"]:
+                session.run(statement)
+        _require_roles(session, request["surroundings"]["roles"])
+        if session.run(f"SELECT to_jsonb(oid::text) FROM pg_database WHERE datname = {literal(copy)}"):
+            raise ProgramError("ConflictError", f"the copy {copy} exists already", "it was not changed")
+        session.run(_drop(part))
+        session.run(_create(part, database))
+    with Session(target, part) as session:
+        if not request["has public"]:
+            session.run("DROP SCHEMA public")
+    _fill(target, path, part, request["make globals"])
+    with Session(target, part) as session:
+        if not request["make globals"]:
+            # A copy that goes live without statistics would be slow until they are made.
+            session.run("ANALYZE")
+        for statement in _dress(part, database):
+            session.run(statement)
+    return {"tools": {"pg_restore": tool_version}}
+
+
+def keep(arguments: list[bytes]) -> dict[str, Any]:
+    """Give a completely loaded copy its name."""
+    target, copy = Target(arguments[0]), os.fsdecode(arguments[1])
+    with Session(target, MAINTENANCE) as session:
+        session.run(f"ALTER DATABASE {quoted(copy + PART)} RENAME TO {quoted(copy)}")
+    return {}
+
+
+def discard(arguments: list[bytes]) -> dict[str, Any]:
+    """Drop a copy, complete or not."""
+    target, copy = Target(arguments[0]), os.fsdecode(arguments[1])
+    with Session(target, MAINTENANCE) as session:
+        for name in (copy, copy + PART):
+            session.run(_drop(name))
+    return {}
+
+
+def abandon(arguments: list[bytes]) -> dict[str, Any]:
+    """Drop what a load left that did not come to its end; a complete copy stays."""
+    target, copy = Target(arguments[0]), os.fsdecode(arguments[1])
+    with Session(target, MAINTENANCE) as session:
+        session.run(_drop(copy + PART))
+    return {}
+
+
+def list_copies(arguments: list[bytes]) -> dict[str, Any]:
+    """List databases whose names begin with PREFIX."""
+    target, prefix = Target(arguments[0]), os.fsdecode(arguments[1])
+    with Session(target, MAINTENANCE) as session:
+        query = f"SELECT to_jsonb(datname) FROM pg_database WHERE starts_with(datname, {literal(prefix)})"
+        return {"names": sorted(session.run(query))}
+
+
+def _drop(name: str) -> str:
+    # By force: the server may not have noticed yet that the loading program is gone.
+    return f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)"
+
+
+def _require_roles(session: Session, roles: list[str]) -> None:
+    there = set(session.run("SELECT to_jsonb(rolname) FROM pg_roles"))
+    missing = sorted(set(roles) - there)
+    if missing:
+        raise ProgramError(
+            "SourceError",
+            f"the server lacks roles that the backup needs: {', '.join(missing)}",
+            "nothing was changed",
+            "create them (the manifest's structure.surroundings.globals has the statements), and try again",
+        )
+
+
+def _create(part: str, database: dict[str, Any]) -> str:
+    words = [
+        f"CREATE DATABASE {quoted(part)} TEMPLATE template0 OWNER {quoted(database['owner'])}",
+        f"ENCODING {literal(database['encoding'])}",
+        f"LC_COLLATE {literal(database['collate'])} LC_CTYPE {literal(database['ctype'])}",
+    ]
+    if database["provider"] == "i":
+        words.append(f"LOCALE_PROVIDER icu ICU_LOCALE {literal(database['locale'])}")
+    return " ".join(words)
+
+
+def _fill(target: Target, path: str, part: str, scratch: bool) -> None:
+    options = f"-c maintenance_work_mem={WORK_MEMORY_KB} -c synchronous_commit=off -c statement_timeout=0"
+    argv = [path, "--exit-on-error", "--no-password", "--dbname", f"dbname={_in_conninfo(part)}"]
+    if scratch:
+        # A proof needs the same content, not the same disks.
+        argv.append("--no-tablespaces")
+    environment = {**target.environment(part), "PGOPTIONS": f"{options} -c idle_in_transaction_session_timeout=0"}
+    with tempfile.TemporaryFile() as complaints:
+        done = subprocess.run(argv, stdin=sys.stdin.buffer, stdout=complaints, stderr=complaints, env=environment)
+        complaints.seek(0)
+        said = complaints.read().decode(errors="replace")
+    if done.returncode != 0 or "error" in said.lower():
+        error = explained(said, target, part)
+        if error.report["error"] == "SourceError" and _is_bad_archive(said):
+            error.report["error"] = "SourceCorruptError"
+        raise error
+
+
+def _is_bad_archive(said: str) -> bool:
+    signs = (
+        "could not read from input file",
+        "input file does not appear",
+        "input file is too short",
+        "did not find magic",
+    )
+    return any(sign in said for sign in signs)
+
+
+def _in_conninfo(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _dress(part: str, database: dict[str, Any]) -> list[str]:
+    """Return what gives the copy the rights, settings and comment that the database had."""
+    name = quoted(part)
+    statements = [f"REVOKE ALL ON DATABASE {name} FROM PUBLIC, {quoted(database['owner'])}"]
+    for right in database["rights"]:
+        grantee, privilege, grantable = _parsed(right, database["owner"])
+        statements.append(f"GRANT {privilege} ON DATABASE {name} TO {grantee}{grantable}")
+    if database["connection limit"] != -1:
+        statements.append(f"ALTER DATABASE {name} CONNECTION LIMIT {int(database['connection limit'])}")
+    if database["comment"] is not None:
+        statements.append(f"COMMENT ON DATABASE {name} IS {literal(database['comment'])}")
+    for role, settings in database["settings"].items():
+        for setting in settings:
+            variable, _, value = setting.partition("=")
+            who = f"ALTER ROLE {quoted(role)} IN DATABASE {name}" if role else f"ALTER DATABASE {name}"
+            statements.append(f"{who} SET {_variable(variable)} = {_value(variable, value)}")
+    return statements
+
+
+def _parsed(right: str, owner: str) -> tuple[str, str, str]:
+    """Take a right apart: "GRANTEE PRIVILEGE [grantable] by GRANTOR", where names may hold blanks."""
+    for privilege in ("CREATE", "CONNECT", "TEMPORARY"):
+        for words, option in ((f" {privilege} grantable by ", " WITH GRANT OPTION"), (f" {privilege} by ", "")):
+            grantee, found, _grantor = right.partition(words)
+            if found:
+                names = {"*owner*": quoted(owner), "public": "PUBLIC"}
+                return names.get(grantee, quoted(grantee)), privilege, option
+    raise ProgramError("SetError", "the rights of the database are none that this release wrote", "nothing was kept")
+
+
+def _variable(name: str) -> str:
+    return ".".join(quoted(part) for part in name.split("."))
+
+
+def _value(name: str, value: str) -> str:
+    # Lists of names are kept by the server as they must be written; every other value is one literal.
+    lists = ("search_path", "temp_tablespaces", "session_preload_libraries", "local_preload_libraries")
+    return value or "''" if name in lists else literal(value)
