@@ -49,13 +49,17 @@ def open_datasource(url: str) -> Iterator[Any]:
 
     context = great_expectations.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    # A dollar sign in a path would be taken for a variable of Great Expectations' configuration; SQLite reads %24 so.
-    datasource = context.data_sources.add_sqlite(name="copy", connection_string=url.replace("$", "%24"))
+    # A dollar sign in a URL would be taken for a variable of Great Expectations' configuration; %24 is read as one.
+    address = url.replace("$", "%24")
+    sqlite = url.startswith("sqlite:")
+    adding = context.data_sources.add_sqlite if sqlite else context.data_sources.add_sql
+    datasource = adding(name="copy", connection_string=address)
     engines = (datasource.get_engine(), datasource.get_execution_engine().engine)
     try:
         for engine in engines:
             keep_identifiers_apart(engine)
-            read_any_text(engine)
+            if sqlite:
+                read_any_text(engine)
         yield datasource
     finally:
         for engine in engines:

@@ -135,8 +135,28 @@ class ExpectPulihValuesToEqual(_PulihExpectation):
     metric_dependencies: ClassVar[tuple[str, ...]] = ("table.pulih_measured",)
     success_keys: ClassVar[tuple[str, ...]] = ("evidence", "section", "name", "expected")
 
-    def _compare(self, seen: dict[str, Any]) -> dict[str, Any]:
+    def _compare(self, seen: Any) -> dict[str, Any]:
+        if self.name and not isinstance(seen, dict):
+            seen = {} if seen is None else {self.name: seen}
         return _finding_of(flat(self.expected), flat(seen))
+
+
+class ExpectPulihValuesToBeAtLeast(_PulihExpectation):
+    """Numbers of the measured fingerprint that only grow are those of the dump, or greater."""
+
+    evidence: str
+    section: str
+    name: str
+    expected: dict[str, int]
+    metric: ClassVar[str] = "table.pulih_measured"
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.pulih_measured",)
+    success_keys: ClassVar[tuple[str, ...]] = ("evidence", "section", "name", "expected")
+
+    def _compare(self, seen: dict[str, int] | None) -> dict[str, Any]:
+        # The number itself where it is good, so that only what fell behind is named.
+        found = seen or {}
+        reached = {name: min(found[name], number) for name, number in self.expected.items() if name in found}
+        return _finding_of(self.expected, reached)
 
 
 class ExpectPulihNoOrphans(_PulihExpectation):

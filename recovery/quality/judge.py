@@ -29,6 +29,9 @@ EXPECTATIONS_AT_ONCE = 200
 FIRST_EXPECTATIONS = 4
 
 
+READ_ONLY_SESSION = "-c default_transaction_read_only=on"
+
+
 class _BlindError(Exception):
     """Nothing could be looked at; whatever else is asked would end the same."""
 
@@ -93,7 +96,7 @@ def _judge_suite(datasource: Any, suite: dict[str, Any], today: str) -> Iterator
 
     try:
         # Quotation marks: without them Great Expectations writes the name into its SQL as it stands.
-        asset = datasource.add_table_asset(name=f"suite {suite['name']}", table_name=f'"{suite["asset"]}"')
+        asset = _asset(datasource, f"suite {suite['name']}", suite["asset"])
     except TestConnectionError as error:
         yield blind("suite", suite["asset"], error)
         return
@@ -103,17 +106,30 @@ def _judge_suite(datasource: Any, suite: dict[str, Any], today: str) -> Iterator
     yield from suite_checks(suite, result)
 
 
+def _asset(datasource: Any, name: str, table: str) -> Any:
+    schema, dot, bare = table.rpartition(".")
+    if dot and datasource.get_engine().dialect.name == "postgresql":
+        # A schema given apart would be written in lower case by Great Expectations 1.24.
+        return datasource.add_query_asset(name=name, query=f'SELECT * FROM "{schema}"."{bare}"')  # noqa: S608
+    return datasource.add_table_asset(name=name, table_name=f'"{table}"')
+
+
 def _require_read_only(url: str) -> None:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise ConfigurationError("the address of the copy is no SQLAlchemy URL", state="nothing was judged") from error
-    if parsed.get_backend_name() != "sqlite":
-        raise ConfigurationError(f"copies on {parsed.get_backend_name()} cannot be judged", state="nothing was judged")
-    if parsed.query.get("mode") != "ro" or parsed.query.get("uri") != "true":
+    backend = parsed.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise ConfigurationError(f"copies on {backend} cannot be judged", state="nothing was judged")
+    if backend == "sqlite":
         # Otherwise a missing copy would be created, empty, and an owner's rule could write.
+        read_only = parsed.query.get("mode") == "ro" and parsed.query.get("uri") == "true"
+        hint = "give sqlite:///file:/path?mode=ro&uri=true"
+    else:
+        read_only = READ_ONLY_SESSION in str(parsed.query.get("options", ""))
+        hint = f"give postgresql+psycopg://?dbname=…&options={READ_ONLY_SESSION}"
+    if not read_only:
         raise ConfigurationError(
-            "a copy is judged through a read-only connection only",
-            state="nothing was judged",
-            hint="give sqlite:///file:/path?mode=ro&uri=true",
+            "a copy is judged through a read-only connection only", state="nothing was judged", hint=hint
         )

@@ -11,7 +11,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from recovery.errors import ConfigurationError
 from recovery.quality import expectations as own
 from recovery.quality.results import DATABASE, DIRECTORY
-from recovery.sources.base import Fingerprint
+from recovery.sources.base import AT_LEAST, Fingerprint
 
 # SQLite's kinds of schema objects, and the name of the check that finds missing and unexpected ones.
 KINDS = {"table": "tables", "index": "indexes", "trigger": "triggers", "view": "views"}
@@ -22,7 +22,7 @@ def manifest_expectations(expected: Fingerprint, evidence: str) -> Iterator[Any]
 
     Each expectation's `meta` holds its number, the name of its check and the object that it looks at.
     """
-    builders = {"sqlite": _sqlite, "files": _files}
+    builders = {"sqlite": _sqlite, "files": _files, "postgresql": _postgresql}
     if expected.kind not in builders:
         raise ConfigurationError(f"copies of kind {expected.kind} cannot be judged", state="nothing was judged")
     for number, (name, object, expectation) in enumerate(builders[expected.kind](expected, evidence)):
@@ -54,6 +54,33 @@ def _sqlite(expected: Fingerprint, evidence: str) -> Iterator[tuple[str, str, An
         yield "fingerprint", table, own.ExpectPulihFingerprintToEqual(name=table, evidence=evidence, expected=entry)
         # Rows without a parent were so in the source: the owner should know, and the backup is still true.
         yield "orphans", table, own.ExpectPulihNoOrphans(table=table, severity=FailureSeverity.WARNING)
+
+
+def _postgresql(expected: Fingerprint, evidence: str) -> Iterator[tuple[str, str, Any]]:
+    for section, values in expected.compared_structure().items():
+        if isinstance(values, dict):
+            yield (
+                section,
+                DATABASE,
+                own.ExpectPulihValuesToEqual(evidence=evidence, section="structure", name=section, expected=values),
+            )
+    positions = expected.structure[AT_LEAST]
+    yield (
+        "sequence positions",
+        DATABASE,
+        own.ExpectPulihValuesToBeAtLeast(evidence=evidence, section="structure", name=AT_LEAST, expected=positions),
+    )
+    for name, number in expected.compared_totals().items():
+        yield (
+            "totals",
+            DATABASE,
+            own.ExpectPulihValuesToEqual(evidence=evidence, section="totals", name=name, expected={name: number}),
+        )
+    for table, entry in expected.objects.items():
+        if "owners" not in entry:
+            # Counted here and now; large objects, which have owners each, are in no table that anybody may read.
+            yield "row_count", table, own.ExpectPulihRowCountToEqual(table=table, value=entry["rows"])
+        yield "fingerprint", table, own.ExpectPulihFingerprintToEqual(name=table, evidence=evidence, expected=entry)
 
 
 def _files(expected: Fingerprint, evidence: str) -> Iterator[tuple[str, str, Any]]:

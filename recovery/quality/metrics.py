@@ -18,6 +18,8 @@ from recovery.sources.base import Fingerprint
 
 # SQLITE_CORRUPT and SQLITE_NOTADB: the file was looked at and is no database any more.
 DAMAGED_CODES = (11, 26)
+# data_corrupted and index_corrupted of PostgreSQL.
+DAMAGED_STATES = ("XX001", "XX002")
 # The one damage that SQLite tells with its code for wrong SQL: a number in the header that no release ever wrote.
 DAMAGED_HEADER = "unsupported file format"
 # A foreign key whose parent has no key, a collation or a function that only the application has: the source is made
@@ -59,11 +61,22 @@ def _read(engine: Any, query: str, parameters: tuple[Any, ...] = ()) -> Any:
         code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
         if code in DAMAGED_CODES or str(error.orig) == DAMAGED_HEADER:
             return Damaged()
+        if getattr(error.orig, "sqlstate", None) in DAMAGED_STATES:
+            return Damaged()
         raise
 
 
 def _present(engine: Any, table: str) -> Any:
     return _read(engine, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,))
+
+
+def _count_on_server(engine: Any, table: str) -> Any:
+    # The name is one of the fingerprint's, which the server wrote; it is looked up and not run.
+    found = _read(engine, "SELECT to_regclass(%s)::text", (table,))
+    if isinstance(found, Damaged) or found[0][0] is None:
+        return found if isinstance(found, Damaged) else None
+    rows = _read(engine, f"SELECT count(*) FROM ONLY {found[0][0]}")  # noqa: S608
+    return rows if isinstance(rows, Damaged) else int(rows[0][0])
 
 
 def _digest(table: str, statement: str | None) -> str:
@@ -116,6 +129,8 @@ class _RowCount(_Metric):
 
     @staticmethod
     def look(engine: Any, table: str) -> Any:
+        if engine.dialect_name == "postgresql":
+            return _count_on_server(engine, table)
         present = _present(engine, table)
         if isinstance(present, Damaged) or not present:
             return present or None
