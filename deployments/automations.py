@@ -17,6 +17,8 @@ from recovery.procedures.run_notices import LATE_AFTER, TITLES, Occasion
 
 PREFIX = "Pulih: "
 NOTIFY_FLOW = "Pemberitahuan"
+# Who has just asked, or answered wrongly, sits before the form: he needs no notice.
+UNANSWERED_FOR = timedelta(minutes=1)
 # No official's time is over sooner: a step that opens at midnight is due at the end of the next day's office hours.
 OVERDUE_AT_THE_EARLIEST = timedelta(hours=16)
 # Runs give a sign of life every 180 seconds; three that are missing are no accident.
@@ -56,7 +58,7 @@ def wanted_automations(inventory: Inventory, deployment_id: str) -> list[dict[st
         at_once("terputus", "Crashed"),
         # Prefect marks as late what its schedule wanted; a run that goes on after an answer or a retry it does not.
         unless("terlambat", LATE_AFTER, ("Late", "Resuming", "AwaitingRetry"), _BEGUN),
-        at_once("persetujuan", "Suspended", "Paused"),
+        unless("persetujuan", UNANSWERED_FOR, ("Suspended", "Paused"), ("Resuming", *_BEGUN)),
         unless("lewat-waktu", OVERDUE_AT_THE_EARLIEST, ("Suspended", "Paused"), ("Resuming", *_BEGUN)),
         # Whatever happens to it is a sign of life, also a state whose name is ours.
         unless("tanpa-kabar", SILENT_FOR, ("heartbeat",), ("*",)),
@@ -105,7 +107,11 @@ def _automation(occasion: Occasion, deployment_id: str, trigger: dict[str, Any])
                 "source": "selected",
                 "deployment_id": deployment_id,
                 # The run alone: everything else is read where it is told, and no person is named in Prefect.
-                "parameters": {"perihal": occasion, "run": "{{ event.resource.id }}"},
+                "parameters": {
+                    "perihal": occasion,
+                    "run": "{{ event.resource.id }}",
+                    "peristiwa": "{{ event.id|string }}",
+                },
             }
         ],
     }

@@ -33,6 +33,7 @@ _PARAMETER_TITLES = {
     "formulir": "Formulir Permintaan Restore Data",
     "perihal": "Perihal",
     "run": "Proses",
+    "peristiwa": "Peristiwa",
 }
 
 

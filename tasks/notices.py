@@ -9,7 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Scheduled
 
@@ -22,6 +24,7 @@ from tasks.this_run import this_run
 
 logger = logging.getLogger(__name__)
 
+_UNTOLD = ("FAILED", "CRASHED", "CANCELLED", "CANCELLING")
 # How a flow run is called in events.
 RESOURCE = "prefect.flow-run."
 
@@ -35,6 +38,8 @@ def tell(occasion: Occasion, resource: str) -> State[Any]:
     run = _read(UUID(resource.removeprefix(RESOURCE)))
     if run is None or not is_still_so(occasion, run):
         return Completed(name="Tidak perlu", message="Keadaannya sudah lain; tidak ada yang perlu diberitahukan.")
+    if _is_repeated():
+        return Completed(name="Tidak perlu", message="Peristiwa ini sudah diberitahukan oleh proses lain.")
     name_run(this_run(), f"Pemberitahuan: {TITLES[occasion]} · {run.name}")
     installation, now = load_installation(), datetime.now(UTC)
     if occasion == "lewat-waktu" and (due := overdue_at(installation, run)) > now:
@@ -72,6 +77,26 @@ def _read(run_id: UUID) -> Run | None:
     )
 
 
+def _is_repeated() -> bool:
+    """Whether an earlier run was started for the same event.
+
+    Prefect acts on an event at least once: on SQLite it does so again whenever its database was locked meanwhile.
+    """
+    this = this_run()
+    with get_client(sync_client=True) as client:
+        alike = client.read_flow_runs(
+            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[this.deployment_id or this.id])),
+            sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+        )
+    earlier = [run for run in alike if run.parameters == this.parameters and _order(run) < _order(this)]
+    # One that did not get to the end of it is no reason to be silent.
+    return any(run.state is not None and run.state.type.value not in _UNTOLD for run in earlier)
+
+
+def _order(run: FlowRun) -> tuple[datetime, UUID]:
+    return run.created or datetime.max.replace(tzinfo=UTC), run.id
+
+
 def _again_at(due: datetime, run: Run) -> None:
     this = this_run()
     if this.deployment_id is None:
@@ -79,7 +104,7 @@ def _again_at(due: datetime, run: Run) -> None:
     with get_client(sync_client=True) as client:
         client.create_flow_run_from_deployment(
             this.deployment_id,
-            parameters=this.parameters,
+            parameters={**this.parameters, "peristiwa": f"tenggat {due.isoformat()}"},
             state=Scheduled(scheduled_time=due),
             name=f"Pemberitahuan: {TITLES['lewat-waktu']} · {run.name}",
             # However often somebody asks, one reminder per run and deadline.

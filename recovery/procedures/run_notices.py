@@ -13,9 +13,9 @@ from recovery import calendar
 from recovery.calendar import format_moment, to_date
 from recovery.installation import Installation
 from recovery.notifying import deliver
-from recovery.records import approvals, forms, notices, officials, procedures, steps
-from recovery.records.approvals import OpenRequest
+from recovery.records import forms, notices, officials, procedures, steps
 from recovery.records.procedures import Procedure
+from recovery.records.waiting import OpenRequest, open_requests
 from recovery.sop import GATES, PROCEDURE_TITLES, ROLE_TITLES, step
 
 Occasion = Literal["gagal", "terputus", "terlambat", "persetujuan", "lewat-waktu", "tanpa-kabar"]
@@ -145,7 +145,7 @@ def send(installation: Installation, run: Run, notice: RunNotice) -> list[str]:
 
 
 def _waiting(connection: Connection, run_id: str) -> OpenRequest | None:
-    asked = [each for each in approvals.open_requests(connection) if each.request.procedure_id == run_id]
+    asked = [each for each in open_requests(connection) if each.request.procedure_id == run_id]
     return asked[0] if asked else None
 
 
@@ -192,8 +192,8 @@ def _who(asked: OpenRequest | None) -> str:
     if asked is None:
         return ROLE_TITLES["pelaksana"]
     roles = " atau ".join(ROLE_TITLES[role] for role in asked.request.question.roles)
-    names = ", ".join(official.name for official in asked.officials)
-    return f"{roles} ({names or 'saat ini tidak ada pejabat yang dapat menjawab'})"
+    names = ", ".join(official.name for official in asked.officials) or "saat ini tidak ada yang dapat menjawab"
+    return f"{roles} ({names})" if roles else names
 
 
 def _what_to_do(occasion: Occasion, asked: OpenRequest | None, procedure: Procedure | None) -> str:

@@ -69,7 +69,7 @@ SMALL_FLOWS = {
 
 
         @flow(name="Pemberitahuan")
-        def notify(perihal: Literal["gagal"], run: str) -> None:
+        def notify(perihal: Literal["gagal"], run: str, peristiwa: str) -> None:
             pass
         """,
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deployments.apply import apply
-from deployments.automations import OVERDUE_AT_THE_EARLIEST, PREFIX, SILENT_FOR, wanted_automations
+from deployments.automations import OVERDUE_AT_THE_EARLIEST, PREFIX, SILENT_FOR, UNANSWERED_FOR, wanted_automations
 from deployments.change import Change
 from deployments.prefect_yaml import EXAMPLE, ROOT
 from deployments.wanted import NOTIFY_NAME, WATCHED_TAG, wanted_deployments
@@ -67,7 +67,8 @@ def test_every_occasion_runs_the_notify_deployment_with_nothing_but_the_run(
             action["type"],
             action["deployment_id"],
         )
-        assert {"perihal": occasion, "run": "{{ event.resource.id }}"} == action["parameters"]
+        event = {"run": "{{ event.resource.id }}", "peristiwa": "{{ event.id|string }}"}
+        assert {"perihal": occasion, **event} == action["parameters"]
     overdue = found["Pulih: Persetujuan lewat batas waktu"]["trigger"]
     assert ("Proactive", 16 * 3600, ["prefect.resource.id"]) == (
         overdue["posture"],
@@ -151,7 +152,8 @@ def test_the_documentation_lists_the_automations_and_their_times() -> None:
     documented = re.findall(r"^\| `(Pulih: .+?)` \|", text, re.MULTILINE)
     assert [f"{PREFIX}{title}" for title in TITLES.values()] == documented
     assert timedelta(minutes=10) == LATE_AFTER == SILENT_FOR
-    assert timedelta(hours=16) == OVERDUE_AT_THE_EARLIEST
+    assert (timedelta(minutes=1), timedelta(hours=16)) == (UNANSWERED_FOR, OVERDUE_AT_THE_EARLIEST)
+    assert "has not answered within a minute" in text
     assert "within 10 minutes after it should have" in text
     assert "no sign of life for 10 minutes" in text
     assert "asks after 16 hours" in text

@@ -158,7 +158,13 @@ def test_officials_who_share_a_mail_box_are_told_once(installation: Installation
 def test_that_nobody_can_answer_is_said_to_the_office(installation: Installation) -> None:
     verification(installation, excluded={KABID: "x", OTHER_KABID: "x"})
     _notice, boxes = told(installation, "persetujuan", run())
-    assert "Kabid Aptika (saat ini tidak ada pejabat yang dapat menjawab)" in boxes["kantor"]
+    assert "Kabid Aptika (saat ini tidak ada yang dapat menjawab)" in boxes["kantor"]
+
+
+def test_an_official_who_is_asked_by_name_is_named_alone(installation: Installation) -> None:
+    """A schedule is approved by the official whom it names, whatever his role."""
+    verification(installation, roles=(), only=(KABID,), excluded={})
+    assert "Yang harus bertindak: Siti Contoh\n" in compose(installation, "persetujuan", run(), NOW).body
 
 
 def test_a_failed_step_is_named_with_its_reason_to_the_office(installation: Installation) -> None:
