@@ -10,6 +10,7 @@ from cli.output import Output
 from recovery.calendar import format_bytes, format_moment
 from recovery.errors import NotFoundError
 from recovery.records import approvals, backups, forms, notices, procedures, steps
+from recovery.records.waiting import OpenRequest, open_requests
 from recovery.sop import GATES, title_of
 
 Shown = tuple[dict[str, Any], list[str]]
@@ -65,7 +66,7 @@ def _procedure(connection: Connection, name: str) -> Shown | None:
     rows = steps.list_steps(connection, procedure.id)
     asked = sorted({row.step_id for row in rows} | GATES.keys())
     decisions = [found for found in (approvals.decision_of(connection, procedure.id, each) for each in asked) if found]
-    waiting = [each for each in approvals.open_requests(connection) if each.request.procedure_id == procedure.id]
+    waiting = [each for each in open_requests(connection) if each.request.procedure_id == procedure.id]
     papers = forms.list_forms(connection, procedure.id)
     told = notices.list_notices(connection, procedure.id)
     data = {
@@ -118,12 +119,12 @@ def _step_line(row: steps.StepRow) -> str:
     return f"  {row.state:9} {title_of(row.step_id)}{subject}" + (f": {row.error}" if row.error else "")
 
 
-def _who(waiting: approvals.OpenRequest) -> str:
+def _who(waiting: OpenRequest) -> str:
     names = ", ".join(official.name for official in waiting.officials) or "NOBODY who may answer"
     return f"waits for {names}, until {format_moment(waiting.request.expires_at)}"
 
 
-def _waiting(waiting: approvals.OpenRequest) -> dict[str, Any]:
+def _waiting(waiting: OpenRequest) -> dict[str, Any]:
     return {
         "step_id": waiting.request.step_id,
         "attempt": waiting.request.attempt,

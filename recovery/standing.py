@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 from recovery import sop
 from recovery.guard.proofs import proof_alarms
 from recovery.installation import Installation
-from recovery.records import approvals, backups, procedures, schema, steps
+from recovery.records import backups, procedures, schema, steps
 from recovery.records.procedures import Procedure
 from recovery.records.steps import StepRow
+from recovery.records.waiting import OpenRequest, open_requests
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def overview(installation: Installation, now: datetime) -> Overview:
     """Given the time by which deadlines are judged, say where everything stands."""
     alarms = proof_alarms(installation, now)
     with installation.catalog.read() as connection:
-        asked = approvals.open_requests(connection, now=now)
+        asked = open_requests(connection, now=now)
         opened = tuple(_procedure(connection, each, asked, now) for each in procedures.list_open(connection))
         components = []
         for application in installation.applications.values():
@@ -89,7 +90,7 @@ def overview(installation: Installation, now: datetime) -> Overview:
 
 
 def _procedure(
-    connection: Connection, procedure: Procedure, asked: list[approvals.OpenRequest], now: datetime
+    connection: Connection, procedure: Procedure, asked: list[OpenRequest], now: datetime
 ) -> OpenProcedure:
     rows = steps.list_steps(connection, procedure.id)
     waiting = [each for each in asked if each.request.procedure_id == procedure.id]
@@ -105,7 +106,7 @@ def _procedure(
     )
 
 
-def _waiting(waiting: approvals.OpenRequest, now: datetime) -> Standing:
+def _waiting(waiting: OpenRequest, now: datetime) -> Standing:
     request = waiting.request
     return Standing(
         request.step_id,

@@ -5,7 +5,7 @@ the true reason, the official gets a complaint, and the request is open again un
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, select, update
@@ -31,7 +31,6 @@ from recovery.records.approval_rules import (
     LOCK,
     expiry_complaint,
     first_refusal,
-    may_answer,
     receipt_code_refusal,
 )
 from recovery.records.approval_situation import Refusal, Situation
@@ -40,14 +39,13 @@ from recovery.records.codes import burn, matching_time_step
 from recovery.records.decisions import Decision, decision_of, record_decision, sealed_decision_of, still_valid
 from recovery.records.ledger import append
 from recovery.records.notices import use_receipt_code
-from recovery.records.officials import Official, find, list_all, secret_of
+from recovery.records.officials import Official, find, secret_of
 from recovery.records.schema import timestamp
 
 __all__ = [
     "Answer",
     "ApprovalRequest",
     "Decision",
-    "OpenRequest",
     "Question",
     "RefusedError",
     "Submission",
@@ -55,7 +53,6 @@ __all__ = [
     "ask",
     "decision_of",
     "expire",
-    "open_requests",
     "sealed_decision_of",
     "still_valid",
 ]
@@ -64,18 +61,6 @@ METHOD_DEVICE = "totp"
 METHOD_RECEIPT = "receipt-code"
 
 CHANGED_COMPLAINT = "Isi permintaan berubah sejak permintaan sebelumnya. Periksa dokumen ini, lalu putuskan."
-
-
-@dataclass(frozen=True)
-class OpenRequest:
-    """A request that waits, who can answer it now, and by when the SOP wants its step done (None: not counted).
-
-    Past `request.expires_at` the request itself is void and is asked anew.
-    """
-
-    request: ApprovalRequest
-    officials: tuple[Official, ...]
-    deadline: str | None
 
 
 def ask(
@@ -153,26 +138,6 @@ def expire(catalog: Catalog, now: datetime) -> list[ApprovalRequest]:
     with catalog.begin() as connection:
         rows = connection.execute(query).mappings().all()
         return [_expire(connection, stored_request(row)) for row in rows]
-
-
-def open_requests(connection: Connection, *, now: datetime | None = None) -> list[OpenRequest]:
-    """Return every request that waits, soonest to expire first, with the officials who can answer it now."""
-    moment = now or datetime.now(UTC)
-    table, steps = schema.approval_requests, schema.steps
-    same_step = (steps.c.procedure_id == table.c.procedure_id) & (steps.c.step_id == table.c.step_id)
-    query = (
-        select(table, steps.c.deadline)
-        .select_from(table.outerjoin(steps, same_step & (steps.c.component == "")))
-        .where(table.c.state == "open")
-        .order_by(table.c.expires_at, table.c.id)
-    )
-    everyone = list_all(connection)
-    waiting = []
-    for row in connection.execute(query).mappings():
-        request = stored_request(row)
-        able = tuple(official for official in everyone if may_answer(request, official, moment))
-        waiting.append(OpenRequest(request, able, row["deadline"]))
-    return waiting
 
 
 def _gather(

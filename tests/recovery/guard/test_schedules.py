@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from recovery.guard.report import Alarm, Report
 from recovery.procedures.questions import question_of
 from recovery.procedures.schedule_begin import begin_schedule, draw_up
-from recovery.records import approvals
 from recovery.records.approvals import ask
+from recovery.records.waiting import open_requests
 from tests.recovery.guard.conftest import Scene
 
 
@@ -56,7 +56,7 @@ def test_an_approval_that_ran_out_is_recorded_and_can_be_asked_again(scene: Scen
         assert [] == [alarm for alarm in report.alarms if "schedule-run" in alarm.subject]
         assert ["bulanan"] == [alarm.subject for alarm in found(report)]
         with installation.catalog.read() as connection:
-            assert "schedule-run" not in {each.request.procedure_id for each in approvals.open_requests(connection)}
+            assert "schedule-run" not in {each.request.procedure_id for each in open_requests(connection)}
         assert "" == begin_schedule(installation, "next-run", "bulanan")
     finally:
         schedules["bulanan"] = approved

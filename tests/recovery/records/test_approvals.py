@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from recovery.errors import ApprovalError, ConflictError, NotFoundError, RecordsError
-from recovery.records import ledger, officials, schema, steps
+from recovery.records import ledger, schema
 from recovery.records.approval_requests import request_by_id, seal
 from recovery.records.approval_situation import COMPLAINT_OF_SECRETS
 from recovery.records.approvals import (
@@ -28,11 +28,10 @@ from recovery.records.approvals import (
     ask,
     decision_of,
     expire,
-    open_requests,
     sealed_decision_of,
 )
 from recovery.records.catalog import Catalog
-from tests.recovery.records.approval_office import DAY, EXECUTOR, KABID, KADIS, NOW, REQUESTER, Office, office_in
+from tests.recovery.records.approval_office import DAY, KABID, KADIS, NOW, REQUESTER, Office, office_in
 
 USES = 8
 
@@ -610,41 +609,6 @@ def test_an_expired_request_is_asked_again_with_the_reason(office: Office, guard
     )
     assert len(office.entries("approval.expired")) == 1
     assert office.answer(renewed, at=later).decision == "disetujui"
-
-
-# --- who must act --------------------------------------------------------------------------------------------------
-
-
-def test_open_requests_name_who_can_act_and_by_when(any_office: Office) -> None:
-    any_office.appoint(REQUESTER, "pemohon", "kabid")
-    any_office.appoint("199901012024011009", "kabid")
-    steps.open_step(any_office.catalog, "restore.3", "run-1", deadline=lambda opened: NOW + DAY)
-    asked = any_office.ask()
-    second = any_office.ask(step_id="restore.2", roles=("kadis", "pelaksana"), now=NOW - DAY)
-
-    with any_office.catalog.read() as connection:
-        waiting = open_requests(connection, now=NOW)
-
-    # Soonest to expire first; neither the excluded requester nor somebody without a device is named.
-    assert [second.id, asked.id] == [entry.request.id for entry in waiting]
-    assert [sorted(who.nip for who in entry.officials) for entry in waiting] == [[KADIS, EXECUTOR], [KABID]]
-    assert [entry.deadline for entry in waiting] == [None, "2026-11-21T15:00:03.000000+00:00"]
-
-
-def test_an_official_who_was_revoked_is_no_longer_named(office: Office) -> None:
-    office.ask()
-    officials.revoke(office.catalog, KABID)
-
-    with office.catalog.read() as connection:
-        (waiting,) = open_requests(connection, now=NOW)
-    assert waiting.officials == ()
-
-
-def test_a_decided_request_waits_for_nobody(office: Office) -> None:
-    office.answer(office.ask())
-
-    with office.catalog.read() as connection:
-        assert open_requests(connection, now=NOW) == []
 
 
 def test_a_request_that_somebody_made_unreadable_is_named(office: Office) -> None:
