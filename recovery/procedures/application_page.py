@@ -14,14 +14,11 @@ from recovery.procedures.approval_text import plain
 from recovery.records import backups, forms, procedures, steps
 from recovery.records.backups import Backup
 from recovery.records.procedures import Procedure
-from recovery.settings import ApplicationSettings
+from recovery.settings import ApplicationSettings, ComponentSettings
 from recovery.sop import step
 
 # Given a procedure's id, return the address of its run in the Prefect UI.
 Link = Callable[[str], str]
-
-_HEAD = ("Komponen", "Cadangan terverifikasi terbaru", "Titik pulih", "Hasil uji", "Ukuran", "Disimpan di")
-_HEAD_AFTER = ("Disimpan sampai", "Formulir")
 
 
 def application_page(
@@ -30,22 +27,18 @@ def application_page(
     """Given an application, return its page. Raises NotFoundError for an unknown one."""
     application = installation.application(application_name)
     with installation.catalog.read() as connection:
-        names = [component.name for component in application.components]
-        rows = [_row(installation, connection, application, name, link) for name in names]
-        failures = [_failure(connection, application, name, link) for name in names]
+        sections = [
+            line
+            for component in application.components
+            for line in _section(installation, connection, application, component, link)
+        ]
         restore = _last_restore(connection, application_name, link)
-    head = (*_HEAD, *_HEAD_AFTER)
     lines = [
         f"# Cadangan {plain(application.title)}",
         "",
         f"Pemilik data: {plain(application.owner_unit_title)}. Keadaan pada {format_moment(now or datetime.now(UTC))}.",
         "",
-        f"| {' | '.join(head)} |",
-        f"|{'---|' * len(head)}",
-        *(f"| {' | '.join(row)} |" for row in rows),
-        "",
-        *(failure for failure in failures if failure),
-        "",
+        *sections,
         "## Restore terakhir",
         "",
         restore,
@@ -60,21 +53,34 @@ def applications_of(procedure: Procedure) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _row(
-    installation: Installation, connection: Connection, application: ApplicationSettings, name: str, link: Link
+def _section(
+    installation: Installation,
+    connection: Connection,
+    application: ApplicationSettings,
+    component: ComponentSettings,
+    link: Link,
 ) -> list[str]:
-    newest = backups.newest_verified(connection, application.name, name)
-    if newest is None:
-        return [plain(name), "**belum ada**", *["–"] * (len(_HEAD) + len(_HEAD_AFTER) - 2)]
+    """A list, not a row of a table: the Artifacts page cuts a table off at the right."""
+    newest = backups.newest_verified(connection, application.name, component.name)
+    lines = [("Cadangan terverifikasi terbaru", "**belum ada**")]
+    if newest is not None:
+        stores = ", ".join(_store_title(installation, store) for store in newest.stores)
+        lines = [
+            ("Cadangan terverifikasi terbaru", plain(newest.name or newest.id)),
+            ("Titik pulih", format_moment(newest.moment)),
+            ("Hasil uji", "✅ LULUS"),
+            ("Ukuran", format_bytes(int(newest.facts["digests"]["cipher_size"]))),
+            ("Disimpan di", plain(stores)),
+            ("Disimpan sampai", format_moment(newest.retention_until)),
+            ("Formulir", _form_link(connection, newest, link)),
+        ]
+    failure = _failure(connection, application, component.name, link)
     return [
-        plain(name),
-        plain(newest.name or newest.id),
-        format_moment(newest.moment),
-        "✅ LULUS",
-        format_bytes(int(newest.facts["digests"]["cipher_size"])),
-        plain(", ".join(_store_title(installation, store) for store in newest.stores)),
-        format_moment(newest.retention_until),
-        _form_link(connection, newest, link),
+        f"## {plain(component.printed_name)}",
+        "",
+        *(f"- **{label}:** {text}" for label, text in lines),
+        *([f"- {failure}"] if failure else []),
+        "",
     ]
 
 
@@ -89,12 +95,12 @@ def _form_link(connection: Connection, backup: Backup, link: Link) -> str:
 
 
 def _failure(connection: Connection, application: ApplicationSettings, name: str, link: Link) -> str:
-    """Whether the newest backup failed: what stands in the table is then older than it should be."""
+    """Whether the newest backup failed: what stands on the page is then older than it should be."""
     row = steps.newest_failure(connection, f"{application.name}/{name}")
     if row is None:
         return ""
     run = _linked(format_moment(row.ended_at or row.opened_at), link(row.procedure_id))
-    return f"- ❌ Back up terbaru **{plain(name)}** GAGAL ({run}), langkah {plain(step(row.step_id).title)}"
+    return f"❌ **Back up terbaru GAGAL** ({run}), langkah {plain(step(row.step_id).title)}"
 
 
 def _last_restore(connection: Connection, application: str, link: Link) -> str:

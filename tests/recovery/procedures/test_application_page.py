@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from recovery.calendar import format_bytes, format_moment
 from recovery.errors import SourceError
 from recovery.procedures.application_page import application_page, applications_of
 from recovery.procedures.backup.begin import begin_backup
@@ -22,10 +23,13 @@ def page(office: SmallOffice) -> str:
     return application_page(office.installation, "simpel", link, now=NOW)
 
 
-def rows(office: SmallOffice) -> dict[str, list[str]]:
-    """The table's rows by component."""
-    cells = [line.strip("| ").split(" | ") for line in page(office).splitlines() if line.startswith("| ")]
-    return {first: rest for first, *rest in cells[1:]}
+def sections(office: SmallOffice) -> dict[str, dict[str, str]]:
+    """What is said of each component, by its label."""
+    found: dict[str, dict[str, str]] = {}
+    for section in page(office).split("\n## ")[1:-1]:
+        title, *lines = section.strip().splitlines()
+        found[title] = dict(line[4:].split(":** ", 1) for line in lines if ":** " in line)
+    return found
 
 
 def test_before_the_first_backup_the_page_says_that_there_is_none(office: SmallOffice) -> None:
@@ -33,8 +37,8 @@ def test_before_the_first_backup_the_page_says_that_there_is_none(office: SmallO
         "# Cadangan SIMPEL\n\n"
         "Pemilik data: Badan Kepegawaian Daerah. Keadaan pada Jumat, 20 November 2026 pukul 10.00.00 WIB.\n"
     )
-    assert {"data", "berkas"} == set(rows(office))
-    assert all(row[0] == "**belum ada**" for row in rows(office).values())
+    none = {"Cadangan terverifikasi terbaru": "**belum ada**"}
+    assert {"data": none, "berkas": none} == sections(office)
     assert page(office).endswith("## Restore terakhir\n\nBelum pernah.\n")
 
 
@@ -46,27 +50,29 @@ def test_after_backup_and_restore_the_page_says_what_counts_and_where_its_form_i
         form = forms.latest(connection, "backup", backup)
         restore_form = forms.latest(connection, "restore", restore)
     assert newest is not None and form is not None and restore_form is not None
-    name, moment, verdict, size, stores, until, linked = rows(office)["data"]
-    assert str(newest.name).replace("_", "\\_") == name
-    assert "WIB" in moment and "WIB" in until
-    assert "✅ LULUS" == verdict
-    assert size.endswith(("byte", "KiB"))
-    assert "utama" == stores
-    assert f"[{form.number}]({link(backup)})" == linked
+    assert {
+        "Cadangan terverifikasi terbaru": str(newest.name).replace("_", "\\_"),
+        "Titik pulih": format_moment(newest.moment),
+        "Hasil uji": "✅ LULUS",
+        "Ukuran": format_bytes(newest.facts["digests"]["cipher_size"]),
+        "Disimpan di": "utama",
+        "Disimpan sampai": format_moment(newest.retention_until),
+        "Formulir": f"[{form.number}]({link(backup)})",
+    } == sections(office)["data"]
     assert f"[{restore_form.number}]({link(restore)}): **berhasil**, selesai " in page(office)
     assert "GAGAL" not in page(office)
 
 
 def test_a_newer_backup_that_failed_is_said_beside_the_old_one_that_counts(office: SmallOffice) -> None:
     office.back_up()
-    before = rows(office)
+    before = sections(office)
     failed = str(uuid.uuid4())
     begin_backup(office.installation, failed, schedule_name="bulanan", routine=True)
     office.uploads.rename(office.uploads.with_name("unggahan-hilang"))
     with pytest.raises(SourceError):
         office.step("backup.1", failed, "simpel/berkas")
-    assert before == rows(office)
-    assert "- ❌ Back up terbaru **berkas** GAGAL" in page(office)
+    assert before == sections(office)
+    assert 1 == page(office).count("- ❌ **Back up terbaru GAGAL** ([")
     assert f"({link(failed)})), langkah 1. Melakukan back up sesuai dengan jadwal yang telah ditetapkan" in page(office)
 
 
