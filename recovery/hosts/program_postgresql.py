@@ -46,7 +46,7 @@ SELECT jsonb_build_object(
         WHERE NOT pg_has_role(m.lomowner, 'USAGE') AND NOT current_setting('lo_compat_privileges')::bool
         AND NOT EXISTS (SELECT 1 FROM aclexplode(m.lomacl) a WHERE a.privilege_type = 'SELECT'
             AND (a.grantee = 0 OR pg_has_role(a.grantee, 'USAGE')))),
-    'mappings', (SELECT count(*) FROM pg_user_mapping),
+    'mappings', (SELECT count(*) FROM pg_user_mappings),
     'prepared', (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()),
     'extensions', (SELECT coalesce(jsonb_agg(format('%s is at version %s, and a restore installs %s', e.extname,
             e.extversion, a.default_version) ORDER BY 1), '[]') FROM pg_extension e

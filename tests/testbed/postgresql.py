@@ -39,8 +39,11 @@ class PostgreSQLServer:
 
 
 @contextmanager
-def run_postgresql() -> Iterator[PostgreSQLServer]:
-    """Start a server and yield it. Raises RuntimeError naming Debian's package when PostgreSQL is not there."""
+def run_postgresql(*settings: str) -> Iterator[PostgreSQLServer]:
+    """Start a server, with more settings ("name=value"), and yield it.
+
+    Raises RuntimeError naming Debian's package when PostgreSQL is not there.
+    """
     programs = _programs()
     # PostgreSQL refuses to run as root.
     user = "postgres" if os.geteuid() == 0 else getpass.getuser()
@@ -52,16 +55,16 @@ def run_postgresql() -> Iterator[PostgreSQLServer]:
         data = directory / "data"
         options = ["--no-sync", "--auth=trust", f"--username={user}", "--encoding=UTF8", "--locale=C.UTF-8"]
         _run([str(programs / "initdb"), f"--pgdata={data}", *options], user, directory)
-        with _serve(programs, data, directory, user):
+        with _serve(programs, data, directory, user, settings):
             yield PostgreSQLServer(directory, user)
     finally:
         shutil.rmtree(directory)
 
 
 @contextmanager
-def _serve(programs: Path, data: Path, directory: Path, user: str) -> Iterator[None]:
+def _serve(programs: Path, data: Path, directory: Path, user: str, settings: tuple[str, ...]) -> Iterator[None]:
     command = [str(programs / "postgres"), "-D", str(data), "-k", str(directory), "-c", "listen_addresses="]
-    for setting in FAST:
+    for setting in (*FAST, *settings):
         command += ["-c", setting]
     log = (directory / "log").open("wb")
     with (

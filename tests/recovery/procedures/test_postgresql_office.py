@@ -1,0 +1,115 @@
+"""Both procedures on an application with a PostgreSQL database, a tree and a SQLite database: one flow for all kinds."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recovery.errors import SwapError
+from recovery.points import observe
+from recovery.procedures.restore.rehearsal import copy_label
+from recovery.records import backups, journal
+from recovery.settings import ComponentSettings
+from tests.recovery.sources.postgresql_databases import PLAIN, connect
+from tests.testbed.postgresql import PostgreSQLServer, run_postgresql
+from tests.testbed.small_office import SmallOffice
+
+KEY = "simpel/induk"
+DATABASE = "simpel"
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgreSQLServer]:
+    """The server of the office's application."""
+    with run_postgresql() as server:
+        yield server
+
+
+@pytest.fixture
+def with_database(office: SmallOffice, postgresql: PostgreSQLServer) -> Iterator[SmallOffice]:
+    """The office, whose application has a database on a server, too."""
+    postgresql.execute(f"CREATE DATABASE {DATABASE}")
+    postgresql.execute(PLAIN, DATABASE)
+    component = ComponentSettings(
+        name="induk",
+        title="Basis data induk",
+        kind="postgresql",
+        database=DATABASE,
+        server=str(postgresql.directory),
+        user=postgresql.user,
+        lock_timeout=3,
+    )
+    office.installation.applications["simpel"].components.append(component)
+    yield office
+    for name in databases(postgresql):
+        postgresql.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def databases(server: PostgreSQLServer) -> list[str]:
+    with closing(connect(server, "postgres")) as connection:
+        query = "SELECT datname FROM pg_database WHERE starts_with(datname, 'simpel') ORDER BY 1"
+        return [name for (name,) in connection.execute(query)]
+
+
+def rows(server: PostgreSQLServer) -> list[tuple[Any, ...]]:
+    with closing(connect(server, DATABASE)) as connection:
+        return list(connection.execute("SELECT * FROM pegawai ORDER BY id"))
+
+
+def damage(server: PostgreSQLServer) -> None:
+    server.execute("DELETE FROM pegawai WHERE id % 2 = 0; UPDATE pegawai SET nama = 'rusak'", DATABASE)
+
+
+def test_three_kinds_of_components_are_restored_together_or_not_at_all(
+    with_database: SmallOffice, postgresql: PostgreSQLServer
+) -> None:
+    """One backup; a restore that fails at its last component; and one that goes through."""
+    office, whole = with_database, rows(postgresql)
+    office.back_up()
+    with office.installation.catalog.read() as connection:
+        backup = backups.newest_verified(connection, "simpel", "induk")
+    assert backup is not None
+    assert (backup.state, backup.verdict) == ("secured", "pass")
+    stored = {path.name for path in Path(office.root / "store").rglob(f"{backup.name}/*")}
+    assert stored == {"data.pgdump.zst.age", "quality.json", "manifest.json", "manifest.json.sig"}
+    damage(postgresql)
+    damaged = rows(postgresql)
+    office.damage()
+    damaged_office = (office.rows(), office.files())
+
+    procedure = office.request()
+    office.approve(procedure)
+    office.step("restore.4", procedure)
+    intruders: list[Any] = []
+
+    def connect_again(point: str) -> None:
+        if point == "postgresql: before swap":
+            # A program that nobody stopped is back, after the proof of quiet.
+            intruders.append(connect(postgresql, DATABASE))
+
+    with observe(connect_again), pytest.raises(SwapError, match="is still used by"):
+        office.step("restore.5", procedure)
+    for intruder in intruders:
+        intruder.close()
+    assert rows(postgresql) == damaged
+    assert (office.rows(), office.files()) == damaged_office
+    office.step("restore.6", procedure)
+    assert office.service_running()
+    assert states(office, procedure) == {"simpel/data": "undone", "simpel/berkas": "undone", KEY: "undone"}
+    office.finish(procedure)
+
+    procedure = office.restore()
+
+    assert rows(postgresql) == whole
+    assert (office.rows(), office.files()) != damaged_office
+    assert office.service_running()
+    assert states(office, procedure) == {"simpel/data": "kept", "simpel/berkas": "kept", KEY: "kept"}
+    safety_copy = office.installation.source(KEY).beside(copy_label(procedure))
+    assert safety_copy in databases(postgresql)
+
+
+def states(office: SmallOffice, procedure: str) -> dict[str, str]:
+    with office.installation.catalog.read() as connection:
+        return {entry.component: entry.state for entry in journal.entries(connection, procedure)}

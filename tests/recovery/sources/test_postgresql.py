@@ -1,0 +1,448 @@
+"""PostgreSQL databases: dumped in one snapshot while writers go on, restored whole or not at all."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recovery.errors import (
+    ConfigurationError,
+    ConflictError,
+    SourceCorruptError,
+    SourceError,
+    SourceLockedError,
+    SourceMissingError,
+)
+from recovery.hosts.program_error import ProgramError
+from recovery.hosts.program_postgresql_client import client, without_values
+from recovery.procedures.backup.b2_verify import judge_copy
+from recovery.sources.postgresql import Account, PostgresqlSource
+from recovery.sources.postgresql_scratch import ScratchSource
+from tests.recovery.sources.postgresql_databases import (
+    Dumped,
+    connect,
+    dumped,
+    make_database,
+    scratch_of,
+    source_of,
+)
+from tests.testbed.postgresql import PostgreSQLServer
+
+MOMENT = "2026-11-20T15:00:03.000000+00:00"
+PASSWORD = "kata sandi: yang \\ 'sulit'"
+
+LEDGER = """
+CREATE TABLE rekening (id integer PRIMARY KEY, saldo bigint NOT NULL);
+INSERT INTO rekening SELECT n, 1000 FROM generate_series(1, 40) n;
+CREATE TABLE mutasi (id bigserial PRIMARY KEY, dari integer, ke integer);
+INSERT INTO mutasi (dari, ke) SELECT 1, 2 FROM generate_series(1, 20000);
+"""
+TRANSFER = """
+WITH pilih AS (SELECT 1 + (random() * 39)::int % 40 AS dari, 1 + (random() * 39)::int % 40 AS ke),
+catat AS (INSERT INTO mutasi (dari, ke) SELECT dari, ke FROM pilih)
+UPDATE rekening r SET saldo = saldo + CASE r.id WHEN p.ke THEN 1 ELSE -1 END FROM pilih p
+WHERE p.dari <> p.ke AND r.id IN (p.dari, p.ke)
+"""
+
+
+@contextmanager
+def transfers(server: PostgreSQLServer, database: str) -> Iterator[None]:
+    """Somebody moves money between accounts, as fast as the server lets him; the sum stays what it was."""
+    end, begun = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with closing(connect(server, database)) as connection:
+            while not end.is_set():
+                connection.execute(TRANSFER)
+                begun.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert begun.wait(20)
+        yield
+    finally:
+        end.set()
+        writer.join()
+
+
+def value(server: PostgreSQLServer, database: str, query: str) -> Any:
+    with closing(connect(server, database)) as connection:
+        return connection.execute(query).fetchone()[0]
+
+
+def test_while_money_moves_each_dump_is_one_moment(postgresql: PostgreSQLServer) -> None:
+    source = make_database(postgresql, LEDGER)
+    with transfers(postgresql, source.database):
+        for number in range(5):
+            dump = dumped(source)
+            copy = dump.load(f"ke-{number}")
+            assert dump.differences(copy) == []
+            assert value(postgresql, copy, "SELECT sum(saldo) FROM rekening") == 40_000
+            # The sequence stands outside of the snapshot: the copy's next number was never given to anybody.
+            assert value(postgresql, copy, "SELECT nextval('mutasi_id_seq') > max(id) FROM mutasi")
+            source.discard(copy)
+    assert source.copies() == []
+
+
+def test_every_kind_of_object_comes_back_in_a_server_of_its_own(rich: Dumped, tmp_path: Path) -> None:
+    with scratch_of(rich.source, tmp_path / "bukti") as scratch:
+        copy = rich.load("proof", into=scratch)
+        assert rich.differences(copy, scratch) == []
+        verdict = judge_copy(scratch, copy, rich.result.fingerprint, "", MOMENT, tmp_path)
+    assert [check for check in verdict.checks if check.state != "pass"] == []
+    assert verdict.state == "pass"
+
+
+def test_the_judge_finds_what_a_copy_lost(rich: Dumped, tmp_path: Path) -> None:
+    copy = rich.load("rusak")
+    with closing(connect(PostgreSQLServer(Path(rich.source.server), "postgres"), copy)) as connection:
+        connection.execute("DELETE FROM public.tanpa_kunci WHERE isi IS NULL")
+        connection.execute("DROP TRIGGER dikunci ON public.induk")
+        connection.execute("SELECT setval('public.naik', 5)")
+    verdict = judge_copy(rich.source, copy, rich.result.fingerprint, "", MOMENT, tmp_path)
+    rich.source.discard(copy)
+    assert verdict.state == "fail"
+    assert {(check.name, check.object) for check in verdict.checks if check.state != "pass"} == {
+        ("row_count", "public.tanpa_kunci"),
+        ("fingerprint", "public.tanpa_kunci"),
+        ("totals", "(seluruh basis data)"),
+        ("triggers", "(seluruh basis data)"),
+        ("sequence positions", "(seluruh basis data)"),
+    }
+
+
+def test_an_owners_rules_are_judged_in_whatever_schema(rich: Dumped, tmp_path: Path) -> None:
+    rules = tmp_path / "aturan.yaml"
+    rules.write_text("""
+name: pegawai
+meta: {asset: public.Pegawai Negeri}
+expectations:
+- {type: expect_column_values_to_match_regex, kwargs: {column: NIP, regex: "^[0-9]{18}$"}}
+---
+name: arsip
+meta: {asset: Arsip Lama.select}
+expectations:
+- {type: unexpected_rows_expectation, kwargs: {unexpected_rows_query: "SELECT 1 AS x FROM {batch} WHERE id > 1"}}
+""")
+    copy = rich.load("aturan")
+    verdict = judge_copy(rich.source, copy, rich.result.fingerprint, str(rules), MOMENT, tmp_path)
+    rich.source.discard(copy)
+    rest = {
+        check.object: check.state
+        for check in verdict.checks
+        if check.object in ("public.Pegawai Negeri", "Arsip Lama.select")
+    }
+    assert rest == {"public.Pegawai Negeri": "pass", "Arsip Lama.select": "fail"}
+
+
+@pytest.mark.parametrize("position", [3, 2000, -20])
+def test_a_damaged_archive_leaves_no_copy(rich: Dumped, position: int) -> None:
+    plain = rich.plain[:position]
+    with pytest.raises(SourceError):
+        rich.load("putus", plain=plain)
+    assert rich.source.copies() == []
+
+
+def test_what_is_no_archive_is_a_bad_backup(rich: Dumped) -> None:
+    with pytest.raises(SourceCorruptError, match="input file"):
+        rich.load("asing", plain=b"bukan arsip" * 100)
+
+
+def test_an_abandoned_load_leaves_nothing(rich: Dumped) -> None:
+    copy = rich.source.beside("tinggal")
+    with rich.source.load(copy, rich.result.fingerprint.structure) as stream:
+        stream.write(rich.plain[:10_000])
+    assert rich.source.copies() == []
+
+
+def test_a_copy_is_never_made_twice(rich: Dumped) -> None:
+    copy = rich.load("dua-kali")
+    with pytest.raises(ConflictError, match=f"the copy {copy} exists already; it was not changed"):
+        rich.load("dua-kali")
+    assert rich.source.copies() == [copy]
+    rich.source.discard(copy)
+
+
+def test_a_role_that_the_server_lacks_is_named(rich: Dumped) -> None:
+    structure = {**rich.result.fingerprint.structure}
+    structure["surroundings"] = {**structure["surroundings"], "roles": ["aplikasi", "pergi", "Sudah Lama"]}
+    copy = rich.source.beside("peran")
+    lacking = pytest.raises(SourceError, match="the server lacks roles that the backup needs: Sudah Lama, pergi")
+    with lacking, rich.source.load(copy, structure) as stream:
+        stream.write(rich.plain)
+        stream.finish()
+    assert rich.source.copies() == []
+
+
+def test_a_database_without_the_schema_public_comes_back_without_it(postgresql: PostgreSQLServer) -> None:
+    source = make_database(postgresql, "CREATE SCHEMA lain; CREATE TABLE lain.t (a int); DROP SCHEMA public")
+    dump = dumped(source)
+    copy = dump.load()
+    assert dump.differences(copy) == []
+    source.discard(copy)
+
+
+def test_a_dump_that_is_left_early_ends_with_its_session(postgresql: PostgreSQLServer, rich: Dumped) -> None:
+    with rich.source.dump() as stream:
+        stream.readinto(bytearray(100))
+    give_up_at = time.monotonic() + 20
+    query = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{rich.source.database}'"
+    while value(postgresql, "postgres", query) and time.monotonic() < give_up_at:
+        time.sleep(0.05)
+    assert value(postgresql, "postgres", query) == 0
+
+
+def test_a_locked_table_stops_a_dump_in_time(postgresql: PostgreSQLServer) -> None:
+    source = make_database(postgresql)
+    source.lock_timeout = 0.5
+    with closing(connect(postgresql, source.database)) as connection, connection.transaction():
+        connection.execute("LOCK TABLE pegawai IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(SourceLockedError, match="canceling statement due to lock timeout; nothing was changed"):
+            dumped(source)
+
+
+# --- what is said before anything is begun ----------------------------------------------------------------------------
+
+
+def test_a_missing_database_is_said_to_be_missing(postgresql: PostgreSQLServer) -> None:
+    with pytest.raises(SourceMissingError, match='database "tiada" does not exist') as raised:
+        source_of(postgresql, "tiada").preflight()
+    assert raised.value.hint == "correct the name in the inventory, or restore the database"
+
+
+def test_a_server_that_does_not_answer_is_said_so(tmp_path: Path) -> None:
+    source = PostgresqlSource(ScratchSource(tmp_path, "x", 1).host, "simpel", server=str(tmp_path))
+    with pytest.raises(SourceError, match="No such file or directory") as raised:
+        source.preflight()
+    assert raised.value.hint == "see whether the server runs and listens there"
+
+
+def test_a_closed_database_is_said_to_be_closed(postgresql: PostgreSQLServer) -> None:
+    source = make_database(postgresql)
+    postgresql.execute(f"ALTER DATABASE {source.database} ALLOW_CONNECTIONS false")
+    with pytest.raises(SourceLockedError, match="not currently accepting connections"):
+        source.preflight()
+
+
+@pytest.mark.parametrize("name", ["postgres", "template1", "", "a/b"])
+def test_no_database_of_the_server_itself_is_a_component(rich: Dumped, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be a component of kind postgresql"):
+        PostgresqlSource(rich.source.host, name)
+
+
+def test_a_name_that_leaves_no_room_for_a_copy_is_refused(rich: Dumped) -> None:
+    source = PostgresqlSource(rich.source.host, "n" * 60, server=rich.source.server, account=rich.source.account)
+    with pytest.raises(ConfigurationError, match="is longer than PostgreSQL allows"):
+        Dumped(source, rich.plain, rich.result).load()
+
+
+def test_programs_older_than_the_server_are_refused() -> None:
+    with pytest.raises(ProgramError, match=r"pg_dump is of version 15\.\d+ and the server of version 99") as raised:
+        client("pg_dump", 990001)
+    assert raised.value.report["hint"] == (
+        "install the programs of the server's version (Debian: postgresql-client-99)"
+    )
+
+
+def test_values_of_the_data_are_cut_out_of_messages() -> None:
+    assert without_values("22P02", 'invalid input syntax for type integer: "350301"') == (
+        "invalid input syntax for type integer"
+    )
+    assert without_values("42P01", 'relation "x" does not exist') == 'relation "x" does not exist'
+
+
+# --- accounts ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def role(postgresql: PostgreSQLServer) -> Iterator[str]:
+    """A role without any rights."""
+    postgresql.execute("CREATE ROLE pencadang LOGIN")
+    yield "pencadang"
+    postgresql.execute("DROP ROLE pencadang")
+
+
+def test_what_a_role_may_not_read_is_named_with_its_grant(postgresql: PostgreSQLServer, role: str) -> None:
+    source = make_database(postgresql, "CREATE SCHEMA s; CREATE TABLE s.t (a int); CREATE TABLE t (a int)")
+    weak = source_of(postgresql, source.database, account=Account(role))
+    with pytest.raises(SourceError) as raised:
+        weak.preflight()
+    assert raised.value.message == f"the role pencadang may not read s, public.t, s.t in the database {source.database}"
+    assert raised.value.hint == "GRANT pg_read_all_data TO pencadang"
+
+
+def test_rows_hidden_by_a_policy_stop_a_backup(postgresql: PostgreSQLServer, role: str) -> None:
+    source = make_database(postgresql, "CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY")
+    weak = source_of(postgresql, source.database, account=Account(role))
+    postgresql.execute(f"GRANT pg_read_all_data TO {role}")
+    with pytest.raises(SourceError, match=r"may not see all rows of public[.]t") as raised:
+        weak.preflight()
+    assert raised.value.hint == "ALTER ROLE pencadang BYPASSRLS"
+    with pytest.raises(SourceError, match="row-level security"):
+        dumped(weak)
+
+
+def test_large_objects_and_mappings_that_cannot_be_read_stop_a_backup(
+    rich: Dumped, postgresql: PostgreSQLServer, role: str
+) -> None:
+    weak = source_of(postgresql, rich.source.database, account=Account(role))
+    postgresql.execute(f"GRANT pg_read_all_data TO {role}; ALTER ROLE {role} BYPASSRLS")
+    postgresql.execute(f"GRANT CONNECT ON DATABASE {rich.source.database} TO {role}")
+    with pytest.raises(SourceError, match="may not read 2 large objects"):
+        weak.preflight()
+    postgresql.execute(f"REVOKE CONNECT ON DATABASE {rich.source.database} FROM {role}")
+
+
+def test_the_documented_rights_are_enough_to_back_up_and_to_restore(postgresql: PostgreSQLServer) -> None:
+    document = Path(__file__).parents[3] / "docs" / "postgresql.md"
+    statements = document.read_text().split("```sql\n")
+    rights, owner = (block.partition("```")[0] for block in statements[1:3])
+    postgresql.execute("CREATE ROLE simpel_app LOGIN")
+    postgresql.execute("CREATE DATABASE simpel OWNER simpel_app")
+    with closing(connect(postgresql, "simpel")) as connection:
+        connection.execute("SET ROLE simpel_app")
+        connection.execute("CREATE TABLE pegawai (id serial PRIMARY KEY, nama text)")
+        connection.execute("INSERT INTO pegawai (nama) VALUES ('satu'), ('dua')")
+        connection.execute("ALTER TABLE pegawai ENABLE ROW LEVEL SECURITY")
+    postgresql.execute(rights)
+    postgresql.execute(owner)
+    source = PostgresqlSource(
+        source_of(postgresql, "simpel").host,
+        "simpel",
+        server=str(postgresql.directory),
+        account=Account("pulih_backup"),
+        restore_account=Account("pulih_restore"),
+    )
+    assert source.preflight() == []
+    dump = dumped(source)
+    copy = dump.load()
+    assert dump.differences(copy) == []
+    assert source.free_space() > 0
+    receipt = source.prepare_swap(copy)
+    assert source.quiet() == {"sessions": [], "proven": True}
+    source.swap(receipt)
+    assert source.live_is(receipt) == "new"
+    source.swap_back(receipt)
+    source.discard(copy)
+    assert source.copies() == []
+
+
+@pytest.fixture
+def guarded(postgresql: PostgreSQLServer) -> Iterator[PostgresqlSource]:
+    """A database whose server asks a role for its password."""
+    rules = postgresql.directory / "data" / "pg_hba.conf"
+    before = rules.read_text()
+    source = make_database(postgresql)
+    postgresql.execute("SET password_encryption = 'scram-sha-256'")
+    quoted_password = PASSWORD.replace("'", "''")
+    postgresql.execute(f"CREATE ROLE berkunci LOGIN SUPERUSER PASSWORD '{quoted_password}'")
+    rules.write_text("local all berkunci scram-sha-256\n" + before)
+    postgresql.execute("SELECT pg_reload_conf()")
+    yield source_of(postgresql, source.database, account=Account("berkunci", lambda: PASSWORD))
+    rules.write_text(before)
+    postgresql.execute("SELECT pg_reload_conf()")
+    postgresql.execute("DROP ROLE berkunci")
+
+
+def test_a_password_is_in_no_process_list_and_stays_nowhere(
+    guarded: PostgresqlSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    seen: list[bytes] = []
+    end = threading.Event()
+    watcher = threading.Thread(target=watch_processes, args=(seen, end))
+    watcher.start()
+    try:
+        dump = dumped(guarded)
+        copy = dump.load()
+        assert dump.differences(copy) == []
+        url = guarded.judge_url(copy, tmp_path)
+        verdict = judge_copy(guarded, copy, dump.result.fingerprint, "", MOMENT, tmp_path)
+        guarded.discard(copy)
+    finally:
+        end.set()
+        watcher.join()
+    assert verdict.state == "pass"
+    assert any(b"pg_dump" in line for line in seen)
+    assert [line for line in [*seen, url.encode()] if b"sulit" in line] == []
+    assert (tmp_path / "pgpass").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir() if path.name != "pgpass"] == []
+
+
+def watch_processes(seen: list[bytes], end: threading.Event) -> None:
+    """Look at arguments and environments of everything that runs."""
+    while not end.is_set():
+        for process in Path("/proc").iterdir():
+            if process.name.isdigit() and int(process.name) != os.getpid():
+                for name in ("cmdline", "environ"):
+                    try:
+                        seen.append((process / name).read_bytes())
+                    except OSError:
+                        continue
+        time.sleep(0.005)
+
+
+def test_a_wrong_password_is_said_without_telling_it(guarded: PostgresqlSource) -> None:
+    guarded.account = Account("berkunci", lambda: "salah-rahasia")
+    with pytest.raises(SourceError, match='password authentication failed for user "berkunci"') as raised:
+        guarded.preflight()
+    assert "salah-rahasia" not in str(raised.value)
+    assert raised.value.hint == "check user, password and the server's pg_hba.conf"
+
+
+# --- the server of a proof --------------------------------------------------------------------------------------------
+
+
+def test_the_server_of_a_proof_listens_in_its_directory_alone(rich: Dumped, tmp_path: Path) -> None:
+    directory = tmp_path / "bukti"
+    with scratch_of(rich.source, directory) as scratch:
+        rich.load("proof", into=scratch)
+        process = int((directory / "server" / "postmaster.pid").read_text().splitlines()[0])
+        sockets = {os.readlink(path) for path in Path(f"/proc/{process}/fd").iterdir() if path.is_symlink()}
+        numbers = {link[8:-1] for link in sockets if link.startswith("socket:[")}
+        listening = [
+            line.split()[-1] for line in Path("/proc/net/unix").read_text().splitlines() if line.split()[6] in numbers
+        ]
+        internet = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+        assert "./.s.PGSQL.5432" in listening
+        assert [number for number in numbers if f" {number} " in internet] == []
+        assert directory.stat().st_mode & 0o777 == 0o700
+        if os.geteuid() == 0:
+            assert Path(f"/proc/{process}").stat().st_uid != 0
+    assert not Path(f"/proc/{process}").exists()
+
+
+def test_the_server_of_a_proof_dies_with_a_killed_worker(rich: Dumped, tmp_path: Path) -> None:
+    program = f"""
+import pathlib, sys, time
+from recovery.sources.postgresql_scratch import ScratchSource
+scratch = ScratchSource(pathlib.Path({str(tmp_path)!r}), "simpel", 5)
+scratch._start("postgres", {rich.result.fingerprint.structure["surroundings"]["server version"]})
+print("berjalan", flush=True)
+time.sleep(600)
+"""
+    worker = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == b"berjalan\n"
+    server = int((tmp_path / "server" / "postmaster.pid").read_text().splitlines()[0])
+    worker.send_signal(signal.SIGKILL)
+    worker.communicate()
+    give_up_at = time.monotonic() + 20
+    while Path(f"/proc/{server}").exists() and time.monotonic() < give_up_at:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{server}").exists()
+
+
+def test_a_proof_needs_the_servers_own_version(rich: Dumped, tmp_path: Path) -> None:
+    scratch = ScratchSource(tmp_path, "simpel", 5)
+    with closing(scratch), pytest.raises(SourceError, match="the server programs of PostgreSQL 99 are not installed"):
+        scratch._start("postgres", 990001)

@@ -1,0 +1,293 @@
+"""Swaps of PostgreSQL databases: one transaction of renames, told by numbers, whole old or whole new at any instant."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recovery.errors import ConfigurationError, SourceBusyError, SourceLockedError, SwapError
+from recovery.sources.base import Fingerprint
+from recovery.sources.postgresql import PostgresqlSource
+from tests.recovery.sources.postgresql_databases import Dumped, connect, make_database
+from tests.testbed.postgresql import PostgreSQLServer
+
+COUNT = "SELECT count(*) FROM pegawai"
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A database whose half was lost, and the copy that has it all."""
+
+    server: PostgreSQLServer
+    source: PostgresqlSource
+    whole: Fingerprint
+    copy: str
+
+    def rows(self) -> int:
+        """How many rows an application finds."""
+        with closing(connect(self.server, self.source.database)) as connection:
+            return int(connection.execute(COUNT).fetchone()[0])
+
+    def databases(self) -> dict[str, bool]:
+        """The database and its copies, and whether one can connect to each."""
+        with closing(connect(self.server, "postgres")) as connection:
+            return dict(
+                connection.execute(
+                    "SELECT datname, datallowconn FROM pg_database WHERE starts_with(datname, %s)",
+                    (self.source.database,),
+                ).fetchall()
+            )
+
+
+@pytest.fixture
+def beside(postgresql: PostgreSQLServer) -> Iterator[Beside]:
+    source = make_database(postgresql)
+    whole = source.fingerprint()
+    # What loading comes to, in a fraction of its time.
+    copy = source.beside("cadangan")
+    postgresql.execute(f'CREATE DATABASE "{copy}" TEMPLATE {source.database}')
+    with closing(connect(postgresql, source.database)) as connection:
+        connection.execute("DELETE FROM pegawai WHERE id > 100")
+    yield Beside(postgresql, source, whole, copy)
+    for name in (source.database, source.beside("cadangan")):
+        postgresql.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def test_a_swap_makes_the_copy_live_and_a_swap_back_undoes_it(beside: Beside) -> None:
+    source, name = beside.source, beside.source.database
+    receipt = source.prepare_swap(beside.copy)
+    assert source.live_is(receipt) == "old"
+    assert beside.databases() == {name: True, beside.copy: False}
+
+    assert source.swap(receipt) == {"live": "new", "moved": True}
+    assert beside.rows() == 200
+    assert beside.whole.differences(source.fingerprint()) == []
+    assert source.live_is(receipt) == "new"
+    assert source.safety_copy(receipt) == beside.copy
+    assert beside.databases() == {name: True, beside.copy: False}
+    assert source.swap(receipt) == {"live": "new", "moved": False}
+
+    assert source.swap_back(receipt) == {"live": "old", "moved": True}
+    assert beside.rows() == 100
+    assert source.live_is(receipt) == "old"
+    assert beside.databases() == {name: True, beside.copy: False}
+    assert source.swap_back(receipt) == {"live": "old", "moved": False}
+
+    source.discard(beside.copy)
+    source.discard(beside.copy)
+    assert beside.databases() == {name: True}
+    assert source.live_is(receipt) == "old"
+
+
+def test_a_database_that_is_gone_comes_back(beside: Beside) -> None:
+    source, name = beside.source, beside.source.database
+    beside.server.execute(f"DROP DATABASE {name}")
+    receipt = source.prepare_swap(beside.copy)
+    source.swap(receipt)
+    assert beside.rows() == 200
+    assert source.safety_copy(receipt) == ""
+    source.swap_back(receipt)
+    assert beside.databases() == {beside.copy: False}
+
+
+def test_whoever_uses_the_database_is_named_and_stops_the_swap(beside: Beside) -> None:
+    source = beside.source
+    receipt = source.prepare_swap(beside.copy)
+    with closing(connect(beside.server, source.database)) as connection:
+        connection.execute("SET application_name = 'simpel-web'")
+        pid = connection.info.backend_pid
+        said = f"the database {source.database} is still used by simpel-web (postgres from local, pid {pid})"
+        with pytest.raises(SourceBusyError) as quiet:
+            source.quiet()
+        with pytest.raises(SourceBusyError) as swap:
+            source.swap(receipt)
+    assert quiet.value.message == said
+    assert swap.value.message == said
+    assert swap.value.state == "nothing was moved"
+    assert source.live_is(receipt) == "old"
+
+
+def test_nobody_can_change_a_copy_that_is_about_to_go_live(beside: Beside) -> None:
+    import psycopg
+
+    beside.source.prepare_swap(beside.copy)
+    with pytest.raises(psycopg.OperationalError, match="not currently accepting connections"):
+        connect(beside.server, beside.copy)
+
+
+def test_a_replication_slot_stops_the_swap(beside: Beside) -> None:
+    source = beside.source
+    with closing(connect(beside.server, source.database)) as connection:
+        connection.execute("SELECT pg_create_logical_replication_slot('pusat', 'pgoutput')")
+    try:
+        with pytest.raises(
+            SwapError, match=f"the replication slot pusat belongs to the database {source.database} and"
+        ):
+            source.prepare_swap(beside.copy)
+    finally:
+        beside.server.execute("SELECT pg_drop_replication_slot('pusat')")
+
+
+def test_a_prepared_transaction_stops_the_swap(beside: Beside) -> None:
+    source = beside.source
+    receipt = source.prepare_swap(beside.copy)
+    with closing(connect(beside.server, source.database)) as connection:
+        connection.execute("BEGIN")
+        connection.execute("DELETE FROM pegawai")
+        connection.execute("PREPARE TRANSACTION 'menggantung'")
+    try:
+        with pytest.raises(SwapError, match="the prepared transaction menggantung of postgres belongs to"):
+            source.swap(receipt)
+        assert source.preflight() == ["1 prepared transactions wait: what they changed is not in the backup"]
+    finally:
+        with closing(connect(beside.server, source.database)) as connection:
+            connection.execute("ROLLBACK PREPARED 'menggantung'")
+
+
+def test_a_subscription_stops_the_swap(beside: Beside) -> None:
+    source = beside.source
+    with closing(connect(beside.server, source.database)) as connection:
+        connection.execute("CREATE SUBSCRIPTION langganan CONNECTION '' PUBLICATION x WITH (connect = false)")
+    with pytest.raises(SwapError, match="the subscription langganan belongs to"):
+        source.prepare_swap(beside.copy)
+    with closing(connect(beside.server, source.database)) as connection:
+        connection.execute("ALTER SUBSCRIPTION langganan SET (slot_name = NONE)")
+        connection.execute("DROP SUBSCRIPTION langganan")
+
+
+def test_a_copy_or_a_database_that_somebody_replaced_is_not_touched(beside: Beside) -> None:
+    source, name = beside.source, beside.source.database
+    receipt = source.prepare_swap(beside.copy)
+    beside.server.execute(f'ALTER DATABASE "{beside.copy}" RENAME TO disisihkan')
+    beside.server.execute(f'CREATE DATABASE "{beside.copy}"')
+    with pytest.raises(SwapError, match=f"{name} and {beside.copy} are not the databases of the receipt"):
+        source.swap(receipt)
+    beside.server.execute(f'DROP DATABASE "{beside.copy}"')
+    beside.server.execute(f"ALTER DATABASE {name} RENAME TO {name}_lama")
+    beside.server.execute(f"ALTER DATABASE disisihkan RENAME TO {name}_baru")
+    beside.server.execute(f"CREATE DATABASE {name}")
+    assert source.live_is(receipt) == "unknown"
+    with pytest.raises(SwapError, match="are not the databases of the receipt; nothing was moved"):
+        source.swap_back(receipt)
+    for each in (f"{name}_lama", f"{name}_baru"):
+        beside.server.execute(f"DROP DATABASE {each}")
+
+
+def test_another_server_under_the_same_address_is_not_touched(beside: Beside) -> None:
+    receipt = {**beside.source.prepare_swap(beside.copy), "system": "1"}
+    with pytest.raises(SwapError, match="is not the one of the receipt"):
+        beside.source.swap(receipt)
+
+
+@pytest.mark.parametrize("name", ["postgres", "simpel", "simpel.pulih-", "simpel.pulih-x;y", "lain.pulih-x"])
+def test_only_copies_of_ours_are_discarded(rich: Dumped, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no copy of"):
+        rich.source.discard(name)
+
+
+# --- killed -----------------------------------------------------------------------------------------------------------
+
+KILLED = """
+import json, os, signal, sys
+from recovery.points import observe
+from tests.recovery.sources.postgresql_databases import source_of
+from tests.testbed.postgresql import PostgreSQLServer
+from pathlib import Path
+server, database, receipt, verb, point = sys.argv[1:]
+def die(name):
+    if name == point:
+        os.kill(os.getpid(), signal.SIGKILL)
+source = source_of(PostgreSQLServer(Path(server), "postgres"), database)
+with observe(die):
+    getattr(source, verb)(json.loads(receipt))
+"""
+
+
+def run_killed(beside: Beside, receipt: dict[str, Any], verb: str, point: str) -> "subprocess.Popen[bytes]":
+    import json
+
+    place = [str(beside.server.directory), beside.source.database, json.dumps(receipt), verb, point]
+    return subprocess.Popen([sys.executable, "-c", KILLED, *place], stderr=subprocess.PIPE)
+
+
+@pytest.mark.parametrize("verb", ["swap", "swap_back"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_around_a_swap_everything_is_whole_and_a_retry_ends_it(beside: Beside, verb: str, when: str) -> None:
+    source = beside.source
+    receipt = source.prepare_swap(beside.copy)
+    if verb == "swap_back":
+        source.swap(receipt)
+    process = run_killed(beside, receipt, verb, f"postgresql: {when} {verb}")
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    old_first, new_first = (100, 200) if verb == "swap" else (200, 100)
+    assert beside.rows() == (old_first if when == "before" else new_first)
+    getattr(source, verb)(receipt)
+    assert beside.rows() == new_first
+    assert beside.databases() == {source.database: True, beside.copy: False}
+
+
+def test_killed_inside_of_the_transaction_nothing_has_happened(beside: Beside) -> None:
+    """The renames wait for a session that came to the copy; meanwhile worker and shipped program die."""
+    source = beside.source
+    receipt = source.prepare_swap(beside.copy)
+    with closing(connect(beside.server, "postgres")) as holder:
+        # Holds what a rename needs: the swap stands in the middle of its transaction.
+        holder.execute("BEGIN")
+        holder.execute(f"COMMENT ON DATABASE \"{beside.copy}\" IS 'ditahan'")
+        process = run_killed(beside, receipt, "swap", "")
+        program = wait_for_program(beside, process)
+        os.kill(process.pid, signal.SIGKILL)
+        os.killpg(program, signal.SIGKILL)
+        process.communicate()
+        holder.execute("ROLLBACK")
+    assert wait_until_old(source, receipt) == "old"
+    assert beside.rows() == 100
+    source.swap(receipt)
+    assert beside.rows() == 200
+
+
+def test_a_swap_that_cannot_get_its_lock_gives_up_and_has_moved_nothing(beside: Beside) -> None:
+    source = beside.source
+    receipt = source.prepare_swap(beside.copy)
+    source.lock_timeout = 0.3
+    with closing(connect(beside.server, "postgres")) as holder:
+        holder.execute("BEGIN")
+        holder.execute(f"COMMENT ON DATABASE \"{beside.copy}\" IS 'ditahan'")
+        with pytest.raises(SourceLockedError, match="lock timeout"):
+            source.swap(receipt)
+        holder.execute("ROLLBACK")
+    assert source.live_is(receipt) == "old"
+    assert beside.databases() == {source.database: True, beside.copy: False}
+
+
+def wait_for_program(beside: Beside, worker: "subprocess.Popen[bytes]") -> int:
+    """Wait until the swap's transaction waits for a lock; return the process group of the shipped program."""
+    give_up_at = time.monotonic() + 30
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'pulih'"
+    with closing(connect(beside.server, "postgres")) as connection:
+        while not connection.execute(waiting).fetchone()[0]:
+            assert time.monotonic() < give_up_at
+            time.sleep(0.02)
+    children = Path(f"/proc/{worker.pid}/task").glob("*/children")
+    return next(int(child) for path in children for child in path.read_text().split())
+
+
+def wait_until_old(source: PostgresqlSource, receipt: dict[str, Any]) -> str:
+    """The server ends the transaction of a session that is gone when it notices."""
+    give_up_at = time.monotonic() + 30
+    while time.monotonic() < give_up_at:
+        try:
+            source.quiet()
+            return source.live_is(receipt)
+        except SourceLockedError:
+            time.sleep(0.05)
+    raise AssertionError("the server kept the killed transaction")
