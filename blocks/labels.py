@@ -14,6 +14,7 @@ LABELS: dict[str, dict[str, str]] = {
         "approvals": "Ketentuan persetujuan",
         "working_days": "Hitungan 1 hari",
         "components_at_once": "Komponen sekaligus",
+        "timed_automations": "Otomasi yang menunggu waktu",
         "notice_targets": "Tujuan pemberitahuan (rujukan)",
     },
     "NumberPatterns": {

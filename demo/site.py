@@ -208,6 +208,8 @@ def _inventory(site: Site, operations: str, escrow: str) -> dict[str, object]:
                 "Peraturan Bupati Trenggalek Nomor 11 Tahun 2022 tentang SPBE",
             ],
             "state_directory": str(site.state),
+            # The demonstration's Prefect server runs on SQLite, which every machine has.
+            "timed_automations": False,
             "notice_targets": [f"file:{keys / 'pemberitahuan-dinas.url'}"],
         },
         "keys": {

@@ -203,6 +203,10 @@ class OfficeSettings(Settings):
         le=64,
         description="Components that a backup works on at the same time; one keeps about one core busy.",
     )
+    timed_automations: bool = Field(
+        default=True,
+        description="Automations that wait for what does not happen; off where Prefect's server runs on SQLite.",
+    )
     notice_targets: list[SecretReference] = Field(
         default_factory=list,
         description="References to Apprise URLs that get the office's notices, and every notice to requesters.",

@@ -52,6 +52,16 @@ def without_targets(applied: "Applied") -> Any:
     return applied.make(("  notice_targets:\n    - credential:notice-target\n", ""))
 
 
+def test_without_timed_automations_none_waits_for_what_does_not_happen() -> None:
+    inventory = load_inventory(EXAMPLE)
+    inventory.office.timed_automations = False
+    found = wanted_automations(inventory, "deployment")
+    assert {f"{PREFIX}{TITLES[each]}" for each in ("gagal", "terputus", "terlambat", "persetujuan")} == {
+        automation["name"] for automation in found
+    }
+    assert {("Reactive", 0.0)} == {(each["trigger"]["posture"], each["trigger"]["within"]) for each in found}
+
+
 @pytest.mark.slow
 def test_every_occasion_runs_the_notify_deployment_with_nothing_but_the_run(
     applied: "Applied", api: Callable[..., Any]
