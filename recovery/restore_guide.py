@@ -38,7 +38,8 @@ _TEXT = """\
 # Memulihkan data tanpa Pulih
 
 Panduan ini memulihkan satu cadangan hanya dengan program umum: `bash`, `age`, `zstd`, `openssl` (3.0 atau lebih
-baru), dan `sqlite3` atau GNU `tar`. Di Debian: `apt install age zstd openssl sqlite3 tar`.
+baru), dan, menurut jenis datanya, `sqlite3`, GNU `tar`, atau `jq` dan program klien PostgreSQL. Di Debian:
+`apt install age zstd openssl sqlite3 tar jq postgresql-client`.
 Kerjakan semua langkah berurutan dalam satu terminal `bash`. **Berhenti bila hasil suatu langkah tidak seperti yang
 tertulis**, lalu ambil cadangan dari tempat penyimpanan kedua atau cadangan yang lebih lama.
 
@@ -52,7 +53,8 @@ Yang harus ada di tangan:
 ## 1. Isi empat nilai ini
 
 `SET` folder cadangan; `KUNCI` berkas kunci pembuka; `HASIL` folder kerja baru di disk yang cukup besar dan tidak
-dapat dibaca orang lain; `TUJUAN` letak berkas basis data atau direktori aplikasi yang dipulihkan.
+dapat dibaca orang lain; `TUJUAN` letak berkas basis data atau direktori aplikasi yang dipulihkan (PostgreSQL: nama
+basis datanya, seperti tertulis di manifes pada `target`).
 
 ```sh
 SET=/mnt/cadangan/unit/aplikasi/aplikasi_komponen_full_20261120t220003+0700
@@ -169,6 +171,46 @@ fi
 ```
 
 Harus tampil `dipasang: BERHASIL`. Nyalakan layanan dan periksa aplikasinya.
+
+## 5c. Bila ada `data.pgdump.zst.age`: basis data PostgreSQL
+
+Kerjakan sebagai administrator PostgreSQL (misalnya `sudo -u postgres bash`, dengan `KUNCI` dan `HASIL` yang dapat
+dibaca akun itu), dengan versi program tidak lebih lama daripada yang tertulis di manifes pada `tools`. Bila server
+tidak di mesin ini, isi dahulu `PGHOST`, `PGPORT` dan `PGUSER`. Buka, lalu cocokkan isinya dengan manifes:
+
+```sh postgresql
+age -d -i "$KUNCI" "$SET/data.pgdump.zst.age" | zstd -d -q -o "$HASIL/data.pgdump" \\
+    && echo "dibuka: BERHASIL" || LAYAK=tidak
+SIDIK=$(openssl dgst -sha256 -r "$HASIL/data.pgdump" | cut -c 1-64)
+cocok "\\"file\\":\\"data.pgdump.zst.age\\",\\"plain\\":{\\"sha256\\":\\"$SIDIK\\"" isi
+cocok "\\"database\\":\\"$TUJUAN\\"" "basis data"
+```
+
+Harus tampil `dibuka: BERHASIL`, `isi: COCOK` dan `basis data: COCOK`. Buat peran (role) yang diperlukan; pesan
+`already exists` boleh diabaikan. Kata sandi tidak ada di cadangan: berikan kembali dengan `ALTER ROLE … PASSWORD`.
+
+```sh postgresql
+[ "$LAYAK" = ya ] && jq -r '.fingerprint.structure.surroundings.globals[] + ";"' "$SET/manifest.json" \\
+    | psql -X -q -d postgres
+```
+
+**Matikan dahulu semua layanan yang memakai basis data itu.** Basis data lama disimpan dengan nama `TUJUAN.lama`:
+
+```sh postgresql
+if [ "$LAYAK" = ya ] && psql -X -q -v ON_ERROR_STOP=1 -v nama="$TUJUAN" -d postgres <<'SQL'
+SELECT format('ALTER DATABASE %I RENAME TO %I', :'nama', :'nama' || '.lama')
+WHERE EXISTS (SELECT FROM pg_database WHERE datname = :'nama') \\gexec
+SQL
+then
+    pg_restore --create --exit-on-error --dbname=postgres "$HASIL/data.pgdump" \\
+        && vacuumdb --quiet --analyze-only --dbname="$TUJUAN" && echo "dipasang: BERHASIL"
+else
+    echo "dipasang: TIDAK, karena ada yang gagal di atas, basis data masih dipakai, atau $TUJUAN.lama sudah ada"
+fi
+```
+
+Harus tampil `dipasang: BERHASIL`. Nyalakan layanan dan periksa aplikasinya. Untuk membatalkan: matikan layanan, hapus
+basis data baru dan kembalikan nama yang lama dengan `ALTER DATABASE … RENAME TO …`.
 
 ## 6. Sesudahnya
 

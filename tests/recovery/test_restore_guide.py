@@ -6,8 +6,9 @@ import os
 import re
 import sqlite3
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,8 @@ class Place:
     folder: Path
     key: Path
     work: Path
-    target: Path
+    target: Path | str
+    environment: dict[str, str] = field(default_factory=dict)
 
     def follow(self, kind: str) -> str:
         """Run the guide's blocks that are for this kind, with its four values filled in, and return what they print."""
@@ -43,13 +45,13 @@ class Place:
         assert sorted(line.partition("=")[0] for line in blocks[0].splitlines()) == sorted(values)
         filled = "".join(f"{name}={value}\n" for name, value in values.items())
         script = "\n".join([filled, *blocks[1:]])
-        plain = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C"}
+        plain = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C", **self.environment}
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=plain)
         return done.stdout + done.stderr
 
 
-def place(tmp_path: Path, kind: str, data: bytes) -> Place:
-    suffix = {"sqlite": "sqlite", "files": "tar"}[kind]
+def place(tmp_path: Path, kind: str, data: bytes, fingerprint: dict[str, Any] | None = None) -> Place:
+    suffix = {"sqlite": "sqlite", "files": "tar", "postgresql": "pgdump"}[kind]
     for name in ("disk", "staging", "srv"):
         (tmp_path / name).mkdir()
     subprocess.run(["age-keygen", "-o", str(tmp_path / "key")], check=True, capture_output=True)
@@ -71,9 +73,9 @@ def place(tmp_path: Path, kind: str, data: bytes) -> Place:
         parts=(Part.encrypted(staged.name, "data", digests), Part.plain("quality.json", "quality", b"{}")),
         tools={},
         # The words that the commands look for, where they must not be found.
-        target={"name": "other", "file": "data.sqlite.zst.age"},
+        target={"name": "other", "file": "data.sqlite.zst.age", "database": "simpel"},
         snapshot={},
-        fingerprint={},
+        fingerprint=fingerprint or {},
         verdict="pass",
         recipients=[recipient],
         retention_until="2027-11-20T15:00:03.000000+00:00",
@@ -83,7 +85,8 @@ def place(tmp_path: Path, kind: str, data: bytes) -> Place:
     prefix = set_prefix("kepegawaian", "simpel", manifest.name)
     put_set(store, prefix, {staged.name: staged, quality.name: quality}, manifest, SIGNER)
     assert put_restore_guide(store, SIGNER.public_pem) == "RESTORE.md"
-    target = tmp_path / "srv" / {"sqlite": "data.sqlite", "files": "berkas"}[kind]
+    names = {"sqlite": "data.sqlite", "files": "berkas"}
+    target = tmp_path / "srv" / names[kind] if kind in names else "simpel"
     return Place(store, tmp_path / "disk" / prefix, tmp_path / "key", tmp_path / "work", target)
 
 

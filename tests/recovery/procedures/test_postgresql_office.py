@@ -1,4 +1,4 @@
-"""Both procedures on an application with a PostgreSQL database, a tree and a SQLite database: one flow for all kinds."""
+"""Both procedures on an application with a tree, a SQLite and a PostgreSQL database: one flow for all kinds."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +15,9 @@ from recovery.settings import ComponentSettings
 from tests.recovery.sources.postgresql_databases import PLAIN, connect
 from tests.testbed.postgresql import PostgreSQLServer, run_postgresql
 from tests.testbed.small_office import SmallOffice
+
+# A server, three kinds of components, two restores.
+pytestmark = pytest.mark.slow
 
 KEY = "simpel/induk"
 DATABASE = "simpel"
