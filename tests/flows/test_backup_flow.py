@@ -65,4 +65,4 @@ def test_the_verdicts_are_published_once_for_each_component(office: "WorkingOffi
     form = office.steps(reviewed_backup)["backup.5", ""].evidence["form_number"]
     address = f"{office.server.url}/runs/flow-run/{reviewed_backup}"
     assert 2 == found["cadangan-simpel"].count(f"[{form}]({address})")
-    assert all("| " in text for text in found.values())
+    assert all("| " in text for key, text in found.items() if key.startswith("hasil-uji-"))
