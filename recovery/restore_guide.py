@@ -38,8 +38,8 @@ _TEXT = """\
 # Memulihkan data tanpa Pulih
 
 Panduan ini memulihkan satu cadangan hanya dengan program umum: `bash`, `age`, `zstd`, `openssl` (3.0 atau lebih
-baru), dan, menurut jenis datanya, `sqlite3`, GNU `tar`, atau `jq` dan program klien PostgreSQL. Di Debian:
-`apt install age zstd openssl sqlite3 tar jq postgresql-client`.
+baru), dan, menurut jenis datanya, `sqlite3`, GNU `tar` atau program klien PostgreSQL. Di Debian:
+`apt install age zstd openssl sqlite3 tar postgresql-client`.
 Kerjakan semua langkah berurutan dalam satu terminal `bash`. **Berhenti bila hasil suatu langkah tidak seperti yang
 tertulis**, lalu ambil cadangan dari tempat penyimpanan kedua atau cadangan yang lebih lama.
 
@@ -190,8 +190,7 @@ Harus tampil `dibuka: BERHASIL`, `isi: COCOK` dan `basis data: COCOK`. Buat pera
 `already exists` boleh diabaikan. Kata sandi tidak ada di cadangan: berikan kembali dengan `ALTER ROLE … PASSWORD`.
 
 ```sh postgresql
-[ "$LAYAK" = ya ] && jq -r '.fingerprint.structure.surroundings.globals[] + ";"' "$SET/manifest.json" \\
-    | psql -X -q -d postgres
+[ "$LAYAK" = ya ] && age -d -i "$KUNCI" "$SET/globals.sql.zst.age" | zstd -d -q | psql -X -q -d postgres
 ```
 
 **Matikan dahulu semua layanan yang memakai basis data itu.** Basis data lama disimpan dengan nama `TUJUAN.lama`:

@@ -18,7 +18,7 @@ from typing import Any
 
 from .program_error import ProgramError
 from .program_postgresql_client import MAINTENANCE, OLDEST_SERVER, Session, Target, client, explained, literal
-from .program_postgresql_content import fingerprint, positions
+from .program_postgresql_content import fingerprint, positions, server_globals
 from .program_postgresql_load import abandon, discard, keep, list_copies, load
 from .program_postgresql_scratch import serve
 from .program_postgresql_swap import live_is, prepare, quiet, swap, swap_back
@@ -172,11 +172,13 @@ def _dump(arguments: list[bytes]) -> dict[str, Any]:
             said = complaints.read().decode(errors="replace")
         if dump.returncode != 0:
             raise explained(said, target, target.database)
+        outside = server_globals(session)
         session.run("COMMIT")
         server = session.one("SELECT to_jsonb(current_setting('server_version'))")
     content["structure"]["at least"] = at_least
     return {
         "fingerprint": content,
+        "globals": outside,
         "snapshot": {"at": at, "position": position},
         "tools": {"postgresql": server.partition(" ")[0], "pg_dump": tool_version},
         "warnings": [line for line in said.splitlines() if line.strip()],

@@ -20,6 +20,7 @@ ALGORITHM = "count and sum of hashtextextended of each row's text, version 1"
 LARGE_OBJECTS = "(large objects)"
 PIECE = 1 << 18
 AT_ONCE = 100
+GLOBALS_MARK = "-- pulih: "
 
 # Ordinary tables: rows of partitioned ones are in their partitions. An extension's tables hold what it brings, and
 # only what it says to be the user's own is dumped. Columns by name, because inheritance moves them.
@@ -80,7 +81,7 @@ roles AS (SELECT r.* FROM pg_roles r JOIN named ON named.role = r.oid WHERE r.ro
 SELECT jsonb_build_object(
     'roles', (SELECT jsonb_agg(rolname ORDER BY rolname) FROM roles),
     'first role', (SELECT rolname FROM pg_roles WHERE oid = 10),
-    'globals', (SELECT coalesce(jsonb_agg(statement ORDER BY place, statement), '[]') FROM (
+    'statements', (SELECT coalesce(jsonb_agg(statement ORDER BY place, statement), '[]') FROM (
         SELECT 1 AS place, format('CREATE ROLE %I WITH %s CONNECTION LIMIT %s', rolname, concat_ws(' ',
             CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
             CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN NOT rolinherit THEN 'NOINHERIT' END,
@@ -90,7 +91,8 @@ SELECT jsonb_build_object(
             CASE WHEN m.admin_option THEN ' WITH ADMIN OPTION' ELSE '' END)
         FROM pg_auth_members m JOIN pg_roles a ON a.oid = m.roleid JOIN roles b ON b.oid = m.member) s),
     'server version', current_setting('server_version_num')::int,
-    'extensions', (SELECT coalesce(jsonb_object_agg(extname, extversion), '{}') FROM pg_extension))
+    'extensions', (SELECT coalesce(jsonb_object_agg(extname, extversion), '{}') FROM pg_extension),
+    'has public', EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public'))
 """
 
 
@@ -100,12 +102,14 @@ def fingerprint(session: Session) -> dict[str, Any]:
     large = session.one(OBJECTS)
     if large["rows"]:
         objects[LARGE_OBJECTS] = large
-    structure: dict[str, Any] = {"algorithm": ALGORITHM, "database": session.one(DATABASE)}
+    database = session.one(DATABASE)
+    # A setting may be a secret of the application, and a fingerprint is readable by whoever reads the store.
+    database["settings"] = {role: _digest(settings) for role, settings in database["settings"].items()}
+    structure: dict[str, Any] = {"algorithm": ALGORITHM, "database": database}
     for category, query in QUERIES.items():
         rows = session.run(f"SELECT jsonb_build_array(q.name, q.definition) FROM ({query}) q(name, definition)")
         structure[category] = {name: _digest(definition) for name, definition in rows}
     structure["at least"] = positions(session)
-    structure["surroundings"] = session.one(GLOBALS)
     return {
         "kind": "postgresql",
         "objects": objects,
@@ -116,6 +120,16 @@ def fingerprint(session: Session) -> dict[str, Any]:
             "bytes": session.one("SELECT pg_database_size(current_database())"),
         },
     }
+
+
+def server_globals(session: Session) -> str:
+    """Return what the server keeps outside of the database and a copy needs, as SQL that psql runs.
+
+    The first line is a comment, with what the statements are made of and how the database itself was made, as JSON.
+    """
+    found = {**session.one(GLOBALS), "database": session.one(DATABASE)}
+    lines = [GLOBALS_MARK + json.dumps(found), *(f"{statement};" for statement in found["statements"])]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def positions(session: Session) -> dict[str, int]:

@@ -34,24 +34,25 @@ def load(arguments: list[bytes]) -> dict[str, Any]:
         )
     with open(os.path.join(target.private, "request"), encoding="utf-8") as file:
         request = json.load(file)
-    database, part = request["database"], copy + PART
+    needed, scratch = request["globals"], request["scratch"]
+    database, part = needed["database"], copy + PART
     with Session(target, MAINTENANCE) as session:
         version = int(session.one("SELECT current_setting('server_version_num')::int"))
         path, tool_version = client("pg_restore", version)
-        if request["make globals"]:
-            for statement in request["surroundings"]["globals"]:
+        if scratch:
+            for statement in needed["statements"]:
                 session.run(statement)
-        _require_roles(session, request["surroundings"]["roles"])
+        _require_roles(session, needed["roles"])
         if session.run(f"SELECT to_jsonb(oid::text) FROM pg_database WHERE datname = {literal(copy)}"):
             raise ProgramError("ConflictError", f"the copy {copy} exists already", "it was not changed")
         session.run(_drop(part))
         session.run(_create(part, database))
     with Session(target, part) as session:
-        if not request["has public"]:
+        if not needed["has public"]:
             session.run("DROP SCHEMA public")
-    _fill(target, path, part, request["make globals"])
+    _fill(target, path, part, scratch)
     with Session(target, part) as session:
-        if not request["make globals"]:
+        if not scratch:
             # A copy that goes live without statistics would be slow until they are made.
             session.run("ANALYZE")
         for statement in _dress(part, database):
@@ -105,7 +106,7 @@ def _require_roles(session: Session, roles: list[str]) -> None:
             "SourceError",
             f"the server lacks roles that the backup needs: {', '.join(missing)}",
             "nothing was changed",
-            "create them (the manifest's structure.surroundings.globals has the statements), and try again",
+            "create them (the backup's globals.sql has the statements), and try again",
         )
 
 

@@ -1,7 +1,6 @@
 """What every kind of source offers: a dump of one snapshot, a copy beside the live data, an atomic swap."""
 
 import re
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -10,9 +9,8 @@ from typing import Any, Literal, Protocol
 from recovery.errors import ConfigurationError, SetError
 
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,60}[a-z0-9])?")
-# Parts of a structure that have a meaning of their own; see Fingerprint.
+# A part of a structure that is not compared as equal; see Fingerprint.
 AT_LEAST = "at least"
-SURROUNDINGS = "surroundings"
 Liveness = Literal["old", "new", "unknown"]
 
 
@@ -23,9 +21,8 @@ class Fingerprint:
     `objects`: per table, or per first-level directory, at least "rows" and "digest". `structure`: what lives outside
     of the rows. `totals`: "objects", "rows" and "bytes".
 
-    Two parts of a structure are not compared as equal: AT_LEAST has numbers that only grow (sequences stand outside of
-    every snapshot), and SURROUNDINGS what the content needs around it (roles). A database with surroundings is one of
-    a server, whose "bytes" are files with what was deleted, too: they say how much room a copy needs.
+    A server's database has a part AT_LEAST in its structure, with numbers that only grow: sequences stand outside of
+    every snapshot. Its "bytes" are files with what was deleted, too; they say how much room a copy needs.
     """
 
     kind: str
@@ -56,11 +53,11 @@ class Fingerprint:
 
     def compared_structure(self) -> dict[str, Any]:
         """Return the part of the structure that is equal wherever the content is."""
-        return {name: value for name, value in self.structure.items() if name not in (AT_LEAST, SURROUNDINGS)}
+        return {name: value for name, value in self.structure.items() if name != AT_LEAST}
 
     def compared_totals(self) -> dict[str, int]:
         """Return the totals that are equal wherever the content is."""
-        files = {"bytes"} if SURROUNDINGS in self.structure else set()
+        files = {"bytes"} if AT_LEAST in self.structure else set()
         return {name: value for name, value in self.totals.items() if name not in files}
 
     def to_json(self) -> dict[str, Any]:
@@ -104,13 +101,17 @@ def _named_differences(prefix: str, expected: dict[str, Any], found: dict[str, A
 
 @dataclass(frozen=True)
 class Dump:
-    """What is known about a dump that came to its end: fingerprint and data are of one snapshot."""
+    """What is known about a dump that came to its end: fingerprint and data are of one snapshot.
+
+    `server_globals`: what a database server keeps outside of the database and a copy needs, as SQL; else empty.
+    """
 
     fingerprint: Fingerprint
     snapshot: dict[str, Any]
     tools: dict[str, str]
     warnings: tuple[str, ...]
     plain_suffix: str
+    server_globals: bytes = b""
 
 
 class DumpStream(Protocol):
@@ -159,10 +160,10 @@ class Source(Protocol):
     def beside(self, label: str) -> str:
         """Return the name of the copy with this label next to the live data."""
 
-    def load(self, copy: str, structure: Mapping[str, Any] | None = None) -> AbstractContextManager[LoadStream]:
+    def load(self, copy: str, server_globals: bytes = b"") -> AbstractContextManager[LoadStream]:
         """Make a copy, which must not exist yet; leaving without `finish` leaves nothing behind.
 
-        `structure` is that of the backup's fingerprint, for kinds that make a copy with more than the dump's bytes.
+        `server_globals` is what the dump gave beside its bytes.
         """
 
     def check(self, copy: str | None = None) -> list[str]:

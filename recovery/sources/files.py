@@ -5,7 +5,7 @@ times and sockets are not in a tar archive and so not in the backup.
 """
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ class FilesSource:
         return beside_name(self.path, label)
 
     @contextmanager
-    def load(self, copy: str, structure: Mapping[str, Any] | None = None) -> Iterator[LoadStream]:
+    def load(self, copy: str, server_globals: bytes = b"") -> Iterator[LoadStream]:
         """See Source.load. Until `finish` the tree stands under another name, so a half copy is never taken for one."""
         self._own(copy)
         found = self.inspect(copy)

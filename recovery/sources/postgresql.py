@@ -6,13 +6,13 @@ of the same server whose name is the live one's with a label; its proof runs in 
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from recovery.errors import ConfigurationError, SourceBusyError, SourceError
+from recovery.errors import ConfigurationError, SetError, SourceBusyError
 from recovery.hosts.base import Host, InputStream, OutputStream, last_result
 from recovery.points import reached
 from recovery.sources.base import LABEL, Dump, DumpStream, Fingerprint, Liveness, LoadStream
@@ -20,8 +20,8 @@ from recovery.sources.base import LABEL, Dump, DumpStream, Fingerprint, Liveness
 # Reading a whole database takes as long as it is large; this only ends what hangs.
 LONG = 24 * 3600.0
 SYSTEM_DATABASES = ("postgres", "template0", "template1")
-# What the database behind a copy is made with; a part of every fingerprint's structure.
-CREATED_WITH = ("database", "surroundings")
+# What the first line of the globals begins with; the rest of it is JSON.
+GLOBALS_MARK = b"-- pulih: "
 
 
 @dataclass(frozen=True)
@@ -100,17 +100,10 @@ class PostgresqlSource:
         return f"{self.database}.pulih-{label}"
 
     @contextmanager
-    def load(self, copy: str, structure: Mapping[str, Any] | None = None) -> Iterator[LoadStream]:
+    def load(self, copy: str, server_globals: bytes = b"") -> Iterator[LoadStream]:
         """See Source.load. Until `finish` the copy has another name, so a half one is never taken for a whole one."""
         self._own(copy)
-        surroundings = self._surroundings(copy, structure)
-        assert structure is not None  # noqa: S101 - for the type checker: it has surroundings
-        request = {
-            "database": structure["database"],
-            "surroundings": surroundings,
-            "has public": "public" in structure["schemas"],
-            "make globals": self.makes_roles,
-        }
+        request = {"globals": read_globals(server_globals), "scratch": self.makes_roles}
         stream = None
         with self._target(self.restore_account, request) as target:
             try:
@@ -205,14 +198,6 @@ class PostgresqlSource:
 
         return URL.create("postgresql+psycopg", query=query).render_as_string(hide_password=False)
 
-    def _surroundings(self, copy: str, structure: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        if structure is None or any(name not in structure for name in CREATED_WITH):
-            raise SourceError(
-                f"the copy {copy} cannot be made without the structure of the backup's fingerprint",
-                state="nothing was changed",
-            )
-        return cast(Mapping[str, Any], structure["surroundings"])
-
     def _abandon(self, target: str, copy: str) -> None:
         self._run("abandon", target, copy, limit=600)
 
@@ -267,6 +252,22 @@ class PostgresqlSource:
         return json.dumps(receipt)
 
 
+def read_globals(content: bytes) -> dict[str, Any]:
+    """Given a backup's globals, return what a copy is made with: roles, and how the database itself was made."""
+    first = content.partition(b"\n")[0]
+    try:
+        found = json.loads(first.removeprefix(GLOBALS_MARK))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not first.startswith(GLOBALS_MARK):
+        raise SetError(
+            "the backup's globals are none that this release wrote",
+            state="nothing was loaded",
+            hint="restore with the release that the manifest names",
+        )
+    return found
+
+
 class _PostgresqlDump:
     def __init__(self, output: OutputStream) -> None:
         self._output = output
@@ -277,7 +278,14 @@ class _PostgresqlDump:
     def finish(self) -> Dump:
         result = last_result(self._output.finish().stderr)
         fingerprint = Fingerprint.from_json(result["fingerprint"])
-        return Dump(fingerprint, result["snapshot"], result["tools"], tuple(result["warnings"]), "pgdump")
+        return Dump(
+            fingerprint,
+            result["snapshot"],
+            result["tools"],
+            tuple(result["warnings"]),
+            "pgdump",
+            result["globals"].encode("utf-8", "surrogateescape"),
+        )
 
 
 class _PostgresqlLoad:

@@ -2,16 +2,15 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from recovery.errors import SourceError
 from recovery.hosts.base import InputStream
 from recovery.hosts.local import LocalHost
 from recovery.sources.base import LoadStream
-from recovery.sources.postgresql import Account, PostgresqlSource
+from recovery.sources.postgresql import Account, PostgresqlSource, read_globals
 
 START_SECONDS = 120
 READY_LINE = 7
@@ -28,11 +27,11 @@ class ScratchSource(PostgresqlSource):
         self._running = ExitStack()
 
     @contextmanager
-    def load(self, copy: str, structure: Mapping[str, Any] | None = None) -> Iterator[LoadStream]:
+    def load(self, copy: str, server_globals: bytes = b"") -> Iterator[LoadStream]:
         """See Source.load."""
-        surroundings = self._surroundings(copy, structure)
-        self._start(str(surroundings["first role"]), int(surroundings["server version"]))
-        with super().load(copy, structure) as stream:
+        needed = read_globals(server_globals)
+        self._start(str(needed["first role"]), int(needed["server version"]))
+        with super().load(copy, server_globals) as stream:
             yield stream
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ in the rollback journal modes their commits wait until it has ended.
 
 import json
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -62,7 +62,7 @@ class SqliteSource:
         return beside_name(self.path, label)
 
     @contextmanager
-    def load(self, copy: str, structure: Mapping[str, Any] | None = None) -> Iterator[LoadStream]:
+    def load(self, copy: str, server_globals: bytes = b"") -> Iterator[LoadStream]:
         """See Source.load. Until `finish` the bytes stand under another name, so a half copy is never taken for one."""
         self._own(copy)
         if self._system("look", copy)["exists"]:

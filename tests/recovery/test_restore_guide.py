@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -50,7 +49,7 @@ class Place:
         return done.stdout + done.stderr
 
 
-def place(tmp_path: Path, kind: str, data: bytes, fingerprint: dict[str, Any] | None = None) -> Place:
+def place(tmp_path: Path, kind: str, data: bytes, outside: bytes = b"") -> Place:
     suffix = {"sqlite": "sqlite", "files": "tar", "postgresql": "pgdump"}[kind]
     for name in ("disk", "staging", "srv"):
         (tmp_path / name).mkdir()
@@ -59,6 +58,13 @@ def place(tmp_path: Path, kind: str, data: bytes, fingerprint: dict[str, Any] | 
     staged, quality = tmp_path / f"staging/data.{suffix}.zst.age", tmp_path / "staging/quality.json"
     digests = encrypt(io.BytesIO(data).readinto, staged, [crypto.generate_identity()[1], recipient])
     quality.write_bytes(b"{}")
+    parts = [Part.encrypted(staged.name, "data", digests), Part.plain("quality.json", "quality", b"{}")]
+    files = {staged.name: staged, quality.name: quality}
+    if outside:
+        beside = tmp_path / "staging/globals.sql.zst.age"
+        encrypted = encrypt(io.BytesIO(outside).readinto, beside, [crypto.generate_identity()[1], recipient])
+        parts.append(Part.encrypted(beside.name, "globals", encrypted))
+        files[beside.name] = beside
     manifest = Manifest(
         backup_id="1",
         name="simpel_data_full_20261120t220003+0700",
@@ -70,12 +76,12 @@ def place(tmp_path: Path, kind: str, data: bytes, fingerprint: dict[str, Any] | 
         procedure_id="run-1",
         schedule_number="001/JBU/KOMINFO/XI/2026",
         release="0.1.0",
-        parts=(Part.encrypted(staged.name, "data", digests), Part.plain("quality.json", "quality", b"{}")),
+        parts=tuple(parts),
         tools={},
         # The words that the commands look for, where they must not be found.
         target={"name": "other", "file": "data.sqlite.zst.age", "database": "simpel"},
         snapshot={},
-        fingerprint=fingerprint or {},
+        fingerprint={},
         verdict="pass",
         recipients=[recipient],
         retention_until="2027-11-20T15:00:03.000000+00:00",
@@ -83,7 +89,7 @@ def place(tmp_path: Path, kind: str, data: bytes, fingerprint: dict[str, Any] | 
     )
     store = open_store(StoreSettings(name="utama", path=str(tmp_path / "disk")))
     prefix = set_prefix("kepegawaian", "simpel", manifest.name)
-    put_set(store, prefix, {staged.name: staged, quality.name: quality}, manifest, SIGNER)
+    put_set(store, prefix, files, manifest, SIGNER)
     assert put_restore_guide(store, SIGNER.public_pem) == "RESTORE.md"
     names = {"sqlite": "data.sqlite", "files": "berkas"}
     target = tmp_path / "srv" / names[kind] if kind in names else "simpel"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recovery.sources.postgresql_databases import PLAIN, connect, dumped, source_of
+from tests.recovery.sources.postgresql_databases import PLAIN, Dumped, connect, dumped, source_of
 from tests.recovery.test_restore_guide import Place, place
 from tests.testbed.postgresql import PostgreSQLServer, run_postgresql
 
@@ -22,8 +22,8 @@ def count(server: PostgreSQLServer, database: str) -> int:
         return int(connection.execute("SELECT count(*) FROM pegawai").fetchone()[0])
 
 
-def guided(tmp_path: Path, server: PostgreSQLServer, plain: bytes, fingerprint: dict[str, object]) -> Place:
-    found = place(tmp_path, "postgresql", plain, fingerprint)
+def guided(tmp_path: Path, server: PostgreSQLServer, dump: Dumped) -> Place:
+    found = place(tmp_path, "postgresql", dump.plain, dump.result.server_globals)
     found.environment.update({"PGHOST": str(server.directory), "PGUSER": server.user})
     return found
 
@@ -37,7 +37,7 @@ def test_a_database_is_restored_beside_a_damaged_one_and_on_a_bare_server(tmp_pa
         )
         source = source_of(server, "simpel")
         dump = dumped(source)
-        guide = guided(tmp_path, server, dump.plain, dump.result.fingerprint.to_json())
+        guide = guided(tmp_path, server, dump)
         server.execute("DELETE FROM pegawai WHERE id > 10", "simpel")
 
         guide.target = "lain"
@@ -50,7 +50,7 @@ def test_a_database_is_restored_beside_a_damaged_one_and_on_a_bare_server(tmp_pa
         said = guide.follow("postgresql")
 
         assert "Signature Verified Successfully" in said
-        assert said.count(": COCOK") == 4
+        assert said.count(": COCOK") == 5
         assert "TIDAK" not in said
         assert said.count("BERHASIL") == 2
         assert dump.differences(None) == []

@@ -1,5 +1,6 @@
 """Step 1: "Melakukan back up sesuai dengan jadwal yang telah ditetapkan"."""
 
+import io
 import logging
 import uuid
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from recovery.stream import encrypt
 logger = logging.getLogger(__name__)
 
 RUN_IDENTITY = "run-identity"
+# What a database server keeps outside of the database.
+GLOBALS = "globals.sql.zst.age"
 
 
 def back_up(installation: Installation, procedure_id: str, component: str) -> StepResult:
@@ -40,12 +43,18 @@ def back_up(installation: Installation, procedure_id: str, component: str) -> St
         with source.dump() as stream:
             digests = encrypt(stream.readinto, data, [*recipients, recipient], threads=source.compression_threads)
             dump = stream.finish()
+        parts = {data.name: digests.to_json()}
+        if dump.server_globals:
+            outside = staging / GLOBALS
+            beside = encrypt(io.BytesIO(dump.server_globals).readinto, outside, [*recipients, recipient])
+            parts[GLOBALS] = beside.to_json()
         reached("backup.1: dumped")
     facts: dict[str, Any] = {
         "begun_at": begun_at,
         "ended_at": _now(),
         "file": data.name,
         "digests": digests.to_json(),
+        "globals": parts.get(GLOBALS),
         "fingerprint": dump.fingerprint.to_json(),
         "snapshot": dump.snapshot,
         "tools": dump.tools,
@@ -58,7 +67,7 @@ def back_up(installation: Installation, procedure_id: str, component: str) -> St
     return StepResult(
         evidence={
             "backup_id": backup_id,
-            "parts": {data.name: digests.to_json()},
+            "parts": parts,
             "snapshot": dump.snapshot,
             "totals": dump.fingerprint.totals,
             "warnings": facts["warnings"],

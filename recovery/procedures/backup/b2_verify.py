@@ -1,5 +1,6 @@
 """Step 2: "Memastikan proses back up berhasil dilakukan"."""
 
+import io
 import logging
 from collections.abc import Callable
 from contextlib import closing
@@ -18,7 +19,7 @@ from recovery.errors import (
 )
 from recovery.installation import Installation, remove_tree
 from recovery.points import reached
-from recovery.procedures.backup.b1_back_up import RUN_IDENTITY
+from recovery.procedures.backup.b1_back_up import GLOBALS, RUN_IDENTITY
 from recovery.quality.verdict import Check, Verdict
 from recovery.records import backups
 from recovery.records.steps import StepResult
@@ -84,12 +85,21 @@ def judge_staged(
     with closing(installation.source(component).scratch(directory)) as scratch:
         copy = scratch.beside("proof")
         with (
-            scratch.load(copy, expected.structure) as load,
+            scratch.load(copy, _globals(staging, facts, identity)) as load,
             (staging / facts["file"]).open("rb", buffering=0) as staged,
         ):
             decrypt(staged.readinto, load.write, identity, PartDigests(**facts["digests"]))
             load.finish()
         return judge_copy(scratch, copy, expected, settings.suite, moment, directory)
+
+
+def _globals(staging: Path, facts: dict[str, Any], identity: Any) -> bytes:
+    if not facts.get("globals"):
+        return b""
+    content = io.BytesIO()
+    with (staging / GLOBALS).open("rb", buffering=0) as staged:
+        decrypt(staged.readinto, content.write, identity, PartDigests(**facts["globals"]))
+    return content.getvalue()
 
 
 def judge_copy(source: Source, copy: str, expected: Fingerprint, suite: str, moment: str, directory: Path) -> Verdict:

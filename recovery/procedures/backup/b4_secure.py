@@ -9,7 +9,7 @@ from recovery.errors import ProcedureError
 from recovery.installation import RELEASE, Installation
 from recovery.manifest import Manifest, Part
 from recovery.points import reached
-from recovery.procedures.backup.b1_back_up import RUN_IDENTITY
+from recovery.procedures.backup.b1_back_up import GLOBALS, RUN_IDENTITY
 from recovery.procedures.schedule_approval import recorded_approval
 from recovery.records import backups, procedures
 from recovery.records.steps import StepResult
@@ -100,6 +100,7 @@ def build_manifest(backup: backups.Backup, procedure: procedures.Procedure) -> M
         release=RELEASE,
         parts=(
             Part.encrypted(facts["file"], "data", PartDigests(**facts["digests"])),
+            *([Part.encrypted(GLOBALS, "globals", PartDigests(**facts["globals"]))] if facts.get("globals") else []),
             Part.plain(QUALITY, "quality", quality_document(backup)),
         ),
         tools=facts["tools"],

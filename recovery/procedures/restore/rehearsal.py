@@ -1,5 +1,6 @@
 """The rehearsal: everything a restore does, except making the new data live. The service keeps running meanwhile."""
 
+import io
 import logging
 import tempfile
 import time
@@ -85,7 +86,10 @@ def _rehearse_component(
     _require_space(source, component, expected)
     copy = source.beside(copy_label(procedure_id))
     discard_rehearsed(installation, procedure_id, component)
-    with source.load(copy, expected.structure) as load:
+    outside = io.BytesIO()
+    if any(part.role == "globals" for part in backup_set.manifest.parts):
+        backup_set.restore("globals", installation.operations_identity(), outside.write)
+    with source.load(copy, outside.getvalue()) as load:
         backup_set.restore("data", installation.operations_identity(), load.write)
         load.finish()
     reached("rehearsal: copy loaded")

@@ -76,7 +76,13 @@ def test_three_kinds_of_components_are_restored_together_or_not_at_all(
     assert backup is not None
     assert (backup.state, backup.verdict) == ("secured", "pass")
     stored = {path.name for path in Path(office.root / "store").rglob(f"{backup.name}/*")}
-    assert stored == {"data.pgdump.zst.age", "quality.json", "manifest.json", "manifest.json.sig"}
+    assert stored == {
+        "data.pgdump.zst.age",
+        "globals.sql.zst.age",
+        "quality.json",
+        "manifest.json",
+        "manifest.json.sig",
+    }
     damage(postgresql)
     damaged = rows(postgresql)
     office.damage()

@@ -148,7 +148,7 @@ class Dumped:
         source = into or self.source
         copy = source.beside(label)
         content = memoryview(self.plain if plain is None else plain)
-        with source.load(copy, self.result.fingerprint.structure) as stream:
+        with source.load(copy, self.result.server_globals) as stream:
             for position in range(0, len(content), PIECE):
                 stream.write(content[position : position + PIECE])
             stream.finish()

@@ -24,7 +24,7 @@ from recovery.errors import (
 from recovery.hosts.program_error import ProgramError
 from recovery.hosts.program_postgresql_client import client, without_values
 from recovery.procedures.backup.b2_verify import judge_copy
-from recovery.sources.postgresql import Account, PostgresqlSource
+from recovery.sources.postgresql import Account, PostgresqlSource, read_globals
 from recovery.sources.postgresql_scratch import ScratchSource
 from tests.recovery.sources.postgresql_databases import (
     Dumped,
@@ -159,7 +159,7 @@ def test_what_is_no_archive_is_a_bad_backup(rich: Dumped) -> None:
 
 def test_an_abandoned_load_leaves_nothing(rich: Dumped) -> None:
     copy = rich.source.beside("tinggal")
-    with rich.source.load(copy, rich.result.fingerprint.structure) as stream:
+    with rich.source.load(copy, rich.result.server_globals) as stream:
         stream.write(rich.plain[:10_000])
     assert rich.source.copies() == []
 
@@ -173,11 +173,12 @@ def test_a_copy_is_never_made_twice(rich: Dumped) -> None:
 
 
 def test_a_role_that_the_server_lacks_is_named(rich: Dumped) -> None:
-    structure = {**rich.result.fingerprint.structure}
-    structure["surroundings"] = {**structure["surroundings"], "roles": ["aplikasi", "pergi", "Sudah Lama"]}
+    roles = b'"roles": ["Pemilik Data", '
+    assert roles in rich.result.server_globals
+    wanting = rich.result.server_globals.replace(roles, roles + b'"pergi", "Sudah Lama", ')
     copy = rich.source.beside("peran")
     lacking = pytest.raises(SourceError, match="the server lacks roles that the backup needs: Sudah Lama, pergi")
-    with lacking, rich.source.load(copy, structure) as stream:
+    with lacking, rich.source.load(copy, wanting) as stream:
         stream.write(rich.plain)
         stream.finish()
     assert rich.source.copies() == []
@@ -426,7 +427,7 @@ def test_the_server_of_a_proof_dies_with_a_killed_worker(rich: Dumped, tmp_path:
 import pathlib, sys, time
 from recovery.sources.postgresql_scratch import ScratchSource
 scratch = ScratchSource(pathlib.Path({str(tmp_path)!r}), "simpel", 5)
-scratch._start("postgres", {rich.result.fingerprint.structure["surroundings"]["server version"]})
+scratch._start("postgres", {read_globals(rich.result.server_globals)["server version"]})
 print("berjalan", flush=True)
 time.sleep(600)
 """

@@ -160,3 +160,6 @@ def test_a_fingerprint_holds_no_value_of_the_data(rich: Dumped) -> None:
     text = str(rich.result.fingerprint.to_json())
     assert "000000000000000123" not in text
     assert "rahasia" not in text
+    # Settings of a database may be secrets; they travel encrypted.
+    assert "app.versi" not in text
+    assert b"app.versi" in rich.result.server_globals
