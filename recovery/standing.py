@@ -89,9 +89,7 @@ def overview(installation: Installation, now: datetime) -> Overview:
     return Overview(opened, tuple(components))
 
 
-def _procedure(
-    connection: Connection, procedure: Procedure, asked: list[OpenRequest], now: datetime
-) -> OpenProcedure:
+def _procedure(connection: Connection, procedure: Procedure, asked: list[OpenRequest], now: datetime) -> OpenProcedure:
     rows = steps.list_steps(connection, procedure.id)
     waiting = [each for each in asked if each.request.procedure_id == procedure.id]
     waits_for = [_waiting(each, now) for each in waiting]
