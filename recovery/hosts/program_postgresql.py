@@ -35,12 +35,12 @@ SELECT jsonb_build_object(
     'schemas', (SELECT coalesce(jsonb_agg(nspname ORDER BY nspname), '[]') FROM pg_namespace n
         WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
         AND NOT has_schema_privilege(n.oid, 'USAGE')),
-    'tables', (SELECT coalesce(jsonb_agg(format('%I.%I', n.nspname, c.relname) ORDER BY 1), '[]')
+    'tables', (SELECT coalesce(jsonb_agg(format('%I.%I', n.nspname, c.relname) ORDER BY n.nspname, c.relname), '[]')
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'
         AND CASE WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(c.oid, 'SELECT')
                  WHEN c.relkind IN ('r', 'p') THEN NOT has_table_privilege(c.oid, 'SELECT') ELSE false END),
-    'hidden', (SELECT coalesce(jsonb_agg(c.oid::regclass::text ORDER BY 1), '[]') FROM pg_class c
+    'hidden', (SELECT coalesce(jsonb_agg(c.oid::regclass::text ORDER BY c.relname), '[]') FROM pg_class c
         WHERE c.relrowsecurity AND row_security_active(c.oid)),
     'large objects', (SELECT count(*) FROM pg_largeobject_metadata m
         WHERE NOT pg_has_role(m.lomowner, 'USAGE') AND NOT current_setting('lo_compat_privileges')::bool
@@ -49,9 +49,9 @@ SELECT jsonb_build_object(
     'mappings', (SELECT count(*) FROM pg_user_mappings),
     'prepared', (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()),
     'extensions', (SELECT coalesce(jsonb_agg(format('%s is at version %s, and a restore installs %s', e.extname,
-            e.extversion, a.default_version) ORDER BY 1), '[]') FROM pg_extension e
+            e.extversion, a.default_version) ORDER BY e.extname), '[]') FROM pg_extension e
         JOIN pg_available_extensions a ON a.name = e.extname WHERE a.default_version <> e.extversion),
-    'invalid', (SELECT coalesce(jsonb_agg(i.indexrelid::regclass::text ORDER BY 1), '[]') FROM pg_index i
+    'invalid', (SELECT coalesce(jsonb_agg(i.indexrelid::regclass::text ORDER BY c.relname), '[]') FROM pg_index i
         JOIN pg_class c ON c.oid = i.indexrelid WHERE NOT i.indisvalid AND c.relkind = 'i'))
 """
 
