@@ -62,7 +62,8 @@ def test_a_backup_killed_while_dumping_is_finished_by_retry_and_repeats_nothing(
 def test_a_restore_killed_in_the_middle_of_the_swap_is_finished_by_retry(
     office: "WorkingOffice", reviewed_backup: str
 ) -> None:
-    """The service is down and the data half exchanged; nobody is asked again what he has answered."""
+    """The service is down and the data half exchanged; nobody is asked again what he has answered. While the run then
+    waits for the requester, the worker is killed and the server restarted."""
     rows, files = office.small.rows(), office.small.files()
     office.small.damage()
     run = office.request_restore()
@@ -86,6 +87,11 @@ def test_a_restore_killed_in_the_middle_of_the_swap_is_finished_by_retry(
     tries = {step_id: row.tries for (step_id, _component), row in office.steps(run).items()}
     assert 2 == tries.pop("restore.5")
     assert {0, 1} >= set(tries.values())
+
+    office.kill_worker()
+    office.restart_server()
+    office.start_worker()
+    assert "Suspended" == office.browser.state(run)["name"]
     office.decide(run, "restore.8", REQUESTER, "sesuai", kode=office.receipt_code())
     state = office.wait_for_end(run)
     assert ("COMPLETED", "Completed") == (state["type"], state["name"])
