@@ -166,7 +166,7 @@ def _component(place: Location, component: ComponentSettings) -> Iterator[Compla
     if not getattr(component, needed):
         yield Complaint((*place, needed), f"is missing; a component of kind {component.kind!r} needs it")
     for field in foreign:
-        if field in component.model_fields_set:
+        if getattr(component, field) != ComponentSettings.model_fields[field].default:
             yield Complaint((*place, field), f"is no field of a component of kind {component.kind!r}")
     if component.database in SYSTEM_DATABASES:
         yield Complaint((*place, "database"), "is one of the server's own, which holds no application's data")

@@ -1,0 +1,100 @@
+"""The inventory's rules for databases of a server: complete, named once, and never one that holds the records."""
+
+from pathlib import Path
+
+import pytest
+
+from recovery.errors import ConfigurationError
+from recovery.hosts.local import LocalHost
+from recovery.inventory import load_inventory
+from recovery.settings import ComponentSettings
+from recovery.sources import open_source
+from recovery.sources.postgresql import PostgresqlSource
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "deployments" / "inventory.example.yaml"
+FIRST = "        kind: sqlite\n        path: /srv/simpeg/data/simpeg.sqlite\n"
+SECOND = "        kind: sqlite\n        path: /srv/perizinan/perizinan.sqlite\n"
+
+
+def errors(tmp_path: Path, first: str, second: str = SECOND, **environment: str) -> list[str]:
+    """What is said of the example with other components, without file and line."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert FIRST in text
+    assert SECOND in text
+    path = tmp_path / "inventory.yaml"
+    path.write_text(text.replace(FIRST, _fields(first)).replace(SECOND, _fields(second)), encoding="utf-8")
+    for suite in EXAMPLE.parent.glob("suites/*"):
+        (tmp_path / "suites").mkdir(exist_ok=True)
+        (tmp_path / "suites" / suite.name).write_bytes(suite.read_bytes())
+    try:
+        load_inventory(path, {"PREFECT_HOME": "/nonexistent", **environment})
+    except ConfigurationError as error:
+        return [line.partition(": ")[2] for line in error.message.splitlines()[:-1]]
+    return []
+
+
+def _fields(text: str) -> str:
+    return text if text.startswith(" ") else "".join(f"        {line}\n" for line in text.split("; "))
+
+
+def test_a_database_of_a_server_is_a_component(tmp_path: Path) -> None:
+    complete = "kind: postgresql; database: simpeg; server: /run/postgresql; port: 5433; user: a; password: file:/x"
+    assert errors(tmp_path, complete) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("kind: postgresql", "database: is missing; a component of kind 'postgresql' needs it"),
+        ("kind: sqlite", "path: is missing; a component of kind 'sqlite' needs it"),
+        ("kind: postgresql; database: a; path: /x", "path: is no field of a component of kind 'postgresql'"),
+        ("kind: sqlite; path: /srv/a.db; database: a", "database: is no field of a component of kind 'sqlite'"),
+        ("kind: sqlite; path: /srv/a.db; user: a", "user: is no field of a component of kind 'sqlite'"),
+        (
+            "kind: postgresql; database: postgres",
+            "database: is one of the server's own, which holds no application's data",
+        ),
+        (
+            f"kind: postgresql; database: {'n' * 43}",
+            "database: has more than 42 bytes: a copy could get no name",
+        ),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, fields: str, expected: str) -> None:
+    assert errors(tmp_path, fields) == [f"applications[0].components[0].{expected}"]
+
+
+def test_one_database_is_one_component(tmp_path: Path) -> None:
+    same = "kind: postgresql; database: sama"
+    expected = "applications[1].components[0].database: is the same database as applications[0].components[0].database"
+    assert errors(tmp_path, same, same) == [expected]
+    assert errors(tmp_path, same, f"{same}; port: 5433") == []
+
+
+def test_the_records_can_never_be_a_restore_target(tmp_path: Path) -> None:
+    url = "postgresql+asyncpg://prefect:rahasia@/prefect?host=/run/postgresql"
+    found = errors(tmp_path, "kind: postgresql; database: prefect", PREFECT_API_DATABASE_CONNECTION_URL=url)
+    assert found == [
+        "applications[0].components[0].database: has name and port of Prefect's database "
+        "(PREFECT_API_DATABASE_CONNECTION_URL); it can never be a restore target"
+    ]
+
+
+def test_settings_open_the_source_with_an_account_for_each_work(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("satu\n")
+    component = ComponentSettings(
+        name="data",
+        kind="postgresql",
+        database="simpeg",
+        user="pulih_backup",
+        password=f"file:{tmp_path / 'password'}",
+        restore_user="pulih_restore",
+    )
+    source = open_source(LocalHost(), component)
+    assert isinstance(source, PostgresqlSource)
+    assert source.account.user == "pulih_backup"
+    assert source.account.password is not None
+    assert source.account.password() == "satu"
+    assert source.restore_account.user == "pulih_restore"
+    assert source.restore_account.password is None
+    assert component.location == "basis data simpeg"
