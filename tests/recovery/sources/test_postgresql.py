@@ -8,10 +8,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import InternalError
 
 from recovery.errors import (
     ConfigurationError,
@@ -24,6 +27,7 @@ from recovery.errors import (
 from recovery.hosts.program_error import ProgramError
 from recovery.hosts.program_postgresql_client import client, without_values
 from recovery.procedures.backup.b2_verify import judge_copy
+from recovery.quality.judge import judge
 from recovery.sources.postgresql import Account, PostgresqlSource, read_globals
 from recovery.sources.postgresql_scratch import ScratchSource
 from tests.recovery.sources.postgresql_databases import (
@@ -135,6 +139,12 @@ expectations:
 """)
     copy = rich.load("aturan")
     verdict = judge_copy(rich.source, copy, rich.result.fingerprint, str(rules), MOMENT, tmp_path)
+    url = rich.source.judge_url(copy, tmp_path)
+    with closing(create_engine(url).connect()) as judging, pytest.raises(InternalError, match="read-only transaction"):
+        judging.execute(text("DELETE FROM public.induk"))
+    with pytest.raises(ConfigurationError, match="a copy is judged through a read-only connection only"):
+        expected = rich.result.fingerprint
+        judge(url.replace("only%3Don", "only%3Doff"), expected, expected, suite=None, moment=datetime.now(UTC))
     rich.source.discard(copy)
     rest = {
         check.object: check.state
@@ -422,7 +432,8 @@ def test_the_server_of_a_proof_listens_in_its_directory_alone(rich: Dumped, tmp_
     assert not Path(f"/proc/{process}").exists()
 
 
-def test_the_server_of_a_proof_dies_with_a_killed_worker(rich: Dumped, tmp_path: Path) -> None:
+@pytest.mark.parametrize("victim", ["worker", "keeper"])
+def test_the_server_of_a_proof_dies_with_whoever_keeps_it(rich: Dumped, tmp_path: Path, victim: str) -> None:
     program = f"""
 import pathlib, sys, time
 from recovery.sources.postgresql_scratch import ScratchSource
@@ -435,12 +446,15 @@ time.sleep(600)
     assert worker.stdout is not None
     assert worker.stdout.readline() == b"berjalan\n"
     server = int((tmp_path / "server" / "postmaster.pid").read_text().splitlines()[0])
-    worker.send_signal(signal.SIGKILL)
-    worker.communicate()
+    status = Path(f"/proc/{server}/status").read_text()
+    keeper = int(status.partition("PPid:")[2].split()[0])
+    os.kill(worker.pid if victim == "worker" else keeper, signal.SIGKILL)
     give_up_at = time.monotonic() + 20
     while Path(f"/proc/{server}").exists() and time.monotonic() < give_up_at:
         time.sleep(0.05)
     assert not Path(f"/proc/{server}").exists()
+    worker.kill()
+    worker.communicate()
 
 
 def test_a_proof_needs_the_servers_own_version(rich: Dumped, tmp_path: Path) -> None:
