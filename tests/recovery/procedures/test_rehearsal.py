@@ -1,0 +1,77 @@
+"""The rehearsal finds out before the service is stopped, and data that is destroyed altogether comes back, too."""
+
+import shutil
+from typing import Any
+
+import pytest
+
+from recovery.errors import StoreFullError, VerificationFailedError
+from recovery.procedures.restore import rehearsal
+from recovery.records import steps
+from tests.testbed.small_office import DISPOSITION, KABID, KADIS, VERIFICATION, SmallOffice
+
+pytestmark = pytest.mark.slow
+
+RULE = """\
+name: pegawai
+meta: {asset: pegawai}
+expectations:
+- type: expect_table_row_count_to_be_between
+  kwargs: {min_value: 1000}
+"""
+
+
+def approved(office: SmallOffice) -> str:
+    """A restore that the Kabid approved, before its rehearsal."""
+    procedure_id = office.request()
+    office.decide("restore.2", procedure_id, KADIS, "diteruskan", **DISPOSITION)
+    office.step("restore.2", procedure_id)
+    office.decide("restore.3", procedure_id, KABID, "disetujui", **VERIFICATION)
+    return procedure_id
+
+
+def rehearsed(office: SmallOffice, procedure_id: str) -> dict[str, Any]:
+    with office.installation.catalog.read() as connection:
+        evidence = steps.evidence_of(connection, procedure_id, "restore.3")
+    assert evidence is not None
+    found: dict[str, Any] = evidence["rehearsal"]
+    return found
+
+
+def test_a_disk_without_room_for_the_copy_is_found_before_anything_is_loaded(
+    office: SmallOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is beside the live data, and the service runs."""
+    office.back_up()
+    procedure_id = approved(office)
+    monkeypatch.setattr(rehearsal, "SPACE_MARGIN", 1e12)
+    with pytest.raises(StoreFullError, match=r"the copy of simpel/\w+ needs \d+ bytes beside the live data and"):
+        office.step("restore.3", procedure_id)
+    assert [] == office.installation.source("simpel/data").copies()
+    assert office.service_running()
+
+
+def test_a_backup_that_breaks_a_rule_made_since_is_refused(office: SmallOffice) -> None:
+    """The owner's suite is the one of today: what it forbids does not go live."""
+    office.back_up()
+    (office.root / "aturan.yaml").write_text(RULE)
+    application = office.installation.applications["simpel"]
+    application.components[0] = application.components[0].model_copy(update={"suite": str(office.root / "aturan.yaml")})
+    procedure_id = approved(office)
+    with pytest.raises(VerificationFailedError, match=r"the rehearsal of simpel/data .* ended with the verdict fail"):
+        office.step("restore.3", procedure_id)
+    assert [] == office.installation.source("simpel/data").copies()
+    assert office.service_running()
+
+
+def test_data_that_can_no_longer_be_read_comes_back(office: SmallOffice) -> None:
+    """The executor is told that it cannot be read, which is what the restore is for."""
+    rows, files = office.rows(), office.files()
+    office.back_up()
+    office.database.write_bytes(b"this is no database, whatever it says" * 100)
+    shutil.rmtree(office.uploads)
+    procedure_id = office.restore()
+    live = {component: found["live"] for component, found in rehearsed(office, procedure_id).items()}
+    assert all("unreadable" in found for found in live.values()), live
+    assert (rows, files) == (office.rows(), office.files())
+    assert office.service_running()
