@@ -1,6 +1,6 @@
 """pulih restore-plan: what a restore would do, before anybody asks for one."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -56,7 +56,7 @@ def _lines(planned: "Forecast") -> list[str]:
         *table(head, rows),
         "",
         "targets:",
-        *(f"  {each.component}: {each.target['path']} (identity {each.target_sha256})" for each in planned.components),
+        *(f"  {each.component}: {place(each.target)} (identity {each.target_sha256})" for each in planned.components),
         "stopped in step 4, in this order:",
         *(f"  {each.name} ({each.kind}), now {each.state}" for each in planned.services),
         *(["  none is configured: a restore could not prove quiet"] if not planned.services else []),
@@ -67,6 +67,11 @@ def _lines(planned: "Forecast") -> list[str]:
         *(f"OBSTACLE  {obstacle}" for obstacle in planned.obstacles),
         "nothing was changed",
     ]
+
+
+def place(target: dict[str, Any]) -> str:
+    """What a kind of source says of where it lies, without the machine's own number."""
+    return " ".join(str(value) for name, value in target.items() if name != "machine")
 
 
 def _took(measured: "Measured") -> str:

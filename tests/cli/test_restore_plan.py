@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from cli.restore_plan import place
 from recovery.calendar import to_wib
 from recovery.inventory import load_inventory
 from recovery.procedures.restore.plan import choose_backups, recovery_point
@@ -64,6 +65,12 @@ def test_the_plan_is_the_one_that_a_request_would_get(pulih: Pulih, office: Offi
         assert installation.component(key)[1].path == found[key]["target"]["path"]
     assert (None, "", []) == (document["point"], document["request_point"], document["obstacles"])
     assert [{"name": "web", "kind": "command", "state": "running"}] == document["services"]
+
+
+def test_every_kind_of_target_has_a_place() -> None:
+    path = {"machine": "f00d", "kind": "sqlite", "path": "/srv/simpel.db"}
+    database = {"machine": "f00d", "kind": "postgresql", "system": "7312", "database": "simpel"}
+    assert ("sqlite /srv/simpel.db", "postgresql 7312 simpel") == (place(path), place(database))
 
 
 def test_who_must_approve_is_named_in_the_sop_s_order(pulih: Pulih, office: Office) -> None:
