@@ -14,13 +14,15 @@ from tests.testbed.many_applications import begin, do, keep_doing, name_of, open
 from tests.testbed.postgresql import run_postgresql
 from tests.testbed.small_office import SmallOffice
 
-SPAWN = get_context("spawn")
+# Processes of their own, forked from one that has imported what is slow to import.
+PROCESSES = get_context("forkserver")
+PROCESSES.set_forkserver_preload(["great_expectations", "typst", "tests.testbed.many_applications"])
 APPLICATIONS = 20
 RESTORED = 2
 WORKERS = 4
 MEANWHILE = ("guard", "prove_newest")
 # As long as the slowest machine may take; nothing here is measured.
-PATIENCE = 280
+PATIENCE = 550
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -44,13 +46,14 @@ def _opened(root: Path, url: str) -> Iterator[SmallOffice]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_twenty_backups_and_two_restores_at_once_beside_guard_and_proofs(office: SmallOffice) -> None:
     """Nobody waits for ever, nobody meets a locked database, and every backup restores afterwards."""
-    turn, over, told = SPAWN.Value("d", time.time()), SPAWN.Event(), SPAWN.Queue()
-    beside = [SPAWN.Process(target=keep_doing, args=(office.root, turn, deed, over, told)) for deed in MEANWHILE]
+    turn, over, told = PROCESSES.Value("d", time.time()), PROCESSES.Event(), PROCESSES.Queue()
+    beside = [PROCESSES.Process(target=keep_doing, args=(office.root, turn, deed, over, told)) for deed in MEANWHILE]
     for process in beside:
         process.start()
-    with ProcessPoolExecutor(WORKERS, mp_context=SPAWN, initializer=begin, initargs=(office.root, turn)) as workers:
+    with ProcessPoolExecutor(WORKERS, mp_context=PROCESSES, initializer=begin, initargs=(office.root, turn)) as workers:
         try:
             wrong = list(_played(workers))
         finally:

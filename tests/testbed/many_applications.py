@@ -24,7 +24,7 @@ TROUBLE = ("ledger", "restore", "service", "sweep", "store")
 # How much later each answer is than the one before: every code counts once, and none after a later one.
 BETWEEN_ANSWERS = timedelta(seconds=30)
 # The guard comes every minute in service; here it may not take all of the machine from those whom it is to meet.
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = 3.0
 
 
 def name_of(number: int) -> str:
@@ -88,10 +88,6 @@ class Worker:
     """A process's own view of the installation; processes share nothing but the turn of the officials."""
 
     def __init__(self, root: Path, turn: Any) -> None:
-        # The heavy imports, once for each process and before the work begins.
-        import great_expectations  # noqa: F401
-        import typst  # noqa: F401
-
         self._office = attach(root)
         self._turn = turn
 
