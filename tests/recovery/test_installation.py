@@ -23,7 +23,7 @@ def installation(key: Path) -> Installation:
     return Installation(OfficeSettings(state_directory=str(key.parent)), keys, {}, {}, {}, {})
 
 
-@pytest.mark.parametrize("content", [b"", b"not base64!", base64.b64encode(os.urandom(31))])
+@pytest.mark.parametrize("content", [b"", b"not base64!", base64.b64encode(bytes(31))])
 def test_an_enrolment_key_of_another_shape_is_named_and_not_shown(tmp_path: Path, content: bytes) -> None:
     """With a wrong key every right code would be refused, and nobody would know why."""
     (tmp_path / "key").write_bytes(content)
