@@ -1,7 +1,6 @@
 """What an installation opens, and the directories that are its own."""
 
 import base64
-import os
 from pathlib import Path
 
 import pytest
