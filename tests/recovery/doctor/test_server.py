@@ -140,6 +140,9 @@ def test_a_real_server_is_mended_step_by_step(prefect_server: "LocalServer", ins
         alarms, _told = listen(installation, api, datetime.now(UTC))
         return [(alarm.subject, alarm.message) for alarm in alarms if alarm.kind == "scheduler"]
 
+    from tests.testbed.prefect_server import empty_server
+
+    empty_server()  # what other tests of the session left there
     tell(pools + WORK_POOL, "DELETE")
     bare = look()
     assert ("ok", "is not on the server") == (bare["Prefect server"].state, bare[f"work pool {WORK_POOL}"].message)
