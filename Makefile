@@ -9,7 +9,7 @@ NEEDED := git zstd age sqlite3
 NEEDED_BY_TESTS := openssl pdftotext jq chromium
 APT_LINE := sudo apt install git make python3-venv zstd age sqlite3 openssl poppler-utils postgresql jq chromium
 
-.PHONY: help install demo up down test test-fast test-sweep check bench screenshots clean needed needed-by-tests
+.PHONY: help install demo up down test test-fast test-sweep test-endurance check bench screenshots clean needed needed-by-tests
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -27,13 +27,16 @@ down: $(INSTALLED) ## stop what `make up` started
 	@$(RUN) -m demo down
 
 test: needed needed-by-tests $(INSTALLED) ## run all tests, and measure which branches of recovery/ they take
-	$(RUN) -m pytest -n 2 --dist loadgroup --cov --cov-report=term
+	$(RUN) -m pytest -n 2 --dist loadgroup -m "not endurance" --cov --cov-report=term
 
 test-fast: needed $(INSTALLED) ## run the tests that need no server and no large data
-	$(RUN) -m pytest -n 2 --dist loadgroup -m "not slow" --timeout=60
+	$(RUN) -m pytest -n 2 --dist loadgroup -m "not slow and not endurance" --timeout=60
 
 test-sweep: needed $(INSTALLED) ## let processes die and calls fail everywhere; writes docs/reliability.md (takes long)
 	$(RUN) -m tests.recovery.procedures.whole_sweep
+
+test-endurance: needed needed-by-tests $(INSTALLED) ## repeat what `make test` does once: engines under load, at full size, killed anywhere (takes long)
+	$(RUN) -m pytest -m endurance --timeout=3600
 
 check: $(INSTALLED) ## lint, type check, import rule
 	$(RUN) -m ruff check .
