@@ -1,17 +1,13 @@
 """Shipped program: look at, dump and load PostgreSQL databases. Standard library only, Python 3.9 or newer."""
 
 # Statements are put together of constants, and of names and literals that are quoted in one place.
-# ruff: noqa: S608, PTH208
+# ruff: noqa: S608
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
@@ -22,10 +18,9 @@ from .program_postgresql_content import fingerprint, positions, server_globals
 from .program_postgresql_load import abandon, discard, keep, list_copies, load
 from .program_postgresql_scratch import serve
 from .program_postgresql_swap import live_is, prepare, quiet, swap, swap_back
+from .program_server import begin, end, free_bytes
 
 PRIVATE = "pulih-postgresql-"
-# What a killed call left behind holds a password; libpq reads it when it connects and never again.
-LEFT_BEHIND_SECONDS = 3600
 
 # The whole data is read or written by whoever may do all of this.
 MISSING_RIGHTS = """
@@ -57,38 +52,16 @@ SELECT jsonb_build_object(
 
 
 def _begin(_arguments: list[bytes]) -> dict[str, Any]:
-    """Keep what came on stdin in a private directory: {"password": … or null, "request": …}."""
-    _sweep()
-    given = json.loads(sys.stdin.buffer.read())
-    directory = tempfile.mkdtemp(prefix=PRIVATE)
-    if given["password"] is not None:
-        password = given["password"].replace("\\", "\\\\").replace(":", "\\:")
-        _write_private(os.path.join(directory, "pgpass"), f"*:*:*:*:{password}\n")
-    _write_private(os.path.join(directory, "request"), json.dumps(given["request"]))
-    return {"directory": directory}
+    return begin(PRIVATE, "pgpass", _as_pass_file)
 
 
 def _end(arguments: list[bytes]) -> dict[str, Any]:
-    directory = os.fsdecode(arguments[0])
-    if os.path.basename(directory).startswith(PRIVATE):
-        shutil.rmtree(directory, ignore_errors=True)
-    return {}
+    return end(PRIVATE, arguments)
 
 
-def _sweep() -> None:
-    parent = tempfile.gettempdir()
-    for name in os.listdir(parent):
-        if not name.startswith(PRIVATE):
-            continue
-        path = os.path.join(parent, name)
-        found = os.lstat(path)
-        if found.st_uid == os.geteuid() and found.st_mtime < time.time() - LEFT_BEHIND_SECONDS:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _write_private(path: str, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+def _as_pass_file(password: str) -> str:
+    escaped = password.replace("\\", "\\\\").replace(":", "\\:")
+    return f"*:*:*:*:{escaped}\n"
 
 
 def _preflight(arguments: list[bytes]) -> dict[str, Any]:
@@ -215,16 +188,9 @@ def _space(arguments: list[bytes]) -> dict[str, Any]:
             "SELECT to_jsonb(coalesce((SELECT nullif(pg_tablespace_location(dattablespace), '') FROM pg_database"
             f" WHERE datname = {literal(target.database)}), current_setting('data_directory', true)))"
         )
-    # Usually closed to others, its parent is not: the same file system, unless one is mounted right there.
-    while place and place != "/":
-        try:
-            found = os.statvfs(place)
-        except PermissionError:
-            place = os.path.dirname(place)
-            continue
-        except FileNotFoundError:
-            break
-        return {"free": found.f_bavail * found.f_frsize}
+    free = free_bytes(place)
+    if free is not None:
+        return {"free": free}
     raise ProgramError(
         "SourceError",
         f"the free space of the server of {target.database} cannot be measured",

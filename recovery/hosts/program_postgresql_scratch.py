@@ -5,21 +5,16 @@ It listens on a socket in a private directory and nowhere else, and ends with th
 
 from __future__ import annotations
 
-import ctypes
 import os
-import pwd
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from .program_error import ProgramError
 from .program_postgresql_client import program
+from .program_server import unprivileged
 
-# PostgreSQL refuses to run as root.
-UNPRIVILEGED = "nobody"
-PR_SET_PDEATHSIG = 1
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_directories": ".",
@@ -62,7 +57,7 @@ def serve(arguments: list[bytes]) -> dict[str, Any]:
         )
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     os.set_inheritable(descriptor, True)
-    become = _unprivileged(directory)
+    become = unprivileged(directory, signal.SIGQUIT)
     data = f"/proc/self/fd/{descriptor}"
     made = subprocess.run(
         [initdb, "-D", data, "--no-sync", "--auth=trust", f"--username={first_role}", "--encoding=UTF8", "--locale=C"],
@@ -101,20 +96,3 @@ def serve(arguments: list[bytes]) -> dict[str, Any]:
 
 def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
-
-
-def _unprivileged(directory: bytes) -> Callable[[], None]:
-    library = ctypes.CDLL(None)
-    account = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None
-    if account is not None:
-        os.chown(directory, account.pw_uid, account.pw_gid)
-
-    def become() -> None:
-        if account is not None:
-            os.setgroups([])
-            os.setgid(account.pw_gid)
-            os.setuid(account.pw_uid)
-        # After the change of account, which takes it back: killed as this program is, the server must not stay.
-        library.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
-
-    return become

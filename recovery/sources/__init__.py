@@ -20,7 +20,8 @@ def open_source(host: Host, component: ComponentSettings) -> Source:
 
         return FilesSource(host, component.path, lock_timeout=component.lock_timeout)
     if component.kind == "postgresql":
-        from recovery.sources.postgresql import Account, PostgresqlSource
+        from recovery.sources.postgresql import PostgresqlSource
+        from recovery.sources.server import Account
 
         account = Account(component.user, secret(component.password))
         restorer = Account(component.restore_user, secret(component.restore_password))

@@ -10,7 +10,8 @@ from recovery.errors import SourceError
 from recovery.hosts.base import InputStream
 from recovery.hosts.local import LocalHost
 from recovery.sources.base import LoadStream
-from recovery.sources.postgresql import Account, PostgresqlSource, read_globals
+from recovery.sources.postgresql import PostgresqlSource
+from recovery.sources.server import Account, read_globals
 
 START_SECONDS = 120
 READY_LINE = 7
@@ -19,7 +20,7 @@ READY_LINE = 7
 class ScratchSource(PostgresqlSource):
     """A source in a server that begins with the first load: the backup says what kind of server it needs."""
 
-    makes_roles = True
+    makes_accounts = True
 
     def __init__(self, directory: Path, database: str, lock_timeout: float) -> None:
         super().__init__(LocalHost("scratch"), database, lock_timeout=lock_timeout)

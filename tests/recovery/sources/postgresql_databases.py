@@ -8,7 +8,8 @@ from pathlib import Path
 
 from recovery.hosts.local import LocalHost
 from recovery.sources.base import Dump, Source
-from recovery.sources.postgresql import Account, PostgresqlSource
+from recovery.sources.postgresql import PostgresqlSource
+from recovery.sources.server import Account
 from tests.testbed.postgresql import PostgreSQLServer
 
 PIECE = 1 << 20

@@ -28,8 +28,9 @@ from recovery.hosts.program_error import ProgramError
 from recovery.hosts.program_postgresql_client import client, without_values
 from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.quality.judge import judge
-from recovery.sources.postgresql import Account, PostgresqlSource, read_globals
+from recovery.sources.postgresql import PostgresqlSource
 from recovery.sources.postgresql_scratch import ScratchSource
+from recovery.sources.server import Account, read_globals
 from tests.recovery.sources.postgresql_databases import (
     Dumped,
     connect,

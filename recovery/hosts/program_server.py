@@ -1,0 +1,97 @@
+"""Shipped program: what the programs of all database servers share. Standard library only, Python 3.9 or newer."""
+
+# Names are found and looked at in directories that others write to.
+# ruff: noqa: PTH208
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import pwd
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+# What a killed call left behind holds a password; clients read it when they connect and never again.
+LEFT_BEHIND_SECONDS = 3600
+# Database servers refuse to run as root.
+UNPRIVILEGED = "nobody"
+PR_SET_PDEATHSIG = 1
+
+
+def begin(prefix: str, password_file: str, written: Callable[[str], str]) -> dict[str, Any]:
+    """Keep what came on stdin in a private directory: {"password": … or null, "request": …}.
+
+    `written` gives the text of the file with the password, as the engine's clients read it.
+    """
+    _sweep(prefix)
+    given = json.loads(sys.stdin.buffer.read())
+    directory = tempfile.mkdtemp(prefix=prefix)
+    if given["password"] is not None:
+        _write_private(os.path.join(directory, password_file), written(given["password"]))
+    _write_private(os.path.join(directory, "request"), json.dumps(given["request"]))
+    return {"directory": directory}
+
+
+def end(prefix: str, arguments: list[bytes]) -> dict[str, Any]:
+    """Remove the private DIRECTORY."""
+    directory = os.fsdecode(arguments[0])
+    if os.path.basename(directory).startswith(prefix):
+        shutil.rmtree(directory, ignore_errors=True)
+    return {}
+
+
+def free_bytes(place: str) -> int | None:
+    """Return the bytes that are free where a server keeps its data, or None when that cannot be seen from here."""
+    # Usually closed to others, its parent is not: the same file system, unless one is mounted right there.
+    while place and place != "/":
+        try:
+            found = os.statvfs(place)
+        except PermissionError:
+            place = os.path.dirname(place)
+            continue
+        except FileNotFoundError:
+            break
+        return found.f_bavail * found.f_frsize
+    return None
+
+
+def unprivileged(directory: bytes, last_signal: int) -> Callable[[], None]:
+    """Return what a server calls before it begins: never root, and ended by a signal when this program dies.
+
+    The directory becomes the server's.
+    """
+    library = ctypes.CDLL(None)
+    account = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None
+    if account is not None:
+        os.chown(directory, account.pw_uid, account.pw_gid)
+
+    def become() -> None:
+        if account is not None:
+            os.setgroups([])
+            os.setgid(account.pw_gid)
+            os.setuid(account.pw_uid)
+        # After the change of account, which takes it back: killed as this program is, the server must not stay.
+        library.prctl(PR_SET_PDEATHSIG, last_signal)
+
+    return become
+
+
+def _sweep(prefix: str) -> None:
+    parent = tempfile.gettempdir()
+    for name in os.listdir(parent):
+        if not name.startswith(prefix):
+            continue
+        path = os.path.join(parent, name)
+        found = os.lstat(path)
+        if found.st_uid == os.geteuid() and found.st_mtime < time.time() - LEFT_BEHIND_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _write_private(path: str, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)

@@ -1,0 +1,275 @@
+"""What databases of a server have in common, whichever engine: all work is done by a shipped program on the host.
+
+A copy is a database of the same server whose name is the live one's with a label; a proof runs in a throw-away server.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+from recovery.errors import ConfigurationError, SetError, SourceBusyError
+from recovery.hosts.base import Host, InputStream, OutputStream, last_result
+from recovery.points import reached
+from recovery.sources.base import LABEL, Dump, DumpStream, Fingerprint, Liveness, LoadStream
+
+# Reading a whole database takes as long as it is large; this only ends what hangs.
+LONG = 24 * 3600.0
+# What the first line of the globals begins with; the rest of it is JSON.
+GLOBALS_MARK = b"-- pulih: "
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account of the server; `password` reads it where it is kept, or is None when the server asks for none."""
+
+    user: str = ""
+    password: Callable[[], str] | None = None
+
+
+class ServerSource:
+    """One database of a server on a host: what does not depend on the engine."""
+
+    kind: str
+    extension: str
+    compression_threads = 0
+    system_databases: ClassVar[tuple[str, ...]]
+    # Whether a load makes the accounts that the backup needs; on a real server they are the administrator's.
+    makes_accounts = False
+
+    def __init__(
+        self,
+        host: Host,
+        database: str,
+        *,
+        server: str = "",
+        port: int,
+        account: Account | None = None,
+        restore_account: Account | None = None,
+        lock_timeout: float = 30,
+    ) -> None:
+        if not database or database in self.system_databases or "/" in database:
+            raise ConfigurationError(
+                f"{database!r} cannot be a component of kind {self.kind}",
+                state="nothing was touched",
+                hint="name the application's own database; the server's own ones hold no application's data",
+            )
+        self.host = host
+        self.database = database
+        self.server = server
+        self.port = port
+        self.account = account or Account()
+        self.restore_account = restore_account or self.account
+        self.lock_timeout = lock_timeout
+
+    def identify(self) -> dict[str, Any]:
+        """See Source.identify. The server's own identity tells it from another one under the same address."""
+        system = self._call("identify", account=self.restore_account)["system"]
+        machine = self.host.identity()
+        return {"machine": machine, "kind": self.kind, "system": system, "database": self.database}
+
+    def preflight(self) -> list[str]:
+        """See Source.preflight. Raises SourceError naming what the account may not read, and the missing grant."""
+        return list(self._call("preflight")["warnings"])
+
+    def size(self) -> int:
+        """See Source.size."""
+        return int(self._call("size")["size"])
+
+    def free_space(self) -> int:
+        """See Source.free_space. The server's data must lie on the host."""
+        return int(self._call("space", account=self.restore_account)["free"])
+
+    @contextmanager
+    def dump(self) -> Iterator[DumpStream]:
+        """See Source.dump."""
+        with (
+            self._target(self.account) as target,
+            self.host.stream(self.host.helper(self.kind, "dump", target)) as output,
+        ):
+            yield _ServerDump(output, self.extension)
+
+    def beside(self, label: str) -> str:
+        """See Source.beside."""
+        if not LABEL.fullmatch(label):
+            raise ConfigurationError(f"{label!r} cannot be the label of a copy", hint="use a-z, 0-9 and inner hyphens")
+        return f"{self.database}.pulih-{label}"
+
+    @contextmanager
+    def load(self, copy: str, server_globals: bytes = b"") -> Iterator[LoadStream]:
+        """See Source.load. Until `finish` the copy is marked, so a half one is never taken for a whole one."""
+        self._own(copy)
+        request = {**self._load_request(server_globals), "scratch": self.makes_accounts}
+        stream = None
+        with self._target(self.restore_account, request) as target:
+            try:
+                with self.host.feed(self.host.helper(self.kind, "load", target, copy)) as program:
+                    stream = _ServerLoad(program, lambda: self._keep(copy))
+                    yield stream
+            finally:
+                if stream is None or not stream.kept:
+                    self._abandon(target, copy)
+
+    def fingerprint(self, copy: str | None = None) -> Fingerprint:
+        """See Source.fingerprint."""
+        account = self.restore_account if copy else self.account
+        return Fingerprint.from_json(self._call("fingerprint", copy or self.database, limit=LONG, account=account))
+
+    def quiet(self) -> dict[str, Any]:
+        """See Source.quiet: the server knows every session, so the proof is always whole."""
+        users = self._call("quiet", account=self.restore_account)["users"]
+        if users:
+            names = ", ".join(
+                f"{each['name']} ({each['user']} from {each['address']}, pid {each['pid']})" for each in users
+            )
+            raise SourceBusyError(
+                f"the database {self.database} is still used by {names}",
+                state="nothing was changed",
+                hint="stop these programs, then continue",
+            )
+        return {"sessions": [], "proven": True}
+
+    def prepare_swap(self, copy: str) -> dict[str, Any]:
+        """See Source.prepare_swap."""
+        self._own(copy)
+        return self._call("prepare", copy, account=self.restore_account)
+
+    def swap(self, receipt: dict[str, Any]) -> dict[str, Any]:
+        """See Source.swap."""
+        return self._call("swap", self._checked(receipt), account=self.restore_account)
+
+    def swap_back(self, receipt: dict[str, Any]) -> dict[str, Any]:
+        """See Source.swap_back."""
+        return self._call("swap_back", self._checked(receipt), account=self.restore_account)
+
+    def live_is(self, receipt: dict[str, Any]) -> Liveness:
+        """See Source.live_is."""
+        return cast(Liveness, self._call("live_is", self._checked(receipt), account=self.restore_account)["live"])
+
+    def safety_copy(self, receipt: dict[str, Any]) -> str:
+        """See Source.safety_copy; empty when there was no old data."""
+        return str(receipt["copy"]) if receipt["old"]["exists"] else ""
+
+    def discard(self, copy: str) -> None:
+        """See Source.discard."""
+        self._own(copy)
+        self._call("discard", copy, limit=600, account=self.restore_account)
+
+    def copies(self) -> list[str]:
+        """See Source.copies. A half copy that a killed load left is listed under the name it would have got."""
+        names = self._call("copies", self.beside("x")[:-1], account=self.restore_account)["names"]
+        return sorted({name.removesuffix("~") for name in names if self._is_copy(name.removesuffix("~"))})
+
+    def close(self) -> None:
+        """See Source.close. The server is not ours."""
+
+    def _load_request(self, server_globals: bytes) -> dict[str, Any]:
+        return {"globals": read_globals(server_globals)}
+
+    def _abandon(self, target: str, copy: str) -> None:
+        self._run("abandon", target, copy, limit=600)
+
+    def _keep(self, copy: str) -> None:
+        self._call("keep", copy, account=self.restore_account)
+
+    def _call(self, verb: str, *arguments: str, limit: float = 60, account: Account | None = None) -> dict[str, Any]:
+        with self._target(account or self.account) as target:
+            return self._run(verb, target, *arguments, limit=limit)
+
+    def _run(self, verb: str, *arguments: str, limit: float) -> dict[str, Any]:
+        reached(f"{self.kind}: before {verb}")
+        result = self.host.call(self.kind, verb, *arguments, timeout=limit + self.lock_timeout)
+        reached(f"{self.kind}: after {verb}")
+        return result
+
+    @contextmanager
+    def _target(self, account: Account, request: dict[str, Any] | None = None) -> Iterator[str]:
+        """Lend what the shipped program needs to connect; a password only in a private directory on the host."""
+        private = ""
+        if account.password is not None or request is not None:
+            given = {"password": account.password() if account.password else None, "request": request}
+            argv = self.host.helper(self.kind, "begin")
+            private = json.loads(self.host.run(argv, stdin=json.dumps(given).encode()).stdout)["directory"]
+        try:
+            yield json.dumps(
+                {
+                    "server": self.server,
+                    "port": self.port,
+                    "user": account.user,
+                    "database": self.database,
+                    "private": private,
+                    "lock_timeout": self.lock_timeout,
+                    **self._options(),
+                }
+            )
+        finally:
+            if private:
+                self.host.call(self.kind, "end", private)
+
+    def _options(self) -> dict[str, Any]:
+        """Return what else an engine's program needs to know about the database."""
+        return {}
+
+    def _is_copy(self, name: str) -> bool:
+        prefix = self.beside("x")[:-1]
+        return name.startswith(prefix) and LABEL.fullmatch(name[len(prefix) :]) is not None
+
+    def _own(self, copy: str) -> None:
+        if not self._is_copy(copy):
+            raise ConfigurationError(f"{copy} is no copy of {self.database}", state="nothing was touched")
+
+    def _checked(self, receipt: dict[str, Any]) -> str:
+        if receipt["kind"] != self.kind or receipt["live"] != self.database:
+            raise ConfigurationError(f"the receipt is not one of {self.database}", state="nothing was touched")
+        self._own(receipt["copy"])
+        return json.dumps(receipt)
+
+
+def read_globals(content: bytes) -> dict[str, Any]:
+    """Given a backup's globals, return what a copy is made with: accounts, and how the database itself was made."""
+    first = content.partition(b"\n")[0]
+    try:
+        found = json.loads(first.removeprefix(GLOBALS_MARK))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not first.startswith(GLOBALS_MARK):
+        raise SetError(
+            "the backup's globals are none that this release wrote",
+            state="nothing was loaded",
+            hint="restore with the release that the manifest names",
+        )
+    return found
+
+
+class _ServerDump:
+    def __init__(self, output: OutputStream, suffix: str) -> None:
+        self._output, self._suffix = output, suffix
+
+    def readinto(self, buffer: memoryview | bytearray) -> int:
+        return self._output.readinto(buffer)
+
+    def finish(self) -> Dump:
+        result = last_result(self._output.finish().stderr)
+        return Dump(
+            Fingerprint.from_json(result["fingerprint"]),
+            result["snapshot"],
+            result["tools"],
+            tuple(result["warnings"]),
+            self._suffix,
+            result["globals"].encode("utf-8", "surrogateescape"),
+        )
+
+
+class _ServerLoad:
+    def __init__(self, program: InputStream, keep: Callable[[], None]) -> None:
+        self._program, self._keep = program, keep
+        self.kept = False
+
+    def write(self, data: bytes | memoryview) -> int:
+        return self._program.write(data)
+
+    def finish(self) -> None:
+        self._program.finish()
+        self._keep()
+        self.kept = True
