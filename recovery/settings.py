@@ -22,8 +22,26 @@ class HostSettings(Settings):
     """A machine on which components and services live."""
 
     name: Slug = Field(description="Name by which applications refer to this host.")
-    kind: Literal["local"] = Field(default="local", description="How the host is reached.")
-    title: str = Field(default="", description="Name printed on forms; empty means the machine's own host name.")
+    kind: Literal["local", "ssh"] = Field(default="local", description="How the host is reached.")
+    title: str = Field(
+        default="", description="Name printed on forms; empty means the machine's own host name, or its address."
+    )
+    address: str = Field(default="", description="ssh: host name or IP address.")
+    port: int = Field(default=22, ge=1, le=65535, description="ssh: port of sshd.")
+    user: str = Field(default="", description="ssh: account on the machine.")
+    key: SecretReference | None = Field(default=None, description="ssh: reference to the private key.")
+    host_keys: str = Field(
+        default="", description="ssh: absolute path of a known_hosts file on the worker with the machine's pinned key."
+    )
+    python: str = Field(
+        default="python3",
+        pattern=r"^[A-Za-z0-9/][A-Za-z0-9/._+-]*$",
+        description="ssh: Python 3.9 or newer on the machine: a name on its PATH, or a path.",
+    )
+    connect_timeout: float = Field(default=10, gt=0, description="ssh: seconds within which a connection must stand.")
+    answer_timeout: float = Field(
+        default=30, gt=0, description="ssh: seconds of silence after which a connection is given up, on both sides."
+    )
 
 
 class StoreSettings(Settings):

@@ -29,9 +29,6 @@ class Completed:
 class OutputStream(Protocol):
     """The output of a running program."""
 
-    def fileno(self) -> int:
-        """Return the descriptor from which the output can be read."""
-
     def readinto(self, buffer: memoryview | bytearray) -> int:
         """Fill `buffer` as far as one read does; return the number of bytes, 0 at the end."""
 
@@ -120,6 +117,38 @@ def command_failed(host: str, argv: Sequence[Argument], completed: Completed) ->
     how = f"was killed by signal {-completed.code}" if completed.code < 0 else f"ended with status {completed.code}"
     message = f"{describe(argv)} on {host} {how}" + (f": {last}" if last else "")
     return CommandError(message, code=completed.code, stderr=text)
+
+
+def not_started(argv: Sequence[Argument], reason: str) -> HostError:
+    """Given a program that the system did not start, return the error to raise."""
+    return HostError(
+        f"{describe(argv)} could not be started ({reason})",
+        state="nothing was done",
+        hint="check that the program is installed and that this account may run it",
+    )
+
+
+def out_of_time(host: str, argv: Sequence[Argument], timeout: float, stderr: bytes) -> CommandError:
+    """Given a program that was killed because its time was over, return the error to raise."""
+    return CommandError(
+        f"{describe(argv)} on {host} did not end within {timeout:g} s",
+        state="it was killed with everything that it had started",
+        stderr=stderr.decode(errors="replace"),
+    )
+
+
+def ended_early(host: str, argv: Sequence[Argument]) -> HostError:
+    """Given a program that ended well before it had read its input, return the error to raise."""
+    return HostError(f"{describe(argv)} on {host} ended before it had read all input")
+
+
+def call_program(host: Host, arguments: Sequence[Argument], timeout: float) -> dict[str, Any]:
+    """Run the shipped program on a host; return its result, or raise the error that it reports."""
+    argv = host.helper(*arguments)
+    result = json.loads(host.run(argv, timeout=timeout).stdout)
+    if not isinstance(result, dict):
+        raise HostError(f"{describe(argv)} on {host.name} returned no object")
+    return result
 
 
 def describe(argv: Sequence[Argument]) -> str:

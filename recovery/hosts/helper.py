@@ -13,7 +13,7 @@ import os
 import sys
 import types
 
-TOPICS = ("sqlite", "files", "postgresql", "system")
+TOPICS = ("sqlite", "files", "postgresql", "system", "connection")
 
 
 def main() -> int:

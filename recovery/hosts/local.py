@@ -1,8 +1,6 @@
 """The machine on which this process runs."""
 
 import fcntl
-import hmac
-import json
 import os
 import signal
 import socket
@@ -14,14 +12,25 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from recovery.errors import CommandError, HostError
-from recovery.hosts.base import Argument, Completed, InputStream, OutputStream, command_failed, describe
+from recovery.errors import HostError
+from recovery.hosts import program_system
+from recovery.hosts.base import (
+    Argument,
+    Completed,
+    InputStream,
+    OutputStream,
+    call_program,
+    command_failed,
+    describe,
+    ended_early,
+    not_started,
+    out_of_time,
+)
 
 PIPE_SIZE = 1 << 20
 # Kept of what a streaming program says on stderr: the end, where its result is; a chatty program must not fill memory.
 STDERR_KEPT = 16 << 20
 HELPER = Path(__file__).with_name("helper.py")
-MACHINE_ID = Path("/etc/machine-id")
 PipedT = TypeVar("PipedT", bound="_Piped")
 
 
@@ -51,16 +60,10 @@ class LocalHost:
             try:
                 process.wait(timeout)
             except subprocess.TimeoutExpired:
-                raise CommandError(
-                    f"{describe(argv)} on {self.name} did not end within {timeout:g} s",
-                    state="it was killed with everything that it had started",
-                    stderr=_text(complaints),
-                ) from None
+                raise out_of_time(self.name, argv, timeout, _content(complaints)) from None
             finally:
                 _kill(process)
-            output.seek(0)
-            complaints.seek(0)
-            completed = Completed(process.returncode, output.read(), complaints.read())
+            completed = Completed(process.returncode, _content(output), _content(complaints))
         if completed.code not in ok:
             raise command_failed(self.name, argv, completed)
         return completed
@@ -84,19 +87,11 @@ class LocalHost:
 
     def call(self, *arguments: Argument, timeout: float = 60) -> dict[str, Any]:
         """See Host.call."""
-        completed = self.run(self.helper(*arguments), timeout=timeout)
-        result = json.loads(completed.stdout)
-        if not isinstance(result, dict):
-            raise HostError(f"{describe(self.helper(*arguments))} on {self.name} returned no object")
-        return result
+        return call_program(self, arguments, timeout)
 
     def identity(self) -> str:
-        """See Host.identity. The machine id itself is confidential (machine-id(5)), so a keyed digest of it is used."""
-        try:
-            machine = MACHINE_ID.read_bytes().strip()
-        except OSError:
-            machine = b""
-        return hmac.new(machine or socket.gethostname().encode(), b"pulih host identity", "sha256").hexdigest()[:32]
+        """See Host.identity."""
+        return program_system.identity()
 
     def title(self) -> str:
         """See Host.title."""
@@ -182,9 +177,6 @@ class _Piped:
 
 
 class _LocalOutput(_Piped):
-    def fileno(self) -> int:
-        return self._open()
-
     def readinto(self, buffer: memoryview | bytearray) -> int:
         return os.readv(self._open(), [buffer])
 
@@ -200,7 +192,7 @@ class _LocalInput(_Piped):
                 written += os.write(self._open(), view[written:])
         except BrokenPipeError:
             self.finish()
-            raise HostError(f"{describe(self._argv)} on {self._host} ended before it had read all input") from None
+            raise ended_early(self._host, self._argv) from None
         return written
 
 
@@ -217,11 +209,7 @@ def _start(
         )
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise HostError(
-            f"{describe(argv)} could not be started ({reason})",
-            state="nothing was done",
-            hint="check that the program is installed and that this account may run it",
-        ) from error
+        raise not_started(argv, reason or "") from error
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
@@ -235,6 +223,6 @@ def _memory_file() -> IO[bytes]:
     return os.fdopen(os.memfd_create("pulih", os.MFD_CLOEXEC), "w+b", buffering=0)
 
 
-def _text(file: IO[bytes]) -> str:
+def _content(file: IO[bytes]) -> bytes:
     file.seek(0)
-    return file.read().decode(errors="replace")
+    return file.read()

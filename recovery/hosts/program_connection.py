@@ -52,6 +52,7 @@ class Supervisor:
         except (OSError, ValueError) as error:
             self._tell({"not_started": error.strerror if isinstance(error, OSError) else str(error)})
             return
+        self._complaints.pending += SAID.pack(b"b", 0)
         try:
             self._attend(program)
             while not self._frames.done:

@@ -5,7 +5,7 @@ Standard library only, Python 3.9 or newer.
 Stdin carries frames: four bytes of length, then so many bytes. The first is the request, the others are the program's
 input up to an empty one; BEAT and DONE are words of the worker. Stdout carries, after the mark, the program's own
 output, or one byte for each frame of input that it took. Stderr carries, after the mark, what the program said ("e",
-length, bytes) and last how it ended ("r", length, JSON).
+length, bytes), that it has begun ("b") and last how it ended ("r", length, JSON).
 """
 
 from __future__ import annotations

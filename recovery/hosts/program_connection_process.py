@@ -3,6 +3,8 @@
 Standard library only, Python 3.9 or newer.
 """
 
+# ruff: noqa: PTH208 - pathlib takes longer to import than all of this to run
+
 from __future__ import annotations
 
 import os
@@ -52,12 +54,23 @@ class Process:
             time.sleep(0.002)
         with suppress(ChildProcessError):
             self._collected = os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
-        # Those that are orphans now are collected by another process, in its own time.
-        give_up_at = min(give_up_at, time.monotonic() + 1)
-        with suppress(ProcessLookupError, PermissionError):
-            while time.monotonic() < give_up_at:
-                os.killpg(self.pid, 0)
-                time.sleep(0.002)
+        while _lives(self.pid) and time.monotonic() < give_up_at:
+            time.sleep(0.002)
+
+
+def _lives(group: int) -> bool:
+    """Tell whether a process of a group lives. Those that only wait to be collected, by whomever, do not count."""
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                state, _parent, its_group = file.read().rpartition(b")")[2].split()[:3]
+        except OSError:
+            continue  # ended while we looked
+        if int(its_group) == group and state not in (b"Z", b"X"):
+            return True
+    return False
 
 
 def _encoded(text: str) -> bytes:

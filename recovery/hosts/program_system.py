@@ -216,6 +216,21 @@ def request(url: str, timeout: float) -> dict[str, Any]:
         return {"status": 0, "reason": type(error).__name__}
 
 
+def identity() -> str:
+    """Return what tells this machine from others, made for Pulih.
+
+    The machine id itself is confidential (machine-id(5)), so a keyed digest of it is used.
+    """
+    import hmac  # here, since few verbs need it
+
+    try:
+        with open("/etc/machine-id", "rb") as file:
+            machine = file.read().strip()
+    except OSError:
+        machine = b""
+    return hmac.new(machine or os.uname().nodename.encode(), b"pulih host identity", "sha256").hexdigest()[:32]
+
+
 def _space(arguments: list[bytes]) -> dict[str, Any]:
     found = os.statvfs(arguments[0])
     # What this account may use, without the reserve of root.
@@ -251,6 +266,7 @@ VERBS: dict[str, Callable[[list[bytes]], dict[str, Any]]] = {
     "rename": _rename,  # OLD NEW
     "sync": _sync,  # PATH…
     "look": lambda arguments: look(arguments[0]),  # PATH
+    "identity": lambda _arguments: {"identity": identity()},
     "space": _space,  # PATH
     "holders": holders,  # PATH…
     "service": _service,  # PORT|"" URL|"" TIMEOUT

@@ -5,6 +5,7 @@ own way to run one is made for text.
 """
 
 import io
+import logging
 import os
 import socket
 import threading
@@ -136,6 +137,9 @@ class SshConnection:
         import fabric
         from paramiko import RejectPolicy
 
+        # It prints what it meets; everything is told by what is raised here.
+        logging.getLogger("paramiko").addHandler(logging.NullHandler())
+        logging.getLogger("paramiko").propagate = False
         settings = self.settings
         # lazy: no configuration files, neither Fabric's own nor ~/.ssh/config.
         configuration = fabric.Config(lazy=True, overrides={"load_ssh_configs": False})

@@ -42,12 +42,12 @@ class RemoteProgram:
         self._result: dict[str, Any] | None = None
         self._completed: Completed | None = None
         self._stderr, self._noise = bytearray(), bytearray()
-        self._marked = False
+        self._marked = self._started = False
         self._output = b""
         self._received = self._sent = self._taken = 0
         self._lock = threading.Lock()
         self._sending = True
-        self._told = threading.Event()
+        self._begun, self._told = threading.Event(), threading.Event()
         request = {
             "mode": mode,
             "argv": [_text(argument) for argument in argv],
@@ -65,6 +65,10 @@ class RemoteProgram:
         self._link.programs.add(self)
         try:
             self._send_frame(json.dumps(request).encode())
+            if mode != "run":
+                self._begun.wait()
+                if not self._started:
+                    self.finish()  # raises: it was not started, or the connection was lost
         except BaseException:
             self.abandon()
             raise
@@ -236,6 +240,7 @@ class RemoteProgram:
             return  # its supervisor is stuck; told by whoever waits
         finally:
             self._told.set()
+            self._begun.set()
 
     def _take(self, received: bytearray) -> None:
         while len(received) >= SAID.size:
@@ -247,10 +252,12 @@ class RemoteProgram:
             if kind == b"r":
                 self._result = json.loads(content)
                 self._told.set()
-                continue
-            self._stderr += content
-            if len(self._stderr) > 2 * STDERR_KEPT:
-                del self._stderr[:-STDERR_KEPT]
+            self._started = self._started or kind == b"b"
+            self._begun.set()
+            if kind == b"e":
+                self._stderr += content
+                if len(self._stderr) > 2 * STDERR_KEPT:
+                    del self._stderr[:-STDERR_KEPT]
 
 
 def _text(argument: Argument) -> str:

@@ -36,6 +36,11 @@ class SshServer:
         return self.directory / "known_hosts"
 
     @property
+    def home(self) -> Path:
+        """The home directory of whoever logs in."""
+        return self.directory / "home"
+
+    @property
     def pid(self) -> int:
         """The process that listens."""
         return int((self.directory / "sshd.pid").read_text())
@@ -91,6 +96,7 @@ def run_sshd(*options: str) -> Iterator[SshServer]:
         host_key = make_key(directory / "host_ed25519")
         (directory / "authorized_keys").write_text(f"restrict {make_key(directory / 'id_ed25519')}\n")
         server = SshServer(directory, _free_port())
+        server.home.mkdir(mode=0o700)
         server.host_keys.write_text(f"[127.0.0.1]:{server.port} {host_key}\n")
         configuration = [
             *options,
@@ -106,6 +112,8 @@ def run_sshd(*options: str) -> Iterator[SshServer]:
             "PermitRootLogin prohibit-password",
             "MaxStartups 50:30:100",
             "PrintMotd no",
+            # Not the account's own: its shell would read files there, and the shipped programs are to stay in here.
+            f"SetEnv HOME={server.home}",
         ]
         (directory / "sshd_config").write_text("\n".join(configuration) + "\n")
         arguments = [SSHD, "-D", "-f", str(directory / "sshd_config"), "-E", str(directory / "log")]
