@@ -17,11 +17,11 @@ help: ## list these commands
 
 install: $(INSTALLED) ## install the pinned packages into .venv
 
-demo: needed $(INSTALLED) ## back up, really damage, and restore a small application on a real Prefect server
-	@$(RUN) -m demo story
+demo: needed $(INSTALLED) ## back up, really damage, and restore a small application on a real Prefect server; ENGINE=postgresql
+	@$(RUN) -m demo story $(if $(ENGINE),--engine $(ENGINE))
 
 up: needed $(INSTALLED) ## start server, worker and the demo application, to be tried in the browser
-	@$(RUN) -m demo up
+	@$(RUN) -m demo up $(if $(ENGINE),--engine $(ENGINE))
 
 down: $(INSTALLED) ## stop what `make up` started
 	@$(RUN) -m demo down
@@ -47,12 +47,13 @@ check: $(INSTALLED) ## lint, type check, import rule
 bench: $(INSTALLED) ## measure the data path against the plain shell pipeline (takes minutes)
 	$(RUN) bench/bench_step1.py
 	$(RUN) bench/bench_swap.py
+	$(RUN) bench/bench_postgresql.py
 
 screenshots: needed $(INSTALLED) ## take the pictures in docs/ from a running `make up` (needs chromium)
 	$(RUN) -m demo.screenshots
 
 clean: ## remove the virtual environment and the demonstration
-	rm -rf $(VENV) run
+	rm -rf "$$(readlink -f run/demo/postgresql)" $(VENV) run
 
 # --no-deps: the lock is complete, and every file's hash is checked. pip byte-compiles what it installs, without which
 # the first import of great-expectations takes 12 seconds instead of 4.

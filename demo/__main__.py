@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from demo.engines import choose, engine_of, require_known
 from demo.running import has_approved_schedule, has_backup, is_up, start, stop_all
 from demo.site import Site
 from recovery.errors import PulihError
@@ -26,38 +27,43 @@ def main() -> int:
     parser.add_argument("verb", choices=("story", "up", "down"))
     parser.add_argument("--directory", type=Path, default=Path("run/demo"))
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--engine", default="", help="what keeps the application's database: sqlite, postgresql")
     given = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     # Set before anything imports Prefect: its own notes would stand between the lines of the story.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
     site = Site(given.directory.resolve())
     try:
-        return {"story": _story, "up": _up, "down": _down}[given.verb](site, given.port)
+        return {"story": _story, "up": _up, "down": _down}[given.verb](site, given)
     except PulihError as error:
         print(f"\n{error}", file=sys.stderr)
         return error.exit_code
 
 
-def _story(site: Site, port: int) -> int:
+def _story(site: Site, given: argparse.Namespace) -> int:
     from demo.report import different
     from demo.story import tell
 
+    require_known(given.engine)
     if is_up(site) or site.root.exists():
         say("Menghapus peragaan sebelumnya")
         stop_all(site)
+        engine_of(site).remove()
         shutil.rmtree(site.root)
+    choose(site, given.engine)
     try:
-        server = start(site, say, port=port)
+        server = start(site, say, port=given.port)
         proof = tell(site, server, say)
     finally:
         stop_all(site)
     return 1 if different(proof) else 0
 
 
-def _up(site: Site, port: int) -> int:
+def _up(site: Site, given: argparse.Namespace) -> int:
     from demo.story import Actors
 
-    server = start(site, say, port=port or 4200)
+    choose(site, given.engine)
+    server = start(site, say, port=given.port or 4200)
     actors = Actors(site, server, say)
     if not has_approved_schedule(site):
         actors.approve_schedule()
@@ -74,7 +80,7 @@ def _up(site: Site, port: int) -> int:
     return 0
 
 
-def _down(site: Site, port: int) -> int:
+def _down(site: Site, given: argparse.Namespace) -> int:
     for name in stop_all(site):
         say(f"dihentikan: {name}")
     return 0

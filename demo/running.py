@@ -15,7 +15,7 @@ Say = Callable[[str], None]
 
 def start(site: Site, say: Say, *, port: int = 0) -> LocalServer:
     """Bring everything up, each part only when it is not up yet; return the Prefect server. Says what it does."""
-    say("Menyiapkan kantor peraga: kunci, inventaris, aplikasi SIMPEL dan datanya")
+    say(f"Menyiapkan kantor peraga: kunci, inventaris, aplikasi SIMPEL dan datanya ({site.engine})")
     prepare(site)
     say("Menjalankan SIMPEL di bawah supervisord")
     start_services(site)

@@ -7,17 +7,21 @@ import base64
 import json
 import os
 import random
+import re
 import secrets
 import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
-from demo.simpel.generate import generate
 from recovery.crypto import generate_identity, generate_signing_key
 from recovery.errors import HostError
+
+if TYPE_CHECKING:
+    from demo.engines import Engine
 
 # The demonstration's people. They do not exist.
 KABID = "198002022005012002"
@@ -26,6 +30,7 @@ EXECUTOR = "199001012015011001"
 REQUESTER = "198505052010012005"
 SCHEDULE = "jadwal-bulanan"
 APPLICATION = "simpel"
+DATABASE_SUITE = "simpel-data.yaml"
 # Below the ports that outgoing connections take (32768 and up on Linux), so that a stopped SIMPEL gets its port back.
 _SIMPEL_PORTS = range(20000, 32000)
 
@@ -57,8 +62,18 @@ class Site:
         return self.root / "gudang-cadangan"
 
     @property
+    def engine(self) -> str:
+        """What keeps SIMPEL's database: one of demo.engines, chosen once."""
+        return self.engine_file.read_text(encoding="ascii").strip() if self.engine_file.exists() else "sqlite"
+
+    @property
+    def engine_file(self) -> Path:
+        """The file that names the engine."""
+        return self.root / "mesin-basis-data"
+
+    @property
     def database(self) -> Path:
-        """SIMPEL's database."""
+        """SIMPEL's database, where SQLite keeps it."""
         return self.root / "simpel" / "simpel.db"
 
     @property
@@ -101,21 +116,28 @@ def prepare(site: Site) -> None:
     """Given a site, write keys, inventory, service configuration, letter and the application's data, once."""
     if site.inventory.exists():
         return
+    # Here, because every engine knows the site.
+    from demo.engines import engine_of
+
+    engine = engine_of(site)
     for directory in (site.root, site.state, site.store, site.root / "kunci", site.root / "log"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (site.root / "simpel.port").write_text(f"{_free_port()}\n", encoding="ascii")
+    (site.root / "simpel.port").write_text(f"{free_port()}\n", encoding="ascii")
     recipients = _write_keys(site)
     _write_letter(site)
-    site.database.parent.mkdir(parents=True, exist_ok=True)
-    generate(site.database, site.uploads)
-    _write_supervisor(site)
+    _write_suites(site, engine)
+    site.uploads.parent.mkdir(parents=True, exist_ok=True)
+    engine.make()
+    engine.fill()
+    _write_supervisor(site, engine)
     # Last: its being there says that all else is.
     site.inventory.write_text(
-        yaml.safe_dump(_inventory(site, *recipients), allow_unicode=True, sort_keys=False), encoding="utf-8"
+        yaml.safe_dump(_inventory(site, engine, *recipients), allow_unicode=True, sort_keys=False), encoding="utf-8"
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on. Raises HostError when none was found."""
     for port in random.sample(_SIMPEL_PORTS, 100):
         with socket.socket() as probe:
             try:
@@ -129,16 +151,17 @@ def _free_port() -> int:
 def _write_keys(site: Site) -> tuple[str, str]:
     identity, operations = generate_identity()
     escrow_identity, escrow = generate_identity()
-    _private(site.root / "kunci" / "operasional.txt", identity.encode())
-    _private(site.root / "kunci" / "amplop-escrow.txt", escrow_identity.encode())
-    _private(site.root / "kunci" / "tanda-tangan.pem", generate_signing_key())
-    _private(site.root / "kunci" / "pendaftaran.key", base64.b64encode(secrets.token_bytes(32)))
-    _private(site.root / "kunci" / "pemberitahuan.url", f"file://{site.notices}".encode())
-    _private(site.root / "kunci" / "pemberitahuan-dinas.url", f"file://{site.office_notices}".encode())
+    write_private(site.root / "kunci" / "operasional.txt", identity.encode())
+    write_private(site.root / "kunci" / "amplop-escrow.txt", escrow_identity.encode())
+    write_private(site.root / "kunci" / "tanda-tangan.pem", generate_signing_key())
+    write_private(site.root / "kunci" / "pendaftaran.key", base64.b64encode(secrets.token_bytes(32)))
+    write_private(site.root / "kunci" / "pemberitahuan.url", f"file://{site.notices}".encode())
+    write_private(site.root / "kunci" / "pemberitahuan-dinas.url", f"file://{site.office_notices}".encode())
     return operations, escrow
 
 
-def _private(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
+    """Given a path and a line, write it so that only this account can read it."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content + b"\n")
 
@@ -153,7 +176,16 @@ def _write_letter(site: Site) -> None:
     )
 
 
-def _write_supervisor(site: Site) -> None:
+def _write_suites(site: Site, engine: "Engine") -> None:
+    """Write the owner's rules with the names under which this engine's tables are judged."""
+    for path in (Path(__file__).resolve().parent / "suites").glob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        if path.name == DATABASE_SUITE:
+            text = re.sub(r"asset: (\w+)", lambda found: f"asset: {engine.table(found[1])}", text)
+        (site.root / path.name).write_text(text, encoding="utf-8")
+
+
+def _write_supervisor(site: Site, engine: "Engine") -> None:
     python = sys.executable
     here = Path(__file__).resolve().parent.parent
     log = site.root / "log"
@@ -174,7 +206,7 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 serverurl=unix://{site.root}/supervisor.sock
 
 [program:simpel]
-command={python} -m demo.simpel --database {site.database} --uploads {site.uploads} --port {site.simpel_port}
+command={python} -m demo.simpel --database {engine.address} --uploads {site.uploads} --port {site.simpel_port}
 directory={here}
 autostart=true
 autorestart=true
@@ -190,14 +222,13 @@ autostart=false
 autorestart=false
 stdout_logfile={log}/pegawai.log
 redirect_stderr=true
-""",
+{engine.programs()}""",
         encoding="utf-8",
     )
 
 
-def _inventory(site: Site, operations: str, escrow: str) -> dict[str, object]:
+def _inventory(site: Site, engine: "Engine", operations: str, escrow: str) -> dict[str, object]:
     keys = site.root / "kunci"
-    suites = Path(__file__).resolve().parent / "suites"
     return {
         "office": {
             "government": "PEMERINTAH KABUPATEN TRENGGALEK",
@@ -248,10 +279,9 @@ def _inventory(site: Site, operations: str, escrow: str) -> dict[str, object]:
                     {
                         "name": "data",
                         "title": "Basis data kepegawaian",
-                        "kind": "sqlite",
-                        "path": str(site.database),
+                        **engine.component(),
                         "data_kind": "Data kepegawaian",
-                        "suite": str(suites / "simpel-data.yaml"),
+                        "suite": str(site.root / DATABASE_SUITE),
                     },
                     {
                         "name": "berkas",
@@ -259,7 +289,7 @@ def _inventory(site: Site, operations: str, escrow: str) -> dict[str, object]:
                         "kind": "files",
                         "path": str(site.uploads),
                         "data_kind": "Dokumen kepegawaian",
-                        "suite": str(suites / "simpel-berkas.yaml"),
+                        "suite": str(site.root / "simpel-berkas.yaml"),
                     },
                 ],
             }
@@ -307,4 +337,4 @@ def read_phones(path: Path) -> dict[str, str]:
 
 def write_phones(path: Path, phones: dict[str, str]) -> None:
     """Given secrets by NIP, write the file of the demonstration's phones, readable by its owner only."""
-    _private(path, json.dumps(phones, indent=1).encode())
+    write_private(path, json.dumps(phones, indent=1).encode())

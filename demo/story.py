@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from demo.engines import engine_of
 from demo.officials import Browser, Phone
 from demo.report import Proof, proof_of, tell_damage, tell_end, tell_procedure
 from demo.running import Say, people_at_work
@@ -32,7 +33,7 @@ def tell(site: Site, server: LocalServer, say: Say) -> Proof:
     people_at_work(site, False)
 
     say("Sekarang data SIMPEL benar-benar dirusak")
-    tell_damage(damage(site.database, site.uploads), say)
+    tell_damage(damage(engine_of(site).address, site.uploads), say)
     damaged = proof_of(installation)
 
     restore_run = actors.restore()

@@ -1,4 +1,4 @@
-"""Run SIMPEL: `python -m demo.simpel --database PATH --uploads DIR --port N`. Ends gracefully on SIGTERM."""
+"""Run SIMPEL: `python -m demo.simpel --database ADDRESS --uploads DIR --port N`. Ends gracefully on SIGTERM."""
 
 import argparse
 import signal
@@ -13,7 +13,7 @@ from demo.simpel.application import Server
 def main() -> int:
     """Serve until SIGTERM or SIGINT, finish what is being served, and return 0."""
     parser = argparse.ArgumentParser(prog="python -m demo.simpel", description="SIMPEL, aplikasi contoh.")
-    parser.add_argument("--database", type=Path, required=True)
+    parser.add_argument("--database", required=True)
     parser.add_argument("--uploads", type=Path, required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)

@@ -6,7 +6,6 @@ has exchanged them, the next request sees the restored data, and a stopped serve
 
 import json
 import os
-import sqlite3
 import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
@@ -17,7 +16,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from demo.simpel import pages
-from demo.simpel.schema import TABLES, connect
+from demo.simpel.databases import Connection, DatabaseError, Row, connect
+from demo.simpel.schema import TABLES
 
 WIB = timezone(timedelta(hours=7), "WIB")
 MAXIMUM_FORM = 64 * 1024
@@ -39,7 +39,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = False
     block_on_close = True
 
-    def __init__(self, address: tuple[str, int], database: Path, uploads: Path) -> None:
+    def __init__(self, address: tuple[str, int], database: str, uploads: Path) -> None:
         self.database = database
         self.uploads = uploads
         super().__init__(address, Handler)
@@ -70,9 +70,10 @@ class Handler(BaseHTTPRequestHandler):
             route()
         except RequestError as error:
             self._json(error.status, {"galat": error.message})
-        except (sqlite3.Error, OSError) as error:
+        except (DatabaseError, OSError) as error:
             # Without the error's text: it may quote what somebody entered.
-            self._json(HTTPStatus.SERVICE_UNAVAILABLE, {"galat": f"Data tidak dapat dibaca ({type(error).__name__})."})
+            name = error.name if isinstance(error, DatabaseError) else type(error).__name__
+            self._json(HTTPStatus.SERVICE_UNAVAILABLE, {"galat": f"Data tidak dapat dibaca ({name})."})
 
     def _health(self) -> None:
         faults = health(self.server.database, self.server.uploads)
@@ -83,29 +84,30 @@ class Handler(BaseHTTPRequestHandler):
 
     def _home(self) -> None:
         with closing(connect(self.server.database)) as connection:
-            counts = {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}  # noqa: S608
-            attendance = connection.execute(
+            counts = {table: connection.value(f"SELECT count(*) FROM {table}") for table in TABLES}  # noqa: S608
+            attendance = connection.rows(
                 "SELECT absensi.waktu, absensi.jenis, pegawai.nama, unit_kerja.nama AS unit FROM absensi"
                 " JOIN pegawai USING (nip) JOIN unit_kerja ON unit_kerja.id = pegawai.unit_id"
                 " ORDER BY absensi.id DESC LIMIT 10"
-            ).fetchall()
-            documents = connection.execute(
+            )
+            documents = connection.rows(
                 "SELECT dokumen.diunggah, dokumen.jenis, pegawai.nama, dokumen.ukuran FROM dokumen"
                 " JOIN pegawai USING (nip) ORDER BY dokumen.id DESC LIMIT 10"
-            ).fetchall()
-            units = connection.execute("SELECT * FROM rekap_unit ORDER BY jumlah_pegawai DESC LIMIT 8").fetchall()
+            )
+            units = connection.rows("SELECT * FROM rekap_unit ORDER BY jumlah_pegawai DESC LIMIT 8")
         self._html(pages.home(counts, attendance, documents, units))
 
     def _employees(self) -> None:
         wanted = self.query.get("cari", "").strip()
+        pattern = "".join(f"!{letter}" if letter in "!%_" else letter for letter in wanted.lower())
         with closing(connect(self.server.database)) as connection:
-            rows = connection.execute(
+            rows = connection.rows(
                 "SELECT nip, gelar_depan, pegawai.nama, gelar_belakang, golongan, jabatan.nama AS jabatan,"
                 " unit_kerja.nama AS unit FROM pegawai JOIN jabatan ON jabatan.id = jabatan_id"
                 " JOIN unit_kerja ON unit_kerja.id = unit_id"
-                " WHERE instr(lower(pegawai.nama), lower(?)) OR nip = ? ORDER BY pegawai.nama, nip LIMIT 100",
-                (wanted, wanted),
-            ).fetchall()
+                " WHERE lower(pegawai.nama) LIKE ? ESCAPE '!' OR nip = ? ORDER BY pegawai.nama, nip LIMIT 100",
+                (f"%{pattern}%", wanted),
+            )
         if "application/json" in self.headers.get("Accept", ""):
             self._json(HTTPStatus.OK, {"pegawai": [dict(row) for row in rows]})
         else:
@@ -118,12 +120,11 @@ class Handler(BaseHTTPRequestHandler):
             raise RequestError(HTTPStatus.BAD_REQUEST, "jenis harus 'masuk' atau 'pulang'.")
         with closing(connect(self.server.database)) as connection:
             self._employee(connection, form.get("nip", ""))
-            with connection:
-                cursor = connection.execute(
-                    "INSERT INTO absensi (nip, waktu, jenis, mesin) VALUES (?, ?, ?, ?)",
-                    (form["nip"], _now(), kind, form.get("mesin", "WEB")[:20]),
-                )
-        self._json(HTTPStatus.CREATED, {"id": cursor.lastrowid})
+            number = connection.value(
+                "INSERT INTO absensi (nip, waktu, jenis, mesin) VALUES (?, ?, ?, ?) RETURNING id",
+                (form["nip"], _now(), kind, form.get("mesin", "WEB")[:20]),
+            )
+        self._json(HTTPStatus.CREATED, {"id": number})
 
     def _store_document(self) -> None:
         content = self._body(MAXIMUM_UPLOAD)
@@ -135,27 +136,26 @@ class Handler(BaseHTTPRequestHandler):
             folder = self.server.uploads / _now()[:4] / person["unit"]
             folder.mkdir(parents=True, exist_ok=True)
             path = _write_new(folder, name, content)
-            with connection:
-                cursor = connection.execute(
-                    "INSERT INTO dokumen (nip, jenis, jalur, ukuran, diunggah) VALUES (?, ?, ?, ?, ?)",
-                    (
-                        person["nip"],
-                        self.query.get("jenis", "Lain-lain")[:60],
-                        str(path.relative_to(self.server.uploads)),
-                        len(content),
-                        _now(),
-                    ),
-                )
-        self._json(HTTPStatus.CREATED, {"id": cursor.lastrowid, "jalur": str(path.relative_to(self.server.uploads))})
+            number = connection.value(
+                "INSERT INTO dokumen (nip, jenis, jalur, ukuran, diunggah) VALUES (?, ?, ?, ?, ?) RETURNING id",
+                (
+                    person["nip"],
+                    self.query.get("jenis", "Lain-lain")[:60],
+                    str(path.relative_to(self.server.uploads)),
+                    len(content),
+                    _now(),
+                ),
+            )
+        self._json(HTTPStatus.CREATED, {"id": number, "jalur": str(path.relative_to(self.server.uploads))})
 
-    def _employee(self, connection: sqlite3.Connection, nip: str) -> sqlite3.Row:
-        row = connection.execute(
+    def _employee(self, connection: Connection, nip: str) -> Row:
+        found = connection.rows(
             "SELECT nip, unit_kerja.kode AS unit FROM pegawai JOIN unit_kerja ON unit_kerja.id = unit_id WHERE nip = ?",
             (nip,),
-        ).fetchone()
-        if row is None:
+        )
+        if not found:
             raise RequestError(HTTPStatus.NOT_FOUND, "Pegawai dengan NIP itu tidak ada.")
-        return row  # type: ignore[no-any-return]
+        return found[0]
 
     def _body(self, maximum: int) -> bytes:
         length = self.headers.get("Content-Length", "")
@@ -188,17 +188,17 @@ class Handler(BaseHTTPRequestHandler):
         print(f"{_now()} {self.command} {urlsplit(self.path).path} {status}", file=sys.stderr, flush=True)
 
 
-def health(database: Path, uploads: Path) -> list[str]:
+def health(database: str, uploads: Path) -> list[str]:
     """Given where the data is, return what keeps the application from working; an empty list means healthy."""
     faults = []
     try:
         with closing(connect(database)) as connection:
-            present = {row["name"] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+            present = connection.tables()
             faults += [f"tabel {table} tidak ada" for table in TABLES if table not in present]
             if "pegawai" in present:
-                connection.execute("SELECT nip FROM pegawai LIMIT 1").fetchone()
-    except sqlite3.Error as error:
-        faults.append(f"basis data tidak dapat dibuka ({type(error).__name__})")
+                connection.rows("SELECT nip FROM pegawai LIMIT 1")
+    except DatabaseError as error:
+        faults.append(f"basis data tidak dapat dibuka ({error.name})")
     if not uploads.is_dir() or not os.access(uploads, os.R_OK | os.W_OK | os.X_OK):
         faults.append("direktori unggahan tidak dapat dipakai")
     return faults

@@ -5,17 +5,16 @@ python -m demo.simpel.damage --database simpel.db --uploads unggahan
 
 import argparse
 import shutil
-import sqlite3
 import sys
 from contextlib import closing
 from pathlib import Path
 
-from demo.simpel.schema import connect
+from demo.simpel.databases import DatabaseError, connect
 
 KINDS = ("tabel", "baris", "berkas")
 
 
-def damage(database: Path, uploads: Path, kinds: tuple[str, ...] = KINDS) -> list[str]:
+def damage(database: str | Path, uploads: Path, kinds: tuple[str, ...] = KINDS) -> list[str]:
     """Given where the data is, damage it in the named ways; return one Indonesian sentence for each.
 
     There is no way back but a backup.
@@ -28,20 +27,20 @@ def damage(database: Path, uploads: Path, kinds: tuple[str, ...] = KINDS) -> lis
     return [ways[kind]() for kind in kinds]
 
 
-def _drop_table(database: Path) -> str:
+def _drop_table(database: str | Path) -> str:
     with closing(connect(database)) as connection:
-        lost = connection.execute("SELECT count(*) FROM riwayat_pangkat").fetchone()[0]
-        connection.execute("DROP TABLE riwayat_pangkat")
+        lost = connection.value("SELECT count(*) FROM riwayat_pangkat")
+        connection.change("DROP TABLE riwayat_pangkat")
     return f"Tabel riwayat_pangkat dihapus: {_number(lost)} baris hilang."
 
 
-def _overwrite_rows(database: Path) -> str:
-    with closing(connect(database)) as connection, connection:
+def _overwrite_rows(database: str | Path) -> str:
+    with closing(connect(database)) as connection, connection.transaction():
         # The classic: the WHERE that was forgotten.
-        changed = connection.execute(
+        changed = connection.change(
             "UPDATE pegawai SET golongan = 'I/a', gaji_pokok = 0, jabatan_id = (SELECT min(id) FROM jabatan)"
-        ).rowcount
-        lost = connection.execute("DELETE FROM absensi WHERE id % 3 = 0").rowcount
+        )
+        lost = connection.change("DELETE FROM absensi WHERE id % 3 = 0")
     return (
         f"UPDATE tanpa WHERE: golongan, gaji pokok dan jabatan {_number(changed)} pegawai tertimpa; "
         f"{_number(lost)} baris absensi terhapus."
@@ -66,13 +65,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m demo.simpel.damage", description="MERUSAK data SIMPEL. Hanya cadangan yang dapat memulihkannya."
     )
-    parser.add_argument("--database", type=Path, required=True)
+    parser.add_argument("--database", required=True)
     parser.add_argument("--uploads", type=Path, required=True)
     parser.add_argument("--kind", choices=KINDS, action="append", help="bagian yang dirusak; tanpa ini semuanya")
     given = parser.parse_args(arguments)
     try:
         sentences = damage(given.database, given.uploads, tuple(given.kind or KINDS))
-    except (sqlite3.Error, OSError, ValueError) as error:
+    except (DatabaseError, OSError, ValueError) as error:
         print(f"tidak dapat dirusak: {error}", file=sys.stderr)
         return 1
     print("\n".join(sentences))

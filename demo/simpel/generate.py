@@ -7,12 +7,14 @@ import argparse
 import json
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from demo.simpel.databases import Connection, connect
 from demo.simpel.people import (
     BIRTHPLACES,
     FAMILY,
@@ -25,7 +27,7 @@ from demo.simpel.people import (
     UNITS,
     WOMEN,
 )
-from demo.simpel.schema import SCHEMA, TABLES
+from demo.simpel.schema import TABLES
 from demo.simpel.uploads import write_uploads
 
 SEED = 20261120
@@ -55,45 +57,46 @@ class Employee(NamedTuple):
 
 
 def generate(
-    database: Path, uploads: Path, *, employees: int = 4000, files: int = 1500, seed: int = SEED
+    database: str | Path, uploads: Path, *, employees: int = 4000, files: int = 1500, seed: int = SEED
 ) -> dict[str, int]:
     """Given where they go, write database and uploads; return the number of rows per table, files and bytes.
 
-    Raises FileExistsError when either is there already: data is never generated over data.
+    A SQLite file is made, a server's database must be there and empty. Raises FileExistsError when there is data
+    already: data is never generated over data.
     """
-    if database.exists():
-        raise FileExistsError(f"{database} sudah ada")
-    database.parent.mkdir(parents=True, exist_ok=True)
-    uploads.mkdir(parents=True)
-    connection = sqlite3.connect(database, isolation_level=None)
-    try:
-        # The file is thrown away when this fails, so nothing has to survive a crash meanwhile.
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA journal_mode = MEMORY")
-        connection.executescript(SCHEMA)
-        connection.execute("BEGIN")
-        counts = _fill(connection, Random(seed), uploads, employees, files)
-        connection.execute("COMMIT")
-        connection.execute("PRAGMA journal_mode = WAL")
-    finally:
-        connection.close()
+    if "://" not in str(database):
+        _make_file(Path(database))
+    with closing(connect(database)) as connection:
+        if connection.tables():
+            raise FileExistsError(f"{database} sudah berisi")
+        uploads.mkdir(parents=True)
+        connection.make_tables()
+        with connection.transaction():
+            counts = _fill(connection, Random(seed), uploads, employees, files)
+            connection.settle()
     return counts
 
 
-def _fill(connection: sqlite3.Connection, random: Random, uploads: Path, employees: int, files: int) -> dict[str, int]:
-    connection.executemany(
-        "INSERT INTO unit_kerja VALUES (?, ?, ?, ?, ?)",
+def _make_file(database: Path) -> None:
+    if database.exists():
+        raise FileExistsError(f"{database} sudah ada")
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _fill(connection: Connection, random: Random, uploads: Path, employees: int, files: int) -> dict[str, int]:
+    connection.insert(
+        "unit_kerja",
         ((index, unit.code, unit.name, unit.kind, _address(random)) for index, unit in enumerate(UNITS, 1)),
     )
-    connection.executemany(
-        "INSERT INTO golongan VALUES (?, ?, ?)", ((code, rank, order) for order, (code, rank) in enumerate(GRADES, 1))
-    )
-    connection.executemany(
-        "INSERT INTO jabatan VALUES (?, ?, ?, ?)",
+    connection.insert("golongan", ((code, rank, order) for order, (code, rank) in enumerate(GRADES, 1)))
+    connection.insert(
+        "jabatan",
         ((index, position.name, position.kind, position.level) for index, position in enumerate(POSITIONS, 1)),
     )
     people = list(_employees(random, employees))
-    connection.executemany("INSERT INTO pegawai VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", people)
+    connection.insert("pegawai", people)
     _insert(connection, "riwayat_pangkat", _promotions(random, people))
     _insert(connection, "absensi", _attendance(random, people))
     _insert(connection, "cuti", _leave(random, people))
@@ -101,17 +104,12 @@ def _fill(connection: sqlite3.Connection, random: Random, uploads: Path, employe
     stored = write_uploads(uploads, random, people, files)
     _insert(connection, "dokumen", stored.rows)
     _transfer(connection, random, people)
-    counts = {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}  # noqa: S608
+    counts = {table: connection.value(f"SELECT count(*) FROM {table}") for table in TABLES}  # noqa: S608
     return counts | {"berkas": stored.files, "byte": stored.size}
 
 
-def _insert(
-    connection: sqlite3.Connection, table: str, rows: Iterator[tuple[Any, ...]] | list[tuple[Any, ...]]
-) -> None:
-    numbered = [(number, *row) for number, row in enumerate(rows, 1)]
-    if numbered:
-        places = ", ".join("?" * len(numbered[0]))
-        connection.executemany(f"INSERT INTO {table} VALUES ({places})", numbered)  # noqa: S608
+def _insert(connection: Connection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    connection.insert(table, ((number, *row) for number, row in enumerate(rows, 1)))
 
 
 def _employees(random: Random, number: int) -> Iterator[Employee]:
@@ -203,14 +201,15 @@ def _users(random: Random, people: list[Employee]) -> Iterator[tuple[Any, ...]]:
         yield f"u{person.nip[-4:]}.{index:03d}", person.nip, role, random.randbytes(16), random.randbytes(32), 1
 
 
-def _transfer(connection: sqlite3.Connection, random: Random, people: list[Employee]) -> None:
+def _transfer(connection: Connection, random: Random, people: list[Employee]) -> None:
     # Through UPDATE, so that the audit trigger writes its rows; its clock is not ours, so the time is set afterwards.
     for person in random.sample(people, len(people) // 40):
         unit_id = person.unit_id % len(UNITS) + 1
-        connection.execute("UPDATE pegawai SET unit_id = ? WHERE nip = ?", (unit_id, person.nip))
-    connection.execute(
-        "UPDATE catatan_audit SET waktu = datetime(?, '+' || (id * 97) || ' seconds')", (f"{TODAY} 08:00:00",)
-    )
+        connection.change("UPDATE pegawai SET unit_id = ? WHERE nip = ?", (unit_id, person.nip))
+    begun = datetime.combine(TODAY, time(8))
+    for (number,) in connection.rows("SELECT id FROM catatan_audit ORDER BY id"):
+        at = begun + timedelta(seconds=number * 97)
+        connection.change("UPDATE catatan_audit SET waktu = ? WHERE id = ?", (f"{at:%Y-%m-%d %H:%M:%S}", number))
 
 
 def _address(random: Random) -> str:
@@ -223,7 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m demo.simpel.generate", description="Isi SIMPEL dengan data contoh."
     )
-    parser.add_argument("--database", type=Path, required=True)
+    parser.add_argument("--database", required=True)
     parser.add_argument("--uploads", type=Path, required=True)
     parser.add_argument("--employees", type=int, default=4000)
     parser.add_argument("--files", type=int, default=1500)

@@ -1,8 +1,9 @@
 """SIMPEL's pages."""
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from html import escape
+
+from demo.simpel.databases import Row
 
 _STYLE = """
 body{font-family:system-ui,sans-serif;margin:0;color:#1d2733;background:#f3f5f8}
@@ -25,9 +26,7 @@ _TITLES = {
 }
 
 
-def home(
-    counts: dict[str, int], attendance: list[sqlite3.Row], documents: list[sqlite3.Row], units: list[sqlite3.Row]
-) -> str:
+def home(counts: dict[str, int], attendance: list[Row], documents: list[Row], units: list[Row]) -> str:
     """Given counts and the last entries, return the first page."""
     cards = "".join(
         f'<div id="jumlah-{name}">{title}<b>{_number(counts[name])}</b></div>' for name, title in _TITLES.items()
@@ -43,7 +42,7 @@ def home(
     )
 
 
-def employees(wanted: str, rows: list[sqlite3.Row]) -> str:
+def employees(wanted: str, rows: list[Row]) -> str:
     """Given what was searched and what was found, return the list of employees."""
     shown = [(row["nip"], _full_name(row), row["golongan"], row["jabatan"], row["unit"]) for row in rows]
     found = f"<p>{_number(len(rows))} pegawai ditampilkan (paling banyak 100).</p>"
@@ -57,7 +56,7 @@ _SEARCH = (
 )
 
 
-def _full_name(row: sqlite3.Row) -> str:
+def _full_name(row: Row) -> str:
     name = f"{row['gelar_depan']} {row['nama']}".strip()
     return f"{name}, {row['gelar_belakang']}" if row["gelar_belakang"] else name
 

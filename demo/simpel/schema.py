@@ -1,8 +1,4 @@
-"""SIMPEL's tables, and the connections to them."""
-
-import sqlite3
-from pathlib import Path
-from urllib.parse import quote
+"""SIMPEL's tables in SQLite."""
 
 SCHEMA = """
 CREATE TABLE unit_kerja (
@@ -124,13 +120,3 @@ TABLES = (
     "pengguna",
     "catatan_audit",
 )
-
-
-def connect(database: Path) -> sqlite3.Connection:
-    """Given the database's path, open it for reading and writing; a missing file is an error and is not created."""
-    uri = f"file:{quote(str(database.absolute()))}?mode=rw"
-    connection = sqlite3.connect(uri, uri=True, timeout=10)
-    connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    return connection
