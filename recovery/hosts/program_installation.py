@@ -54,8 +54,10 @@ def _write(parent: str, directory: str, files: dict[str, str]) -> None:
             with open(os.path.join(new, name), "w", encoding="utf-8") as file:
                 file.write(text)
         if os.path.isdir(directory):
-            # Damaged: moved away in one step, since another connection may be looking for it.
-            os.rename(directory, tempfile.mkdtemp(prefix=TEMPORARY, dir=parent))
+            # Damaged: out of the way in one step, since another connection may be about to use it.
+            damaged = tempfile.mkdtemp(prefix=TEMPORARY, dir=parent)
+            os.rename(directory, damaged)
+            shutil.rmtree(damaged, ignore_errors=True)
         os.rename(new, directory)
     except OSError:
         shutil.rmtree(new, ignore_errors=True)

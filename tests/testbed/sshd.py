@@ -87,7 +87,7 @@ def run_sshd(*options: str) -> Iterator[SshServer]:
     Raises RuntimeError naming Debian's package when sshd is not there.
     """
     if not Path(SSHD).exists():
-        raise RuntimeError("these tests need sshd, which is not on this machine: install Debian's package openssh-server")
+        raise RuntimeError("these tests need sshd, which is not here: install Debian's package openssh-server")
     directory = Path(tempfile.mkdtemp(prefix="pulih-sshd-"))
     directory.chmod(0o755)
     if os.geteuid() == 0:

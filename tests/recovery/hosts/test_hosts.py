@@ -14,6 +14,7 @@ from recovery.errors import CommandError, HostError, SourceMissingError
 from recovery.hosts.base import Host, last_result
 from recovery.hosts.local import LocalHost
 from recovery.hosts.ssh import SshHost
+from tests.recovery.hosts.looking import gone, read_all, wait_for
 from tests.testbed.sshd import run_sshd
 
 
@@ -28,36 +29,6 @@ def server_host() -> Iterator[Host]:
 def host(request: pytest.FixtureRequest) -> Host:
     """One kind of host after the other."""
     return LocalHost("mesin") if request.param == "local" else request.getfixturevalue("server_host")
-
-
-def gone(pid: int, seconds: float = 5) -> bool:
-    """Tell whether a process ends (or is a zombie that nobody reaped) within some seconds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def wait_for(path: Path) -> str:
-    """Return the content of a file as soon as it has some."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if path.exists() and path.read_text().strip():
-            return path.read_text().strip()
-        time.sleep(0.01)
-    raise AssertionError(f"{path} did not appear")
-
-
-def read_all(stream) -> bytes:
-    buffer, data = bytearray(1 << 16), b""
-    while count := stream.readinto(buffer):
-        data += buffer[:count]
-    return data
 
 
 def test_a_program_gets_its_input_and_its_two_outputs_are_kept_apart(host):

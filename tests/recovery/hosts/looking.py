@@ -1,0 +1,37 @@
+"""Looking at what programs on hosts do: whether they live, what they wrote."""
+
+import time
+from pathlib import Path
+
+from recovery.hosts.base import OutputStream
+
+
+def gone(pid: int, seconds: float = 5) -> bool:
+    """Tell whether a process ends (or is a zombie that nobody reaped) within some seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def wait_for(path: Path) -> str:
+    """Return the content of a file as soon as it has some."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if path.exists() and path.read_text().strip():
+            return path.read_text().strip()
+        time.sleep(0.01)
+    raise AssertionError(f"{path} did not appear")
+
+
+def read_all(stream: OutputStream) -> bytes:
+    """Return the whole output."""
+    buffer, data = bytearray(1 << 16), b""
+    while count := stream.readinto(buffer):
+        data += buffer[:count]
+    return data

@@ -1,0 +1,255 @@
+"""The way to a machine by SSH: pinned host keys, one private key, nothing of ~/.ssh; and what is kept there."""
+
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from recovery.errors import ConfigurationError, HostError, KeyMissingError
+from recovery.hosts import open_host
+from recovery.hosts.ssh import SshHost
+from recovery.hosts.ssh_installation import bundle
+from tests.recovery.hosts.looking import gone, read_all, wait_for
+from tests.testbed.sshd import SshServer, make_key, run_sshd
+
+UNTOUCHED = "nothing was asked of the machine"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SshServer]:
+    """The server of these tests."""
+    with run_sshd() as running:
+        yield running
+
+
+@pytest.fixture
+def other_key(tmp_path: Path) -> Path:
+    """A private key that nobody knows."""
+    make_key(tmp_path / "lain")
+    return tmp_path / "lain"
+
+
+def refusal(host: SshHost) -> HostError:
+    with pytest.raises(HostError) as caught:
+        host.run(["true"])
+    return caught.value
+
+
+def test_a_machine_whose_host_key_is_pinned_is_reached(server):
+    host = open_host(server.settings(title="Server Basis Data"))
+    assert isinstance(host, SshHost)
+    assert host.run(["echo", "halo"]).stdout == b"halo\n"
+    assert host.title() == "Server Basis Data"
+    assert open_host(server.settings()).title() == "127.0.0.1"
+
+
+def test_a_machine_whose_host_key_is_not_pinned_is_refused_and_not_remembered(server, tmp_path):
+    known = tmp_path / "known_hosts"
+    known.write_text("")
+    error = refusal(SshHost(server.settings(host_keys=str(known))))
+    assert error.message == (f"the host key of server (root@127.0.0.1, port {server.port}) is not pinned in {known}")
+    assert error.state == UNTOUCHED
+    assert f"ssh-keyscan -p {server.port} 127.0.0.1 >> {known}" in error.hint
+    assert "ssh_host_ed25519_key.pub" in error.hint
+    assert known.read_text() == ""
+
+
+def test_a_machine_that_shows_another_host_key_is_refused(server, tmp_path):
+    known = tmp_path / "known_hosts"
+    known.write_text(f"[127.0.0.1]:{server.port} {make_key(tmp_path / 'palsu')}\n")
+    error = refusal(SshHost(server.settings(host_keys=str(known))))
+    assert "shows another host key than the pinned one: SHA256:" in error.message
+    assert error.hint.startswith("if nobody has changed the machine's key, somebody stands in between: do not go on;")
+    assert error.state == UNTOUCHED
+
+
+def test_a_file_of_host_keys_that_is_not_there_is_a_mistake_of_the_inventory(server):
+    with pytest.raises(ConfigurationError, match="the file of pinned host keys, /tidak/ada, is not there"):
+        SshHost(server.settings(host_keys="/tidak/ada")).run(["true"])
+
+
+def test_a_key_that_the_machine_does_not_know_is_refused_with_what_to_do(server, other_key):
+    error = refusal(SshHost(server.settings(key=f"file:{other_key}")))
+    assert error.message == f"server (root@127.0.0.1, port {server.port}) refuses the key file:{other_key}"
+    assert "passwords are never used" in error.hint
+
+
+def test_a_machine_that_wants_a_password_gets_none(tmp_path):
+    with run_sshd("PubkeyAuthentication no", "PasswordAuthentication yes", "PermitRootLogin yes") as wanting:
+        assert "refuses the key" in refusal(SshHost(wanting.settings())).message
+
+
+def test_neither_agent_nor_files_in_the_home_directory_change_anything(server, other_key, tmp_path, monkeypatch):
+    home = tmp_path / "rumah"
+    (home / ".ssh").mkdir(parents=True, mode=0o700)
+    shutil.copy(server.key, home / ".ssh" / "id_ed25519")
+    (home / ".ssh" / "config").write_text(
+        f"Host *\n  User nobody\n  Port 1\n  ProxyCommand touch {tmp_path}/diserang\n  IdentityFile {server.key}\n"
+    )
+    (home / ".fabric.yaml").write_text(f"gateway: touch {tmp_path}/diserang\nconnect_kwargs:\n  password: rahasia\n")
+    agent = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
+    variables = dict(line.split(";")[0].split("=") for line in agent.splitlines() if "=" in line)
+    try:
+        for name, value in {**variables, "HOME": str(home)}.items():
+            monkeypatch.setenv(name, value)
+        subprocess.run(["ssh-add", "-q", server.key], check=True, capture_output=True)
+        assert "refuses the key" in refusal(SshHost(server.settings(name="asing", key=f"file:{other_key}"))).message
+        assert SshHost(server.settings(name="dikenal")).run(["echo", "1"]).stdout == b"1\n"
+    finally:
+        os.kill(int(variables["SSH_AGENT_PID"]), 15)
+    assert not (tmp_path / "diserang").exists()
+
+
+def test_what_is_no_private_key_is_named_before_anything_is_contacted(server, tmp_path):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "kata sandi", "-f", tmp_path / "terkunci"], check=True)
+    (tmp_path / "bukan").write_text("bukan kunci")
+    for name in ("terkunci", "bukan"):
+        with pytest.raises(ConfigurationError, match=f"file:{tmp_path}/{name} is no private key of SSH") as caught:
+            SshHost(server.settings(key=f"file:{tmp_path}/{name}")).run(["true"])
+        assert "without a passphrase" in caught.value.hint
+    with pytest.raises(KeyMissingError):
+        SshHost(server.settings(key="file:/tidak/ada")).run(["true"])
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("ecdsa", "256"), ("rsa", "2048")])
+def test_keys_of_other_kinds_are_used_alike(server, tmp_path, kind, bits):
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-b", bits, "-N", "", "-f", tmp_path / kind], check=True)
+    authorized = server.directory / "authorized_keys"
+    authorized.write_text(authorized.read_text() + (tmp_path / f"{kind}.pub").read_text())
+    assert SshHost(server.settings(key=f"file:{tmp_path / kind}")).run(["echo", kind]).stdout == f"{kind}\n".encode()
+
+
+def test_a_machine_that_does_not_listen_cannot_be_reached(server):
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    error = refusal(SshHost(server.settings(port=port)))
+    assert error.message == f"server (root@127.0.0.1, port {port}) cannot be reached (Connection refused)"
+
+
+def test_what_listens_but_says_nothing_is_given_up(server):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        error = refusal(SshHost(server.settings(port=silent.getsockname()[1], connect_timeout=0.3)))
+    assert "does not speak SSH as it should" in error.message
+
+
+def test_more_programs_than_one_connection_may_have_use_another(tmp_path):
+    with run_sshd("MaxSessions 2") as narrow:
+        host = SshHost(narrow.settings())
+        with host.stream(["cat", "/dev/zero"]), host.stream(["cat", "/dev/zero"]), host.stream(["cat", "/dev/zero"]):
+            assert host.run(["echo", "1"]).stdout == b"1\n"
+
+
+# --- what is kept on the machine ---------------------------------------------------------------------------------
+
+
+def test_the_shipped_programs_lie_in_a_private_directory_under_their_digest(server):
+    host = SshHost(server.settings(name="baru"))
+    helper = Path(str(host.helper("system", "look")[3]))
+    assert helper == server.home / ".cache" / "pulih" / bundle()[0] / "helper.py"
+    assert stat.S_IMODE(helper.parent.stat().st_mode) == 0o700
+    assert helper.read_text() == bundle()[1]["helper.py"]
+    before = helper.stat().st_ino
+    SshHost(server.settings(name="baru-lagi")).identity()
+    assert helper.stat().st_ino == before
+
+
+def test_a_shipped_program_that_was_changed_there_is_replaced(server):
+    helper = Path(str(SshHost(server.settings(name="utuh")).helper("system", "look")[3]))
+    helper.write_text("print('jahat')")
+    assert SshHost(server.settings(name="diubah")).call("system", "look", "/")["kind"] == "directory"
+    assert helper.read_text() == bundle()[1]["helper.py"]
+
+
+def test_what_has_not_been_used_for_long_is_removed_there(server):
+    host = SshHost(server.settings(name="lama"))
+    kept = Path(str(host.helper("system", "look")[3])).parent.parent
+    for name, days in (("a" * 64, 31), ("b" * 64, 29), ("new-x", 1)):
+        (kept / name).mkdir(mode=0o700)
+        (kept / name / "helper.py").touch()
+        os.utime(kept / name, (time.time() - days * 86400,) * 2)
+    SshHost(server.settings(name="lama-2")).identity()
+    assert sorted(path.name for path in kept.iterdir()) == sorted([bundle()[0], "b" * 64])
+    shutil.rmtree(kept / ("b" * 64))
+
+
+def test_a_directory_into_which_others_can_write_is_not_used(server):
+    kept = Path(str(SshHost(server.settings(name="dulu")).helper("system", "look")[3])).parent.parent
+    kept.chmod(0o777)
+    try:
+        error = refusal(SshHost(server.settings(name="terbuka")))
+    finally:
+        kept.chmod(0o700)
+    assert error.message == f"the shipped programs cannot be kept on terbuka: others can write into {kept}"
+    assert "nobody else can" in error.hint
+
+
+def test_programs_that_were_removed_meanwhile_are_put_there_again(server):
+    host = SshHost(server.settings(name="terhapus"))
+    shutil.rmtree(Path(str(host.helper("system", "look")[3])).parent)
+    assert "was lost while true ran there" in refusal(host).message
+    assert host.run(["echo", "1"]).stdout == b"1\n"
+
+
+def test_a_machine_without_python_is_told_apart_from_one_with_an_old_one(server):
+    error = refusal(SshHost(server.settings(python="python-tidak-ada")))
+    assert error.message.startswith("server has no Python that runs the shipped programs (")
+    assert "python-tidak-ada: not found" in error.message
+    assert error.hint == (
+        "install Python 3.9 or newer there, or name one in the host's field `python`; "
+        "the account's login shell must run commands"
+    )
+    old = server.directory / "fake_python3.8"
+    old.write_text(
+        "#!/bin/sh\nexec /usr/bin/python3 -I -S -c "
+        '\'import sys; sys.version_info = (3, 8, 1); sys.version = "3.8.1"; exec(sys.argv[1])\' "$4"\n'
+    )
+    old.chmod(0o755)
+    error = refusal(SshHost(server.settings(python=str(old))))
+    assert error.message.endswith("(Python 3.9 is needed and this is 3.8.1)")
+    assert error.hint == "install Python 3.9 or newer there, or name one in the host's field `python`"
+
+
+def test_what_a_login_prints_is_no_output(tmp_path):
+    with run_sshd() as talkative:
+        (talkative.home / ".bashrc").write_text("echo Selamat datang; echo Perhatian >&2\n")
+        host = SshHost(talkative.settings())
+        completed = host.run(["echo", "isi"])
+        assert (completed.stdout, completed.stderr) == (b"isi\n", b"")
+        with host.stream(["echo", "isi"]) as stream:
+            assert read_all(stream) == b"isi\n"
+            assert stream.finish().stderr == b""
+        with host.feed(["tee", str(tmp_path / "isi")]) as fed:
+            fed.write(bytes(8 << 20))
+            fed.finish()
+        assert (tmp_path / "isi").stat().st_size == 8 << 20
+
+
+def test_nothing_of_what_is_asked_for_stands_in_a_command_line_of_the_server(server, tmp_path):
+    script = f"tr '\\0' '\\n' < /proc/$PPID/cmdline > {tmp_path}/perintah; sleep 0"
+    SshHost(server.settings()).run(["sh", "-c", script, "nama rahasia"], stdin=b"masukan", env={"KUNCI": "sandi"})
+    asked = wait_for(tmp_path / "perintah").splitlines()
+    assert asked[1:] == ["-I", "-S", f"{server.home}/.cache/pulih/{bundle()[0]}/helper.py", "connection", "serve"]
+
+
+def test_an_account_that_is_not_root_is_served_alike(tmp_path):
+    if os.geteuid() != 0:
+        pytest.fail("only root can let another account log in: this test did not run")
+    # Without PAM an account that has no password, as this one, counts as locked.
+    with run_sshd("UsePAM yes") as shared:
+        shutil.chown(shared.home, "postgres", "postgres")
+        tmp_path.chmod(0o777)
+        for parent in tmp_path.parents[:2]:
+            parent.chmod(0o755)
+        host = SshHost(shared.settings(user="postgres"))
+        assert host.run(["id", "-un"]).stdout == b"postgres\n"
+        assert host.identity() == open_host(shared.settings(kind="local")).identity()
+        with host.stream(["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/pid; cat /dev/zero"]) as stream:
+            stream.readinto(bytearray(10))
+            pid = int(wait_for(tmp_path / "pid"))
+        assert gone(pid, 0.1)
