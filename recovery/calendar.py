@@ -130,13 +130,13 @@ def format_bytes(size: int) -> str:
     """Given a number of bytes, return it with one digit after the comma in the largest fitting unit: "1,5 GiB"."""
     if abs(size) < 1024:
         return f"{format_number(size)} byte"
-    value = float(size)
-    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
-        value /= 1024
+    value, unit = size / 1024, "KiB"
+    for larger in ("MiB", "GiB", "TiB", "PiB"):
         # 1023,95 would be rounded to "1.024,0" of this unit; the next unit says it better.
-        if abs(value) < 1023.95 or unit == "PiB":
-            return f"{_without_zero(format_number(value, 1))} {unit}"
-    raise AssertionError("the loop always returns at its last unit")
+        if abs(value) < 1023.95:
+            break
+        value, unit = value / 1024, larger
+    return f"{_without_zero(format_number(value, 1))} {unit}"
 
 
 def format_duration(length: float | timedelta) -> str:

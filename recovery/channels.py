@@ -51,7 +51,7 @@ class Channel(Generic[Item]):
     def take(self) -> Item:
         """Return the next item of a pool, which is never closed."""
         item = self.get()
-        if item is None:
+        if item is None:  # pragma: no cover - for the type checker: nobody closes a pool
             raise StoppedError
         return item
 

@@ -45,14 +45,14 @@ class NewFile:
         """Given permission bits, set exactly those, whatever the umask. Raises as write."""
         try:
             os.fchmod(self._descriptor, mode)
-        except OSError as error:
+        except OSError as error:  # pragma: no cover - a file system that takes files and no permission bits
             raise write_error(error, str(self.path), state=REMOVED) from error
 
     def sync(self) -> None:
         """Return when what was written is on the disk. Raises as write."""
         try:
             os.fsync(self._descriptor)
-        except OSError as error:
+        except OSError as error:  # pragma: no cover - a disk that breaks just then
             raise write_error(error, str(self.path), state=REMOVED) from error
 
     def forget_pages(self) -> None:
@@ -78,7 +78,7 @@ class NewFile:
     def _remove(self, reason: BaseException) -> None:
         try:
             self.path.unlink(missing_ok=True)
-        except OSError as error:
+        except OSError as error:  # pragma: no cover - a disk that breaks, or turns read-only, between two calls
             raise write_error(error, str(self.path), state="the unfinished file still lies there") from reason
 
 

@@ -155,6 +155,6 @@ def _new_file(path: Path, fill: Callable[[Callable[[memoryview], None]], None]) 
 def _put_in_place(unfinished: Path, directory: Path) -> None:
     try:
         unfinished.rename(directory)
-    except OSError as error:
+    except OSError as error:  # pragma: no cover - a disk that breaks, or turns read-only, between two calls
         raise write_error(error, str(directory), state=_NOTHING) from error
     sync_directory(directory.parent)

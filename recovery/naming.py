@@ -40,7 +40,7 @@ def render_name(pattern: str, *, application: str, component: str, moment: datet
     }
     name = "".join(literal + (values[field] if field else "") for literal, field in _pieces(pattern))
     read = parse_name(pattern, name)
-    if read != values:
+    if read != values:  # pragma: no cover - the pattern's rules prevent it; a wrong name would lose a backup
         raise ConfigurationError(
             f"the name {name} does not read back as what it was made from", state="no name was given", hint=_HINT
         )

@@ -65,7 +65,7 @@ def render(facts: FormFacts) -> RenderedForm:
         # Whole seconds: typst takes no smaller ones.
         made_at = to_wib(facts.document.created_at).replace(microsecond=0)
         pdf = compiler.compile(format="pdf", pdf_standards=["a-3b"], timestamp=made_at)
-        if not isinstance(pdf, bytes):
+        if not isinstance(pdf, bytes):  # pragma: no cover - for the type checker: only pictures come page by page
             raise FormError("typst returned no single PDF", state="no form was written")
         found = json.loads(compiler.query("<signature-field>", field="value"))
     except (typst.TypstError, RuntimeError, ValueError) as error:

@@ -80,6 +80,14 @@ def test_the_records_can_never_be_a_restore_target(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("place", ["host:5432", "host:nonsense", "host"])
+def test_a_port_that_cannot_be_read_counts_as_the_usual_one(tmp_path: Path, place: str) -> None:
+    """Too careful rather than not: whoever put it there meant some server."""
+    url = f"postgresql://prefect:rahasia@{place}/prefect"
+    (found,) = errors(tmp_path, "kind: postgresql; database: prefect", PREFECT_API_DATABASE_CONNECTION_URL=url)
+    assert "it can never be a restore target" in found
+
+
 def test_settings_open_the_source_with_an_account_for_each_work(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("satu\n")
     component = ComponentSettings(

@@ -77,6 +77,11 @@ def test_an_alias_that_contains_itself_does_not_run_in_a_circle(tmp_path: Path) 
         ("a: 1\n\tb: 2\n", "berkas.yaml:2: found character '\\t' that cannot start any token"),
         (b"a: 1\nb: \xff\n", "berkas.yaml:2: this is not UTF-8 text"),
         ("a: 1\n---\nb: 2\n", "berkas.yaml:2: but found another document"),
+        (
+            "a: \x07\n",
+            "berkas.yaml: unacceptable character #x0007: special characters are not allowed "
+            'in "<unicode string>", position 3',
+        ),
     ],
 )
 def test_what_is_no_yaml_is_reported_with_its_line(tmp_path: Path, text: str | bytes, expected: str) -> None:

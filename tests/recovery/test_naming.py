@@ -122,7 +122,10 @@ def test_a_moment_without_a_time_zone_gives_no_name() -> None:
         render_name(DEFAULT, application="a", component="b", moment=MOMENT.replace(tzinfo=None))
 
 
-@pytest.mark.parametrize("moment", ["20261320t220003+0700", "20260230t220003+0700", "20261120t250003+0700"])
+@pytest.mark.parametrize(
+    "moment",
+    ["20261320t220003+0700", "20260230t220003+0700", "20261120t250003+0700", "20261120t220003-0000"],
+)
 def test_a_name_with_a_moment_that_does_not_exist_is_refused(moment: str) -> None:
     with pytest.raises(ConfigurationError, match="in a name is no moment"):
         parse_name(DEFAULT, f"simpel_data_full_{moment}")

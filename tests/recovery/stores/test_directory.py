@@ -1,5 +1,6 @@
 """The directory store: objects are written once, whole, and durably; every way in which a disk fails is named."""
 
+import errno
 import os
 import resource
 import subprocess
@@ -318,7 +319,58 @@ def test_a_read_only_store_is_named_and_can_still_be_read(tmp_path: Path) -> Non
         assert store.read(KEY) == b"words"
 
 
-def test_a_staged_file_that_is_gone_is_named(store: Store, tmp_path: Path) -> None:
+def test_what_cannot_be_swept_is_named_and_harms_nothing(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "size=4m") as disk:
+        store = store_at(disk, prefix="")
+        (disk / ".pulih-tmp-old").write_bytes(b"half")
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        words = (
+            r"\.pulih-tmp-old cannot be written \(Read-only file system\); it still lies in the store and harms nothing"
+        )
+        with pytest.raises(StoreReadOnlyError, match=words):
+            store.sweep(-1)
+
+
+def test_a_file_system_without_hard_links_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FAT and some network mounts; none can be mounted everywhere, so what they answer is played."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(StoreError) as caught:
+        store.check()
+    assert str(caught.value) == (
+        "the store utama cannot give a file its name without replacing another (Operation not supported); "
+        "nothing was written\nHINT: put the store on a file system that has hard links, such as ext4, XFS or NFS"
+    )
+    assert list(store.list()) == []
+
+
+def test_a_staged_file_that_is_gone_or_no_file_is_named(store: Store, tmp_path: Path) -> None:
     with pytest.raises(PulihError, match=r"staged cannot be read \(No such file or directory\)"):
         store.put_file(KEY, tmp_path / "staged")
+    with pytest.raises(
+        PulihError, match=r"cannot be read \(Is a directory\); nothing was changed\nHINT: look at the disk"
+    ):
+        store.put_file(KEY, tmp_path)
     assert files(tmp_path / "disk") == []
+
+
+def test_a_disk_that_does_not_give_its_bytes_back_is_named() -> None:
+    """The memory of this process as a file: its first page cannot be read, as a broken sector cannot."""
+    store = store_at(Path("/proc/self"), prefix="")
+    words = r"mem in the store utama cannot be read \(Input/output error\); nothing was changed\nHINT: look at the disk"
+    with pytest.raises(StoreError, match=words):
+        store.read("mem")
+    with store.open("mem") as stored, pytest.raises(StoreError, match=words):
+        stored.readinto(memoryview(bytearray(10)))
+    with pytest.raises(StoreError, match=words):
+        store.put_bytes("mem", b"words")
+
+
+def test_a_folder_that_cannot_be_listed_is_not_taken_for_empty(store: Store, tmp_path: Path) -> None:
+    store.put_bytes("a", b"words")
+    (tmp_path / "disk/cadangan/loop").symlink_to("loop")
+    with pytest.raises(StoreError, match=r"the store utama cannot be read \(Too many levels of symbolic links\)"):
+        list(store.list("loop/"))
