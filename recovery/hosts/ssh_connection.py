@@ -189,7 +189,7 @@ def _private_key(settings: HostSettings) -> "PKey":
     kinds: tuple[Any, ...] = (Ed25519Key, ECDSAKey, RSAKey)
     for kind in kinds:
         with suppress(SSHException, ValueError, IndexError):
-            return kind.from_private_key(io.StringIO(text))  # type: ignore[no-any-return]
+            return kind.from_private_key(io.StringIO(text))
     raise ConfigurationError(
         f"{settings.key} is no private key of SSH that can be used for {settings.name}",
         state="nothing was contacted",

@@ -47,9 +47,10 @@ class StoppingProxy:
                         for one, other in ((ours, theirs), (theirs, ours)):
                             pairs[one] = other
                             selector.register(one, selectors.EVENT_READ)
-                    elif not self._pass_on(ready, pairs[ready]):
+                    elif ready in pairs and not self._pass_on(ready, pairs[ready]):
                         for one in (ready, pairs[ready]):
                             selector.unregister(one)
+                            del pairs[one]
                             one.close()
             for one in pairs:
                 one.close()
