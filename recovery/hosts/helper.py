@@ -13,7 +13,7 @@ import os
 import sys
 import types
 
-TOPICS = ("sqlite", "files", "postgresql", "system", "connection")
+TOPICS = ("sqlite", "files", "postgresql", "mariadb", "service", "system", "connection")
 
 
 def main() -> int:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import pwd
@@ -65,6 +64,8 @@ def unprivileged(directory: bytes, last_signal: int) -> Callable[[], None]:
 
     The directory becomes the server's.
     """
+    import ctypes  # here, since it costs more than most calls take
+
     library = ctypes.CDLL(None)
     account = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None
     if account is not None:

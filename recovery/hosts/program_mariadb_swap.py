@@ -1,0 +1,272 @@
+"""Shipped program: make a copy of a MariaDB database live, and undo it. Standard library only, Python 3.9 or newer.
+
+All tables of both sides move in one RENAME TABLE, which is whole or nothing even when the server dies. Views, triggers,
+routines and events cannot move: their definitions are written down in the copy first, then they are dropped on both
+sides, and made again behind the tables. Whatever was interrupted, the next call goes on from what is written there.
+"""
+
+# Statements are put together of constants, and of names and literals that are quoted in one place.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from .program_error import ProgramError
+from .program_mariadb_client import Session, Target, in_database, literal, quoted
+from .program_mariadb_control import LIVE, mark_live, read, write
+from .program_mariadb_load import MIDDLE, exists, make, require_empty
+from .program_mariadb_structure import database_made, dressed, dropped, is_broken, objects, tables
+
+OTHER = {"old": "new", "new": "old"}
+# Whoever is in the database, and whoever was given rights on it and is connected without having chosen any.
+USERS = """
+SELECT JSON_OBJECT('pid', p.ID, 'name', IF(p.COMMAND LIKE 'Slave%', 'replication', p.COMMAND), 'user', p.USER,
+    'address', IF(p.HOST = '', 'local', p.HOST))
+FROM information_schema.PROCESSLIST p WHERE p.ID <> CONNECTION_ID() AND p.COMMAND <> 'Daemon' AND (
+    BINARY p.DB IN ({names}) OR p.COMMAND LIKE 'Slave%' OR (p.DB IS NULL AND
+        p.USER <> SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AND p.USER IN (
+            SELECT d.User FROM mysql.db d WHERE BINARY d.Db IN ({patterns}))))
+ORDER BY p.ID
+"""
+
+
+def identity(session: Session) -> str:
+    """Return what tells a server from every other: where it keeps its data, on which machine."""
+    return json.dumps(session.documents("SELECT JSON_ARRAY(@@hostname, @@datadir, @@server_id, @@port)")[0])
+
+
+def quiet(arguments: list[bytes]) -> dict[str, Any]:
+    """Return the sessions that use the database."""
+    target = Target(arguments[0])
+    with Session(target) as session:
+        return {"users": _users(session, [target.database])}
+
+
+def prepare(arguments: list[bytes]) -> dict[str, Any]:
+    """Return the receipt. From now on the copy knows that it is to go live."""
+    target, copy = Target(arguments[0]), os.fsdecode(arguments[1])
+    with Session(target, changing=True) as session:
+        known = read(session, copy)
+        if known is None or known["state"] != "whole":
+            raise _failed(f"there is no whole copy {copy}", "nothing was moved")
+        _refuse_ties(session, target.database)
+        there = exists(session, target.database)
+        mark_live(session, copy)
+        if "phase" not in known:
+            write(session, copy, {"phase": "settled", "old exists": there})
+        system = identity(session)
+    return {
+        "kind": "mariadb",
+        "live": target.database,
+        "copy": copy,
+        "system": system,
+        "old": {"exists": there},
+        "new": {"exists": True},
+    }
+
+
+def swap(arguments: list[bytes]) -> dict[str, Any]:
+    """Make the copy live; the old data is in the database with the copy's name."""
+    return _move(Target(arguments[0]), json.loads(arguments[1]), "new")
+
+
+def swap_back(arguments: list[bytes]) -> dict[str, Any]:
+    """Make the old data live; the new data is in the database with the copy's name again."""
+    return _move(Target(arguments[0]), json.loads(arguments[1]), "old")
+
+
+def live_is(arguments: list[bytes]) -> dict[str, Any]:
+    """Return which of the receipt's data is live."""
+    target, receipt = Target(arguments[0]), json.loads(arguments[1])
+    with Session(target) as session:
+        _require_server(session, receipt)
+        known = read(session, receipt["copy"])
+        return {"live": (known and known["live"]) or "unknown"}
+
+
+def _move(target: Target, receipt: dict[str, Any], coming: str) -> dict[str, Any]:
+    live, copy = receipt["live"], receipt["copy"]
+    with Session(target, changing=True) as session:
+        _require_server(session, receipt)
+        known = read(session, copy)
+        if known is None or known["live"] not in OTHER:
+            raise _unknown(receipt)
+        if known["live"] == coming and known["phase"] == "settled":
+            return {"live": coming, "moved": False}
+        moving = known["live"] != coming
+        if moving:
+            _refuse_users(session, [live, copy])
+            _refuse_ties(session, live)
+            require_empty(session, copy + MIDDLE)
+            if known["phase"] == "settled":
+                _write_down(session, target, known, live, copy)
+    try:
+        if moving:
+            _rename(target, receipt, coming)
+    except ProgramError:
+        # A lost connection says nothing: what the server did stands in the copy.
+        now = _live_now(target, receipt)
+        _settle(target, receipt, now)
+        if now != coming:
+            raise
+    else:
+        _settle(target, receipt, coming)
+    return {"live": coming, "moved": True}
+
+
+def _live_now(target: Target, receipt: dict[str, Any]) -> str:
+    with Session(target) as session:
+        known = read(session, receipt["copy"])
+    if known is None or known["live"] not in OTHER:
+        raise _unknown(receipt)
+    return str(known["live"])
+
+
+def _write_down(session: Session, target: Target, known: dict[str, Any], live: str, copy: str) -> None:
+    """Write the definitions of both sides into the copy: from now on they may be gone where they were."""
+    there, beside = known["live"], OTHER[known["live"]]
+    found = {f"{there} side": _side(target, live) if exists(session, live) else None}
+    if f"{beside} side" not in known:
+        # Its events were made disabled, and what names the live database was not made at all.
+        found[f"{beside} side"] = _side(target, copy, known["events"], known["waiting"])
+    write(session, copy, {**found, "phase": "moving"})
+
+
+def _side(
+    target: Target,
+    database: str,
+    statuses: dict[str, str] | None = None,
+    waiting: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    with Session(target, database) as session:
+        there = tables(session, database)
+        # A view whose tables are gone can never be made again; it was of no use before, either.
+        broken = {table["name"] for table in there if is_broken(table)}
+        found = [
+            thing
+            for thing in objects(session, database, there)
+            if thing["kind"] != "view" or thing["name"] not in broken
+        ]
+        made = database_made(session, database)
+    for thing in found:
+        if thing["kind"] == "event":
+            thing["status"] = (statuses or {}).get(thing["name"], thing["status"])
+    return {"database": made, "objects": _in_order([*found, *(waiting or [])]), "broken": sorted(broken)}
+
+
+def _in_order(things: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    kinds = ["function", "procedure", "package", "package body", "view", "trigger", "event"]
+    return sorted(things, key=lambda thing: kinds.index(thing["kind"]))
+
+
+def _rename(target: Target, receipt: dict[str, Any], coming: str) -> None:
+    live, copy, leaving = receipt["live"], receipt["copy"], OTHER[coming]
+    middle = copy + MIDDLE
+    with Session(target, changing=True) as session:
+        known = read(session, copy) or {}
+        for name, side in ((live, f"{leaving} side"), (copy, f"{coming} side")):
+            _clear(session, name, known[side])
+        session.run(f"CREATE DATABASE IF NOT EXISTS {quoted(live)}")
+        session.run(f"CREATE DATABASE IF NOT EXISTS {quoted(middle)}")
+        old = [table["name"] for table in tables(session, live)]
+        new = [table["name"] for table in tables(session, copy)]
+        moves = [(live, name, middle, name) for name in old]
+        moves += [(copy, name, live, name) for name in new]
+        moves += [(middle, name, copy, name) for name in old]
+        moves.append((copy, LIVE[leaving], copy, LIVE[coming]))
+        session.run("RENAME TABLE " + ", ".join(f"{quoted(*move[:2])} TO {quoted(*move[2:])}" for move in moves))
+
+
+def _settle(target: Target, receipt: dict[str, Any], which: str) -> None:
+    """Make what is outside of tables again for the live data. The other side's waits in the copy, written down."""
+    live, copy = receipt["live"], receipt["copy"]
+    with Session(target, changing=True) as session:
+        known = read(session, copy) or {}
+        session.run(f"DROP DATABASE IF EXISTS {quoted(copy + MIDDLE)}")
+        side = known[f"{which} side"]
+        if side is None:
+            # There was no old data: no database either, unless somebody put something into it.
+            if exists(session, live) and not tables(session, live):
+                session.run(f"DROP DATABASE {quoted(live)}")
+        else:
+            _clear(session, live, side)
+            session.run(dressed(live, side["database"], "ALTER"))
+            make(session, live, side["objects"], live=True)
+        write(session, copy, {"phase": "settled"})
+
+
+def _clear(session: Session, database: str, side: dict[str, Any] | None) -> None:
+    """Drop whatever is outside of tables; it is written down. The session is in that database then."""
+    if side is None or not exists(session, database):
+        return
+    session.run(f"USE {quoted(database)}")
+    for name in side["broken"]:
+        session.run(f"DROP VIEW IF EXISTS {quoted(name)}")
+    for thing in side["objects"]:
+        session.run(dropped(thing))
+
+
+def _users(session: Session, names: list[str]) -> list[dict[str, Any]]:
+    patterns = [name.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%") for name in names]
+    query = USERS.format(
+        names=", ".join(literal(name) for name in names),
+        patterns=", ".join(literal(name) for name in {*names, *patterns}),
+    )
+    found = [json.loads(row[0]) for row in session.run(query)]
+    if not found:
+        # From another database one can use tables, too; the server does not say who does.
+        for name in names:
+            for _database, table, *_more in session.run(f"SHOW OPEN TABLES FROM {quoted(name)} WHERE In_use > 0"):
+                found.append({"pid": 0, "name": f"a session in the table {table}", "user": "?", "address": "?"})
+    return found
+
+
+def _refuse_users(session: Session, names: list[str]) -> None:
+    users = _users(session, names)
+    if users:
+        told = ", ".join(f"{each['name']} ({each['user']} from {each['address']}, pid {each['pid']})" for each in users)
+        raise ProgramError(
+            "SourceBusyError",
+            f"the database {names[0]} is still used by {told}",
+            "nothing was moved",
+            "stop these programs, then continue",
+        )
+
+
+def _refuse_ties(session: Session, database: str) -> None:
+    """Foreign keys of other databases would follow the old tables and not the name."""
+    ties = session.run(
+        "SELECT DISTINCT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.KEY_COLUMN_USAGE"
+        f" WHERE {in_database('REFERENCED_TABLE_SCHEMA', database)} AND BINARY TABLE_SCHEMA <> {literal(database)}"
+    )
+    if ties:
+        raise _failed(
+            f"foreign keys of {', '.join(row[0] for row in ties[:5])} point to the database {database} and would not go"
+            " with its name",
+            "nothing was moved",
+            "drop these keys, and make them again after the restore",
+        )
+
+
+def _require_server(session: Session, receipt: dict[str, Any]) -> None:
+    if identity(session) != receipt["system"]:
+        raise _failed(
+            f"the server of {receipt['live']} is not the one of the receipt",
+            "nothing was moved",
+            "find out which server answers under this address before anything else",
+        )
+
+
+def _unknown(receipt: dict[str, Any]) -> ProgramError:
+    return _failed(
+        f"{receipt['copy']} does not say what is live under the name {receipt['live']}",
+        "nothing was moved",
+        "somebody changed or dropped it; look at both before anything else",
+    )
+
+
+def _failed(message: str, state: str, hint: str = "") -> ProgramError:
+    return ProgramError("SwapError", message, state, hint)

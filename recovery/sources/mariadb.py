@@ -1,0 +1,101 @@
+"""MariaDB databases: dumped by mariadb-dump beside a measuring session with the same snapshot, swapped by RENAME TABLE.
+
+All work is done by the shipped program on the host, with that host's mariadb and mariadb-dump.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+from recovery.hosts.base import Host
+from recovery.sources.server import LONG, Account, ServerSource
+
+DEFAULT_PORT = 3306
+DEFAULT_SOCKET = "/run/mysqld/mysqld.sock"
+# Moving many tables takes as long as the server needs to write it down for each.
+SWAP_SECONDS = 600
+# What a judge's session is: it reads only, and names in quotation marks are names.
+JUDGING = "SET SESSION tx_read_only = 1, sql_mode = 'ANSI_QUOTES', max_statement_time = 0"
+
+
+class MariadbSource(ServerSource):
+    """One MariaDB database on a host."""
+
+    kind = "mariadb"
+    extension = "sql"
+    system_databases: ClassVar[tuple[str, ...]] = ("mysql", "information_schema", "performance_schema", "sys")
+
+    def __init__(
+        self,
+        host: Host,
+        database: str,
+        *,
+        server: str = "",
+        port: int = DEFAULT_PORT,
+        account: Account | None = None,
+        restore_account: Account | None = None,
+        lock_timeout: float = 30,
+        lock_nontransactional: bool = False,
+        write_binlog: bool = True,
+    ) -> None:
+        super().__init__(
+            host,
+            database,
+            server=server,
+            port=port,
+            account=account,
+            restore_account=restore_account,
+            lock_timeout=lock_timeout,
+        )
+        self.lock_nontransactional = lock_nontransactional
+        self.write_binlog = write_binlog
+
+    def check(self, copy: str | None = None) -> list[str]:
+        """See Source.check: the server's own CHECK TABLE."""
+        account = self.restore_account if copy else self.account
+        return list(self._call("check", copy or self.database, limit=LONG, account=account)["findings"])
+
+    def swap(self, receipt: dict[str, Any]) -> dict[str, Any]:
+        """See Source.swap."""
+        return self._call("swap", self._checked(receipt), limit=SWAP_SECONDS, account=self.restore_account)
+
+    def swap_back(self, receipt: dict[str, Any]) -> dict[str, Any]:
+        """See Source.swap_back."""
+        return self._call("swap_back", self._checked(receipt), limit=SWAP_SECONDS, account=self.restore_account)
+
+    def scratch(self, directory: Path) -> "MariadbSource":
+        """See Source.scratch: a server of its own, which begins with the first load and ends with `close`."""
+        from recovery.sources.mariadb_scratch import MariadbScratch
+
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return MariadbScratch(directory, self.database, self.lock_timeout)
+
+    def judge_url(self, copy: str, directory: Path) -> str:
+        """See Source.judge_url. A password goes into a file that the driver reads, never into the URL."""
+        self._own(copy)
+        query = {"charset": "utf8mb4", "init_command": JUDGING}
+        address: dict[str, Any] = {}
+        if self.server and not self.server.startswith("/"):
+            address = {"host": self.server, "port": self.port}
+        else:
+            query["unix_socket"] = self.server or DEFAULT_SOCKET
+        if self.restore_account.user:
+            address["username"] = self.restore_account.user
+        if self.restore_account.password is not None:
+            query["read_default_file"] = str(_option_file(directory, self.restore_account.password()))
+        from sqlalchemy import URL
+
+        url = URL.create("mysql+pymysql", database=copy, query=query, **address)
+        return url.render_as_string(hide_password=False)
+
+    def _options(self) -> dict[str, Any]:
+        return {"lock_nontransactional": self.lock_nontransactional, "write_binlog": self.write_binlog}
+
+
+def _option_file(directory: Path, password: str) -> Path:
+    path = directory / "judge.cnf"
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        # As the driver reads it: nothing is escaped.
+        file.write(f"[client]\npassword={password}\n")
+    return path
