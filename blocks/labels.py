@@ -62,14 +62,22 @@ LABELS: dict[str, dict[str, str]] = {
     "ServiceSettings": {
         "name": "Nama singkat",
         "kind": "Cara dikendalikan",
+        "units": "Unit (systemd), urut cara mematikan",
+        "sudo": "Melalui sudo (systemd)",
         "program": "Nama program (supervisor)",
         "configuration": "Berkas konfigurasi (supervisor)",
         "start": "Perintah menyalakan",
         "stop": "Perintah mematikan",
         "health_url": "Alamat uji layanan",
         "port": "Port TCP",
+        "maintenance": "Halaman pemeliharaan",
         "stop_timeout": "Batas waktu mematikan (detik)",
         "start_timeout": "Batas waktu menyalakan (detik)",
+    },
+    "MaintenanceSettings": {
+        "flag": "Berkas penanda",
+        "url": "Alamat halaman",
+        "text": "Teks pengenal halaman",
     },
     "ComponentSettings": {
         "name": "Nama singkat",

@@ -39,6 +39,7 @@ def _procedures(output: Output) -> list[str]:
 
 applications = _quietly(lambda output: (each.name for each in output.inventory.applications))
 schedules = _quietly(lambda output: (each.name for each in output.inventory.schedules))
+host_names = _quietly(lambda output: (each.name for each in output.inventory.hosts))
 store_names = _quietly(lambda output: (each.name for each in output.inventory.stores))
 nips = _quietly(lambda output: (each.nip for each in output.inventory.officials))
 backup_names = _quietly(_backups)

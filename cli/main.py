@@ -35,6 +35,7 @@ VERBS = {
     "schedule": "write a Jadwal Back Up as a PDF, to be approved",
     "show": "show one backup or procedure",
     "status": "say what is open, who must act until when, and the last proof of every component",
+    "sudoers": "print the lines that let a host's account without root's rights stop and start services",
     "verify": "read a backup's set in its stores again and check every byte",
 }
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from recovery.cron import check_cron, months_covered
 from recovery.errors import ConfigurationError
 from recovery.inventory_places import place_rules
+from recovery.inventory_services import service_rules
 from recovery.marked_yaml import Complaint, Location
 from recovery.naming import parse_name, render_name
 from recovery.settings import (
@@ -20,7 +20,6 @@ from recovery.settings import (
     OfficeSettings,
     OfficialSettings,
     ScheduleSettings,
-    ServiceSettings,
     StoreSettings,
 )
 
@@ -151,7 +150,7 @@ def _applications(parts: Parts, folder: Path) -> Iterator[Complaint]:
         if application.host not in parts.host_names:
             yield Complaint((*place, "host"), _unknown("host", application.host, parts.host_names))
         for position, service in enumerate(application.services):
-            yield from _service((*place, "services", position), service)
+            yield from service_rules((*place, "services", position), service)
         for position, component in enumerate(application.components):
             if component.suite and not (folder / component.suite).is_file():
                 yield Complaint(
@@ -173,22 +172,6 @@ def _component(place: Location, component: ComponentSettings) -> Iterator[Compla
     # A copy stands beside it under this name with ".pulih-", a label of 12 characters and a mark.
     if len(component.database.encode()) > LONGEST_DATABASE_NAME:
         yield Complaint((*place, "database"), f"has more than {LONGEST_DATABASE_NAME} bytes: a copy could get no name")
-
-
-def _service(place: Location, service: ServiceSettings) -> Iterator[Complaint]:
-    needed = ("start", "stop") if service.kind == "command" else ("program", "configuration")
-    for field in needed:
-        if not getattr(service, field):
-            yield Complaint((*place, field), f"is missing; a service of kind {service.kind!r} needs it")
-    if service.configuration and not service.configuration.startswith("/"):
-        yield Complaint((*place, "configuration"), "must be an absolute path")
-    if not service.health_url and service.port is None:
-        # A return code proves nothing; without either, nobody could tell that the service is down (restore.4).
-        yield Complaint((*place, "health_url"), "is missing; give a health_url or a port, to prove that it is down")
-    if service.health_url and urlsplit(service.health_url).scheme not in ("http", "https"):
-        yield Complaint((*place, "health_url"), "must begin with http:// or https://")
-    if service.port is not None and not 1 <= service.port <= 65535:
-        yield Complaint((*place, "port"), "must be between 1 and 65535")
 
 
 def _schedules(parts: Parts) -> Iterator[Complaint]:

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?$")]
+# systemd.unit(5), without the types whose state says nothing of what runs.
+Unit = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]*\.(service|socket|timer|path)$")]
 SecretReference = Annotated[str, Field(pattern=r"^(file|env|credential):.+$")]
 
 
@@ -68,17 +70,33 @@ class KeySettings(Settings):
     )
 
 
+class MaintenanceSettings(Settings):
+    """A page that the web server shows while a flag file is there, instead of a dead port."""
+
+    flag: str = Field(pattern=r"^/.+$", description="Absolute path of the flag file on the host.")
+    url: str = Field(pattern=r"^https?://.+$", description="URL that answers 503 with the page while it is shown.")
+    text: str = Field(default="", description="Text by which the page is known.")
+
+
 class ServiceSettings(Settings):
     """A web service that is stopped for a restore and started again after it."""
 
     name: Slug = Field(description="Name of the service.")
-    kind: Literal["command", "supervisor"] = Field(description="How the service is controlled.")
+    kind: Literal["command", "supervisor", "systemd"] = Field(description="How the service is controlled.")
+    units: list[Unit] = Field(
+        default_factory=list,
+        description="systemd: units in the order in which they are stopped (timers and workers first).",
+    )
+    sudo: bool = Field(default=False, description="systemd: stop and start through sudo, with exact commands.")
     program: str = Field(default="", description="Supervisor: the program's name.")
     configuration: str = Field(default="", description="Supervisor: absolute path of its configuration file.")
     start: list[str] = Field(default_factory=list, description="Command: argument list that starts the service.")
     stop: list[str] = Field(default_factory=list, description="Command: argument list that stops the service.")
     health_url: str = Field(default="", description="URL that answers 200 when the service is healthy.")
     port: int | None = Field(default=None, description="TCP port on the host that must be closed while stopped.")
+    maintenance: MaintenanceSettings | None = Field(
+        default=None, description="Page that is shown while the service is stopped."
+    )
     stop_timeout: float = Field(default=30, gt=0, description="Seconds within which the service must be down.")
     start_timeout: float = Field(default=60, gt=0, description="Seconds within which the service must be healthy.")
 

@@ -101,7 +101,8 @@ def _situation(installation: Installation, procedure: Procedure, plan: Plan) -> 
             if entry.state not in ("undone", "kept")
         ]
     services = installation.services(procedure.application)
-    return _Situation(expired, unsettled, [each.name for each in services if each.state() == "stopped"])
+    # A maintenance page that a dead restore left keeps people out as a stopped service does.
+    return _Situation(expired, unsettled, [each.name for each in services if each.state() != "running"])
 
 
 def _take_over(

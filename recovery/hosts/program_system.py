@@ -1,4 +1,4 @@
-"""Shipped program: what is needed of the machine itself: atomic renames, who has a file open, what answers.
+"""Shipped program: what is needed of the machine itself: atomic renames, who has a file open.
 
 Standard library only, Python 3.9 or newer.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import stat
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +19,6 @@ from .program_error import ProgramError
 RENAME_NOREPLACE = 1
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
-LISTENING = "0A"
 # The numbers of renameat2(2) for C libraries that do not offer it by name.
 SYSTEM_CALLS = {"x86_64": 316, "aarch64": 276, "riscv64": 276, "ppc64le": 357, "s390x": 347}
 
@@ -169,53 +167,6 @@ def _process_name(process: bytes) -> str:
         return "?"
 
 
-def port_open(port: int) -> bool:
-    """Tell whether anything listens on a TCP port here, on whichever address."""
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            with open(table, encoding="ascii") as file:
-                rows = [line.split() for line in file.readlines()[1:]]
-        except FileNotFoundError:
-            continue
-        if any(row[3] == LISTENING and int(row[1].rpartition(":")[2], 16) == port for row in rows):
-            return True
-    # What forwards a port (a container's network) does not listen in this table.
-    for address in ("127.0.0.1", "::1"):
-        try:
-            socket.create_connection((address, port), timeout=2).close()
-            return True
-        except OSError:
-            continue
-    return False
-
-
-def request(url: str, timeout: float) -> dict[str, Any]:
-    """Return {"status": HTTP status or 0, "reason"}; 0 means that nothing answered as HTTP."""
-    import http.client  # here, since it costs more than all the rest and few verbs need it
-    import urllib.error
-    import urllib.request
-
-    class NoRedirect(urllib.request.HTTPRedirectHandler):
-        """A redirect to a login page on another machine must not pass for health."""
-
-        def redirect_request(self, *_: Any) -> None:
-            return None
-
-    # No proxy: the question is whether this machine's service answers.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect())
-    try:
-        with opener.open(url, timeout=timeout) as response:
-            return {"status": int(response.status), "reason": ""}
-    except urllib.error.HTTPError as error:
-        error.close()
-        return {"status": error.code, "reason": ""}
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        return {"status": 0, "reason": str(getattr(reason, "strerror", None) or reason)}
-    except http.client.HTTPException as error:
-        return {"status": 0, "reason": type(error).__name__}
-
-
 def identity() -> str:
     """Return what tells this machine from others, made for Pulih.
 
@@ -253,14 +204,6 @@ def _sync(arguments: list[bytes]) -> dict[str, Any]:
     return {}
 
 
-def _service(arguments: list[bytes]) -> dict[str, Any]:
-    port, url, timeout = (os.fsdecode(argument) for argument in arguments)
-    return {
-        "port": ("open" if port_open(int(port)) else "closed") if port else "",
-        "health": request(url, float(timeout)) if url else None,
-    }
-
-
 VERBS: dict[str, Callable[[list[bytes]], dict[str, Any]]] = {
     "exchange": _exchange,  # FIRST SECOND
     "rename": _rename,  # OLD NEW
@@ -269,5 +212,4 @@ VERBS: dict[str, Callable[[list[bytes]], dict[str, Any]]] = {
     "identity": lambda _arguments: {"identity": identity()},
     "space": _space,  # PATH
     "holders": holders,  # PATH…
-    "service": _service,  # PORT|"" URL|"" TIMEOUT
 }

@@ -91,11 +91,28 @@ def _target(installation: Installation, key: str) -> str:
 def _quiet(stopped: dict[str, Any]) -> str:
     if not stopped:
         return "TIDAK TERBUKTI: layanan tidak berhenti, data tidak disentuh"
-    services = ", ".join(down["service"] for down in stopped["quiet"]["down"])
-    seen = all(source.get("proven", True) for source in stopped["quiet"]["sources"].values())
-    # Processes that the worker's account may not look into are said to be so, not counted as quiet.
-    processes = "tidak ada proses yang membuka data" + ("" if seen else " (sebagian proses tidak dapat dilihat)")
-    return f"layanan {services} mati, alamat uji tidak menjawab, {processes}"
+    services = ", ".join(_down(down) for down in stopped["quiet"]["down"])
+    sources = stopped["quiet"]["sources"].values()
+    nobody = []
+    if any("sessions" in source for source in sources):
+        nobody.append("tidak ada koneksi ke basis data")
+    if any("holders" in source for source in sources):
+        # Processes that the worker's account may not look into are said to be so, not counted as quiet.
+        seen = all(source.get("proven", True) for source in sources)
+        nobody.append("tidak ada proses yang membuka data" + ("" if seen else " (sebagian proses tidak dapat dilihat)"))
+    return ", ".join([f"layanan {services} mati", "alamat uji tidak menjawab", *nobody])
+
+
+def _down(down: dict[str, Any]) -> str:
+    """What of a service was seen to be down; records of earlier releases name it alone."""
+    watched = down.get("watched", {})
+    parts = [f"unit {unit}" for unit in down.get("units", {})]
+    parts += [f"port {watched['port']}"] if "port" in watched else []
+    parts += [watched["health_url"]] if "health_url" in watched else []
+    if "page_url" in watched:
+        shown = "tampil" if down["page"] == "shown" else "tidak menjawab"
+        parts.append(f"halaman pemeliharaan {watched['page_url']} {shown}")
+    return f"{down['service']} ({', '.join(parts)})" if parts else str(down["service"])
 
 
 def _health(started: dict[str, Any]) -> str:

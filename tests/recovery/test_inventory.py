@@ -159,6 +159,16 @@ def test_a_mistake_in_one_application_does_not_hide_broken_rules_in_others(tmp_p
             'valid_from: "5 Januari 2026"',
             "schedules[0].valid_from: must be a date such as 2026-11-20",
         ),
+        (
+            'valid_from: "2026-01-05"',
+            'valid_from: "20260105"',
+            "schedules[0].valid_from: must be a date such as 2026-11-20",
+        ),
+        (
+            "    roles: [pemohon]",
+            '    roles: [pemohon]\n    valid_from: "2026-02-01"\n    valid_until: "2026-01-31"',
+            "officials[3].valid_until: lies before valid_from",
+        ),
         ("kind: local", "kind: ssh", "hosts[0].kind: must be one of 'local'; known are local"),
         (
             "        port: 8081\n",
@@ -166,9 +176,9 @@ def test_a_mistake_in_one_application_does_not_hide_broken_rules_in_others(tmp_p
             "applications[0].services[0].port: must be between 1 and 65535",
         ),
         (
-            "start: [systemctl, start, simpeg.service]",
+            "start: [/opt/perizinan/kendali, nyala]",
             "start: []",
-            "applications[0].services[0].start: is missing; a service of kind 'command' needs it",
+            "applications[1].services[0].start: is missing; a service of kind 'command' needs it",
         ),
         (
             "health_url: http://127.0.0.1:8081/sehat",

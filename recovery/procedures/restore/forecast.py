@@ -42,7 +42,7 @@ class PlannedComponent:
 
 @dataclass(frozen=True)
 class PlannedService:
-    """A service that would be stopped, and its state now ("running", "stopped", or "unknown")."""
+    """A service that would be stopped, and its state now: running, stopped, closed by its maintenance page, unknown."""
 
     name: str
     kind: str

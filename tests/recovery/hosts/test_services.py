@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,11 @@ def wait_until(condition, seconds: float = 15) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def look(port: int, url: str = "") -> dict[str, Any]:
+    """What the shipped program sees of a service."""
+    return HOST.call("service", "look", str(port), url, "", "", "", "0.3")
 
 
 class Supervised:
@@ -189,7 +195,7 @@ def test_a_redirect_is_not_health(supervised):
 def test_the_manager_is_not_believed_while_something_else_serves_the_port(supervised):
     stray = subprocess.Popen([sys.executable, "-S", PROGRAM, str(supervised.port), supervised.status])
     try:
-        wait_until(lambda: HOST.call("system", "service", str(supervised.port), "", "1")["port"] == "open")
+        wait_until(lambda: look(supervised.port)["port"] == "open")
         with pytest.raises(ServiceError, match=r"not down after 0\.5 s \(manager: stopped, port: open, health: 200"):
             supervised.service(stop_timeout=0.5).stop()
     finally:
@@ -291,7 +297,7 @@ def test_a_port_that_accepts_but_never_answers_is_neither_healthy_nor_down(tmp_p
         settings = ServiceSettings(name="web", kind="command", start=["true"], stop=["true"], port=port)
         service = open_service(HOST, settings)
         assert service.state() == "running"
-        assert HOST.call("system", "service", str(port), f"http://127.0.0.1:{port}/", "0.3")["health"]["status"] == 0
+        assert look(port, f"http://127.0.0.1:{port}/")["health"]["status"] == 0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""The inventory's rules for services: whole, and each with something by which its being down can be proven."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from recovery.inventory_services import service_rules
+from recovery.settings import ServiceSettings
+
+PAGE = {"flag": "/var/lib/simpel/tutup", "url": "http://127.0.0.1/", "text": "Pemeliharaan"}
+UNITS = {"kind": "systemd", "units": ["antrean.timer", "simpel.service"]}
+COMMANDS = {"kind": "command", "start": ["a"], "stop": ["b"], "port": 80}
+
+
+def broken(**settings: Any) -> list[str]:
+    """What is said of a service, with the field."""
+    service = ServiceSettings.model_validate({"name": "web", **settings})
+    return [f"{'.'.join(map(str, each.location))}: {each.message}" for each in service_rules((), service)]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        UNITS,
+        {**UNITS, "sudo": True, "maintenance": PAGE, "health_url": "http://127.0.0.1:8000/sehat"},
+        COMMANDS,
+        {"kind": "supervisor", "program": "x", "configuration": "/x", "port": 80, "maintenance": PAGE},
+    ],
+)
+def test_a_whole_service_breaks_no_rule(settings: dict[str, Any]) -> None:
+    """systemd knows by itself whether its units run; everything else needs a port or an address."""
+    assert [] == broken(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"kind": "systemd"}, "units: is missing; a service of kind 'systemd' needs it"),
+        ({**COMMANDS, "units": ["a.service"]}, "units: is no field of a service of kind 'command'"),
+        ({**COMMANDS, "sudo": True}, "sudo: is no field of a service of kind 'command'"),
+        ({**UNITS, "units": ["a.service", "a.service"]}, "units.1: 'a.service' is named twice"),
+        (
+            {**UNITS, "units": ["a\\x2db.service"], "sudo": True},
+            "units.0: has a backslash, which no line of sudoers can name exactly",
+        ),
+        (
+            {**COMMANDS, "maintenance": PAGE},
+            "maintenance: needs systemd or supervisord: nothing else knows that a service behind a page is down",
+        ),
+        (
+            {**UNITS, "maintenance": PAGE, "health_url": PAGE["url"]},
+            "maintenance.url: is the health_url, which must answer 200 while the page is still shown",
+        ),
+        (
+            {**COMMANDS, "port": None},
+            "health_url: is missing; give a health_url or a port, to prove that it is down",
+        ),
+    ],
+)
+def test_a_broken_rule_is_named(settings: dict[str, Any], expected: str) -> None:
+    """With the field that is wrong."""
+    assert [expected] == broken(**settings)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["simpel", "--now", "-x.service", "a b.service", "a*.service", "multi-user.target", "a.service;id", "\n.timer"],
+)
+def test_what_is_no_name_of_a_unit_is_refused(unit: str) -> None:
+    """It would reach systemctl as an option, as a pattern, or as something whose state says nothing."""
+    with pytest.raises(ValidationError, match="pattern"):
+        ServiceSettings(name="web", kind="systemd", units=[unit])
