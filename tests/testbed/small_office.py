@@ -103,8 +103,25 @@ class SmallOffice:
             connection.execute("DELETE FROM pegawai WHERE id % 2")
             connection.execute("UPDATE pegawai SET nama = 'rusak'")
         connection.close()
+        self.damage_files()
+
+    def damage_files(self) -> None:
+        """Destroy files."""
         (self.uploads / "sk" / "satu.txt").unlink()
         (self.uploads / "dua.txt").write_bytes(b"rusak")
+
+    def rows_of_copy(self, copy: str) -> list[tuple[Any, ...]]:
+        """The content of the table in a copy of the database, which must not be changed by looking."""
+        connection = sqlite3.connect(f"file:{copy}?mode=ro", uri=True)
+        try:
+            return connection.execute("SELECT * FROM pegawai ORDER BY id").fetchall()
+        finally:
+            connection.close()
+
+    def strays(self, copies: set[str]) -> set[str]:
+        """What lies beside the application's data, and is neither its own nor one of these copies."""
+        own = {"simpel.db", "simpel.db-wal", "simpel.db-shm", "unggahan", *(Path(copy).name for copy in copies)}
+        return {path.name for path in (self.root / "app").iterdir()} - own
 
     def service_running(self) -> bool:
         """Whether the application's service is healthy."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,24 +82,21 @@ def _data(office: SmallOffice, known: Known, status: str) -> Iterator[str]:
     if status and not office.service_running():
         yield "the service is not healthy"
     for component in COMPONENTS if status else ():
-        copies = [Path(copy) for copy in office.installation.source(component).copies()]
+        copies = office.installation.source(component).copies()
         if status != RESTORED and copies:
             yield f"{component} has copies left: {copies}"
         if status == RESTORED and len(copies) != 1:
             yield f"{component} has {len(copies)} safety copies"
-        if status == RESTORED and copies and not _is_damaged(component, copies[0], known):
+        if status == RESTORED and copies and not _is_damaged(office, component, copies[0], known):
             yield f"the safety copy of {component} is not the old data"
 
 
-def _is_damaged(component: str, copy: Path, known: Known) -> bool:
+def _is_damaged(office: SmallOffice, component: str, copy: str, known: Known) -> bool:
     rows, files = known.damaged
     if component.endswith("berkas"):
-        return {str(path.relative_to(copy)): path.read_bytes() for path in copy.rglob("*") if path.is_file()} == files
-    connection = sqlite3.connect(f"file:{copy}?mode=ro", uri=True)
-    try:
-        return connection.execute("SELECT * FROM pegawai ORDER BY id").fetchall() == rows
-    finally:
-        connection.close()
+        root = Path(copy)
+        return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()} == files
+    return office.rows_of_copy(copy) == rows
 
 
 def _records(office: SmallOffice, connection: Connection, play: Play, failed: tuple[str, ...]) -> Iterator[str]:
@@ -236,11 +232,6 @@ def _leftovers(office: SmallOffice, status: str) -> Iterator[str]:
     for abandoned in office.installation.store("utama").sweep(-1):
         if not Path(abandoned).name.startswith(TEMPORARY):
             yield f"the store holds {abandoned}"
-    own = {"simpel.db", "simpel.db-wal", "simpel.db-shm", "unggahan"}
-    copies = {Path(copy).name for component in COMPONENTS for copy in office.installation.source(component).copies()}
-    if (
-        stray := {path.name for path in (office.root / "app").iterdir()}
-        - own
-        - (copies if status == RESTORED else set())
-    ):
+    copies = {copy for component in COMPONENTS for copy in office.installation.source(component).copies()}
+    if stray := office.strays(copies if status == RESTORED else set()):
         yield f"beside the data lie {sorted(stray)}"

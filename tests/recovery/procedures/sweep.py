@@ -25,7 +25,9 @@ from tests.recovery.procedures.checking import Known, content, torn, wrong
 from tests.recovery.procedures.faults import INTERFACES, Watch, watched
 from tests.recovery.procedures.playing import ACTIONS, CRITICAL, DOWN_BEFORE, KINDS, Play
 from tests.recovery.procedures.processes import alive, answers, at, forked, service_pid, wait_for
-from tests.testbed.small_office import attach, open_office
+from tests.testbed.engine_office import attach_engine_office, open_engine_office
+from tests.testbed.engines import ENGINES
+from tests.testbed.small_office import SmallOffice, attach, open_office
 
 # What is put back between cases; keys, settings and the service's own files never change.
 CHANGING = ("app", "state", "store", "notices.txt")
@@ -34,6 +36,9 @@ LAST_COPIED = "restore.5"
 # Steps whose failure the flow passes over: for a backup the next steps follow, for a restore the service is started.
 MAY_FAIL = ("backup.1", "backup.2", "backup.3", "backup.4", "restore.4", "restore.5")
 
+# What works with the application's database server.
+ENGINE_ACTIONS = ("backup.1 simpel/data", "backup.2 simpel/data", "restore.3", *CRITICAL)
+
 # By procedure and action: the names of its points, and of its calls through each interface.
 Seen = dict[str, dict[str, dict[str, list[str]]]]
 
@@ -41,7 +46,8 @@ Seen = dict[str, dict[str, dict[str, list[str]]]]
 class Case(NamedTuple):
     """Something happens at the n-th point of an action, or at its n-th call through an interface.
 
-    `how`, at a point: the process dies ("kill"), or an error of the system or of our own is raised ("system", "own").
+    `how`, at a point: the process dies ("kill"); or an error of the system or of our own is raised ("system", "own");
+    or the database server dies, and is started again when the action has ended ("server").
     At a call: it fails "once", or it and every later one fail "for good", which ends when the run has stopped.
     `after`: the action is played "again"; somebody starts the service first ("started"), or the guard makes a round
     first ("guarded"); or the procedure goes on without it ("given up").
@@ -64,6 +70,19 @@ def cases_of(seen: Seen) -> list[Case]:
         for where, names in reached.items()
         for number in range(len(names))
         for case in _cases_at(procedure, action, where, number)
+    ]
+
+
+def cases_of_engine(seen: Seen) -> list[Case]:
+    """The cases of an office with a database server: either of the two processes dies where both work together."""
+    return [
+        Case(procedure, action, "point", number, how, after)
+        for procedure, actions in seen.items()
+        for action, reached in actions.items()
+        if procedure in ("backup", "restore") and action in ENGINE_ACTIONS
+        for number in range(len(reached["point"]))
+        for how in ("kill", "server")
+        for after in (("again", "guarded") if action in CRITICAL else ("again",))
     ]
 
 
@@ -94,8 +113,10 @@ def sample(cases: list[Case], count: int, seed: int) -> list[Case]:
 class Sweep:
     """One office, and procedures of one kind ("backup" or "restore") that are played in it again and again."""
 
-    def __init__(self, kind: str, directory: Path) -> None:
+    def __init__(self, kind: str, directory: Path, engine: str = "") -> None:
         self.kind = kind
+        # What keeps the rows, when it is not a file; started by this process alone, so that it ends with it.
+        self._server = ENGINES[engine]() if engine else None
         self.root = directory / "office"
         self._copies = directory / "copies"
         self._seen: Seen = {}
@@ -105,6 +126,8 @@ class Sweep:
 
     def record(self) -> Seen:
         """Build the office, play each procedure once, and return what its actions reached."""
+        if self._server:
+            self._server.start()
         backed_up, damaged = ((list(map(tuple, rows)), _bytes(files)) for rows, files in forked(self._build))
         self._known = Known(backed_up, damaged)
         for procedure in (name for name, kind in KINDS.items() if kind == self.kind):
@@ -127,7 +150,7 @@ class Sweep:
         return self._known
 
     def _build(self) -> Any:
-        office = open_office(self.root)
+        office = open_engine_office(self.root, self._server) if self._server else open_office(self.root)
         backed_up = content(office)
         Play(office, self.kind).prepare()
         both = (backed_up, content(office))
@@ -141,7 +164,10 @@ class Sweep:
         return {"point": reached, **{watch.interface: watch.calls for watch in watches}}
 
     def _play(self, procedure: str) -> Play:
-        return Play(attach(self.root), procedure)
+        return Play(self._attach(), procedure)
+
+    def _attach(self) -> SmallOffice:
+        return attach_engine_office(self.root, self._server) if self._server else attach(self.root)
 
     # --- one case ----------------------------------------------------------------------------------------------
 
@@ -154,11 +180,16 @@ class Sweep:
             forked(lambda action=action: self._play(case.procedure).act(action) and None)
         if case.how == "for good":
             return forked(lambda: self._outlast(case))
-        if case.how != "kill":
+        if case.how == "server":
+            if found := forked(lambda: self._lose_server(case)):
+                return found
+            assert self._server is not None
+            self._server.start()
+        elif case.how != "kill":
             return forked(lambda: self._survive_error(case))
-        if not self._die(case):
+        elif not self._die(case):
             return ["the point was not reached"]
-        found = forked(lambda: list(torn(attach(self.root), self.known)))
+        found = forked(lambda: list(torn(self._attach(), self.known)))
         if found:
             return found
         if case.after == "started":
@@ -178,9 +209,23 @@ class Sweep:
                 os._exit(0)
         return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
 
+    def _lose_server(self, case: Case) -> list[str]:
+        """Play the action while the database server dies at the point; whether it fails then is its own affair."""
+        assert self._server is not None
+        killed: list[int] = []
+
+        def kill() -> None:
+            assert self._server is not None
+            self._server.kill()
+            killed.append(case.number)
+
+        with points.observe(at(case.number, kill)), suppress(PulihError):
+            self._play(case.procedure).act(case.action)
+        return [] if killed else ["the point was not reached"]
+
     def _guard(self) -> list[str]:
         """Let the dead process's leases expire and the guard make its round; say what is wrong then."""
-        office = attach(self.root)
+        office = self._attach()
         with office.installation.catalog.begin() as connection:
             connection.execute(
                 update(schema.leases).values(expires_at=schema.timestamp(datetime(2020, 1, 1, tzinfo=UTC)))
@@ -195,12 +240,13 @@ class Sweep:
         play = self._play(case.procedure)
         stranger = service_pid(self.root) if case.after == "started" else 0
         # What the guard undid is undone, and step 5 says so; otherwise every step is done at the second try.
-        given_up = self._again(play, case.action, may_fail=case.after == "guarded")
+        may_fail = case.after == "guarded" or case.how == "server"
+        given_up = self._again(play, case.action, may_fail=may_fail)
         found = []
         # Quiet is proven anew, whatever the catalog says, unless the dead process had recorded its evidence.
         if case.action in ("restore.4", "restore.5") and self._tries(play, case.action) > 1 and alive(stranger):
             found.append(f"the service that somebody started was not stopped by {case.action}")
-        given_up += self._go_on(play, case.action, may_fail=case.after == "guarded")
+        given_up += self._go_on(play, case.action, may_fail=may_fail)
         return found + list(wrong(play, self.known, given_up))
 
     def _tries(self, play: Play, step_id: str) -> int:
@@ -308,20 +354,33 @@ class Sweep:
             copy = self._copy_of(procedure, action)
             copy.mkdir(parents=True)
             self._copy(self.root, copy)
+            if self._server:
+                self._server.kill()
+                self._copy_data(self._server.directory, copy)
+                self._server.start()
 
     def _recall(self, procedure: str, action: str) -> None:
         if self.kind == "restore":
             self._stop_service()
+        if self._server:
+            self._server.kill()
+            shutil.rmtree(self._server.directory / "data")
         for name in CHANGING:
             path = self.root / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         self._copy(self._copy_of(procedure, action), self.root)
+        if self._server:
+            self._copy_data(self._copy_of(procedure, action), self._server.directory)
+            self._server.start()
         if self.kind == "restore" and action not in DOWN_BEFORE:
             self._start_service()
 
     def _copy(self, source: Path, target: Path) -> None:
         there = [str(source / name) for name in CHANGING if (source / name).exists()]
         subprocess.run(["cp", "-a", "--", *there, str(target)], check=True)
+
+    def _copy_data(self, source: Path, target: Path) -> None:
+        subprocess.run(["cp", "-a", "--reflink=auto", "--", str(source / "data"), str(target)], check=True)
 
     def _start_service(self) -> None:
         settings = attach(self.root).installation.application("simpel").services[0]
@@ -337,8 +396,10 @@ class Sweep:
             wait_for(lambda: not alive(pid), "the service is gone")
 
     def close(self) -> None:
-        """End the office's service."""
+        """End the office's service and server."""
         self._stop_service()
+        if self._server:
+            self._server.remove()
 
 
 def _bytes(files: dict[str, str]) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""The sweep in a process of its own: `python -m tests.recovery.procedures.sweeper backup|restore DIRECTORY`.
+"""The sweep in a process of its own: `python -m tests.recovery.procedures.sweeper backup|restore DIRECTORY [ENGINE]`.
 
 It answers with what a clean run reached, then reads cases from stdin, one JSON list each, and answers each with one
 JSON list of what was wrong.
@@ -23,12 +23,12 @@ LONGEST_CASE = 300
 class Sweeper:
     """The program as another process uses it."""
 
-    def __init__(self, kind: str, directory: Path) -> None:
+    def __init__(self, kind: str, directory: Path, engine: str = "") -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.kind = kind
         self._log = (directory / "log").open("w")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.recovery.procedures.sweeper", kind, str(directory)],
+            [sys.executable, "-m", "tests.recovery.procedures.sweeper", kind, str(directory), engine],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -71,7 +71,7 @@ def told(case: Case, seen: Seen, finding: str) -> str:
     return f"{tuple(case)} at {name!r}: {finding}"
 
 
-def _serve(kind: str, directory: Path) -> None:
+def _serve(kind: str, directory: Path, engine: str) -> None:
     # The forks must not import, each for itself, what takes seconds. Importing starts no threads that matter.
     import great_expectations  # noqa: F401
     import typst  # noqa: F401
@@ -81,7 +81,7 @@ def _serve(kind: str, directory: Path) -> None:
 
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    sweep = Sweep(kind, directory)
+    sweep = Sweep(kind, directory, engine)
     try:
         _tell(answers, sweep.record())
         for line in sys.stdin:
@@ -101,4 +101,4 @@ def _tell(answers: Any, value: Any) -> None:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1], Path(sys.argv[2]))
+    _serve(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])
