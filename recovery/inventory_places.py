@@ -10,6 +10,7 @@ from recovery.errors import KeyMissingError
 from recovery.marked_yaml import Complaint, Location, field_name
 from recovery.secrets import resolve
 from recovery.settings import (
+    SERVER_PORTS,
     ApplicationSettings,
     HostSettings,
     KeySettings,
@@ -99,14 +100,14 @@ def _databases(
     seen: dict[tuple[str, str, int, str], Location] = {}
     for index, application in applications.items():
         for position, component in enumerate(application.components):
-            if component.kind != "postgresql":
+            if component.kind not in SERVER_PORTS:
                 continue
             location: Location = ("applications", index, "components", position, "database")
-            key = (application.host, component.server, component.port, component.database)
+            key = (application.host, component.server, component.server_port, component.database)
             if key in seen:
                 yield Complaint(location, f"is the same database as {field_name(seen[key])}")
             seen.setdefault(key, location)
-            title = own.get((component.database, component.port))
+            title = own.get((component.database, component.server_port))
             if title:
                 # Whatever the server is called here and there: two servers with such a name are not worth the risk.
                 yield Complaint(location, f"has name and port of {title}; it can never be a restore target")

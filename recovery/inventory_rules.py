@@ -13,6 +13,7 @@ from recovery.inventory_services import service_rules
 from recovery.marked_yaml import Complaint, Location
 from recovery.naming import parse_name, render_name
 from recovery.settings import (
+    SERVER_PORTS,
     ApplicationSettings,
     ComponentSettings,
     HostSettings,
@@ -26,8 +27,12 @@ from recovery.settings import (
 # `pulih apply` gives this name to the deployment for backups out of schedule.
 RESERVED_SCHEDULE_NAME = "di-luar-jadwal"
 SAMPLE_MOMENT = datetime(2026, 11, 20, 15, 0, 3, tzinfo=UTC)
+MARIADB_FIELDS = ("lock_nontransactional", "write_binlog")
 SERVER_FIELDS = ("database", "server", "port", "user", "password", "restore_user", "restore_password")
-SYSTEM_DATABASES = ("postgres", "template0", "template1")
+SYSTEM_DATABASES = {
+    "postgresql": ("postgres", "template0", "template1"),
+    "mariadb": ("mysql", "information_schema", "performance_schema", "sys"),
+}
 LONGEST_DATABASE_NAME = 42
 _REFERENCE = re.compile(r"^(file|env|credential):.+$")
 
@@ -160,14 +165,17 @@ def _applications(parts: Parts, folder: Path) -> Iterator[Complaint]:
 
 
 def _component(place: Location, component: ComponentSettings) -> Iterator[Complaint]:
-    server = component.kind == "postgresql"
-    needed, foreign = ("database", ("path",)) if server else ("path", SERVER_FIELDS)
+    server = component.kind in SERVER_PORTS
+    needed = "database" if server else "path"
+    foreign = ["path"] if server else [*SERVER_FIELDS, *MARIADB_FIELDS]
+    if component.kind == "postgresql":
+        foreign += MARIADB_FIELDS
     if not getattr(component, needed):
         yield Complaint((*place, needed), f"is missing; a component of kind {component.kind!r} needs it")
     for field in foreign:
         if getattr(component, field) != ComponentSettings.model_fields[field].default:
             yield Complaint((*place, field), f"is no field of a component of kind {component.kind!r}")
-    if component.database in SYSTEM_DATABASES:
+    if component.database in SYSTEM_DATABASES.get(component.kind, ()):
         yield Complaint((*place, "database"), "is one of the server's own, which holds no application's data")
     # A copy stands beside it under this name with ".pulih-", a label of 12 characters and a mark.
     if len(component.database.encode()) > LONGEST_DATABASE_NAME:

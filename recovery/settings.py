@@ -14,6 +14,10 @@ Unit = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]*\.(service
 SecretReference = Annotated[str, Field(pattern=r"^(file|env|credential):.+$")]
 
 
+# Kinds of components that are databases of a server, and where such a server usually listens.
+SERVER_PORTS = {"postgresql": 5432, "mariadb": 3306}
+
+
 class Settings(BaseModel):
     """Base of all settings: unknown fields are errors, so that a typing mistake is not a silent default."""
 
@@ -106,23 +110,29 @@ class ComponentSettings(Settings):
 
     name: Slug = Field(description="Name of the component.")
     title: str = Field(default="", description="Name printed on forms.")
-    kind: Literal["sqlite", "files", "postgresql"] = Field(description="What kind of source this is.")
+    kind: Literal["sqlite", "files", "postgresql", "mariadb"] = Field(description="What kind of source this is.")
     path: str = Field(
         default="",
         pattern=r"^(/.*)?$",
         description="sqlite, files: absolute path of the file or directory on the host.",
     )
-    database: str = Field(default="", description="postgresql: name of the database.")
+    database: str = Field(default="", description="postgresql, mariadb: name of the database.")
     server: str = Field(
-        default="", description="postgresql: socket directory or address; empty means the host's own socket."
+        default="",
+        description="Address of the server, or its socket (postgresql: the directory); empty means the host's own.",
     )
-    port: int = Field(default=5432, ge=1, le=65535, description="postgresql: port of the server.")
-    user: str = Field(default="", description="postgresql: role that backs up; empty means the worker's account.")
-    password: SecretReference | None = Field(default=None, description="postgresql: reference to its password.")
-    restore_user: str = Field(default="", description="postgresql: role that restores; empty means the one above.")
+    port: int | None = Field(default=None, ge=1, le=65535, description="Port of the server; empty means the usual one.")
+    user: str = Field(default="", description="Account that backs up; empty means the worker's own.")
+    password: SecretReference | None = Field(default=None, description="Reference to its password.")
+    restore_user: str = Field(default="", description="Account that restores; empty means the one above.")
     restore_password: SecretReference | None = Field(
-        default=None, description="postgresql: reference to the restoring role's password."
+        default=None, description="Reference to the restoring account's password."
     )
+    lock_nontransactional: bool = Field(
+        default=False,
+        description="mariadb: keep tables that know no snapshot (MyISAM …) locked while they are dumped.",
+    )
+    write_binlog: bool = Field(default=True, description="mariadb: write restored copies to the binary log.")
     data_kind: str = Field(default="", description="Jenis data, as printed on forms.")
     suite: str = Field(default="", description="Path of the owner's Great Expectations suite (YAML).")
     lock_timeout: float = Field(default=30, gt=0, description="Seconds to wait for a locked source.")
@@ -135,7 +145,12 @@ class ComponentSettings(Settings):
     @property
     def location(self) -> str:
         """Where the data is, as printed on forms."""
-        return f"basis data {self.database}" if self.kind == "postgresql" else self.path
+        return f"basis data {self.database}" if self.kind in SERVER_PORTS else self.path
+
+    @property
+    def server_port(self) -> int:
+        """The port of the database server; 0 when the component has none."""
+        return self.port or SERVER_PORTS.get(self.kind, 0)
 
 
 class ApplicationSettings(Settings):

@@ -228,10 +228,7 @@ def _settings(target: Target) -> str:
 
 
 def _stdin() -> Iterator[bytes]:
-    while True:
-        chunk = sys.stdin.buffer.raw.read(PIECE)
-        if not chunk:
-            return
+    while chunk := os.read(sys.stdin.fileno(), PIECE):
         yield chunk
 
 

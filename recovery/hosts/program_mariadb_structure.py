@@ -74,7 +74,7 @@ def tables(session: Session, database: str) -> list[dict[str, Any]]:
         " FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE"
         f" WHERE {in_database('t.TABLE_SCHEMA', database)} AND t.TABLE_TYPE <> 'TEMPORARY' ORDER BY t.TABLE_NAME"
     )
-    rows = [dict(zip(names, row)) for row in found]  # noqa: B905 - Python 3.9
+    rows: list[dict[str, Any]] = [dict(zip(names, row)) for row in found]  # noqa: B905 - Python 3.9
     return [row for row in rows if not row["name"].startswith(OWN_TABLES)]
 
 

@@ -100,7 +100,7 @@ def _asset(installation: Installation, key: str, backup: Backup | None, rows: li
 
 
 def _version(tools: dict[str, str]) -> str:
-    engines = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+    engines = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
     named = [f"{title} {tools[name]}" for name, title in engines.items() if name in tools]
     return ", ".join(named or tools.values())
 

@@ -30,6 +30,7 @@ FIRST_EXPECTATIONS = 4
 
 
 READ_ONLY_SESSION = "-c default_transaction_read_only=on"
+READ_ONLY_INITIALLY = "tx_read_only = 1"
 
 
 class _BlindError(Exception):
@@ -120,12 +121,15 @@ def _require_read_only(url: str) -> None:
     except ArgumentError as error:
         raise ConfigurationError("the address of the copy is no SQLAlchemy URL", state="nothing was judged") from error
     backend = parsed.get_backend_name()
-    if backend not in ("sqlite", "postgresql"):
+    if backend not in ("sqlite", "postgresql", "mysql"):
         raise ConfigurationError(f"copies on {backend} cannot be judged", state="nothing was judged")
     if backend == "sqlite":
         # Otherwise a missing copy would be created, empty, and an owner's rule could write.
         read_only = parsed.query.get("mode") == "ro" and parsed.query.get("uri") == "true"
         hint = "give sqlite:///file:/path?mode=ro&uri=true"
+    elif backend == "mysql":
+        read_only = READ_ONLY_INITIALLY in str(parsed.query.get("init_command", ""))
+        hint = f"give mysql+pymysql://…?init_command=SET SESSION {READ_ONLY_INITIALLY}"
     else:
         read_only = READ_ONLY_SESSION in str(parsed.query.get("options", ""))
         hint = f"give postgresql+psycopg://?dbname=…&options={READ_ONLY_SESSION}"

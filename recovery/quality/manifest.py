@@ -22,7 +22,7 @@ def manifest_expectations(expected: Fingerprint, evidence: str) -> Iterator[Any]
 
     Each expectation's `meta` holds its number, the name of its check and the object that it looks at.
     """
-    builders = {"sqlite": _sqlite, "files": _files, "postgresql": _postgresql}
+    builders = {"sqlite": _sqlite, "files": _files, "postgresql": _server, "mariadb": _server}
     if expected.kind not in builders:
         raise ConfigurationError(f"copies of kind {expected.kind} cannot be judged", state="nothing was judged")
     for number, (name, object, expectation) in enumerate(builders[expected.kind](expected, evidence)):
@@ -56,7 +56,7 @@ def _sqlite(expected: Fingerprint, evidence: str) -> Iterator[tuple[str, str, An
         yield "orphans", table, own.ExpectPulihNoOrphans(table=table, severity=FailureSeverity.WARNING)
 
 
-def _postgresql(expected: Fingerprint, evidence: str) -> Iterator[tuple[str, str, Any]]:
+def _server(expected: Fingerprint, evidence: str) -> Iterator[tuple[str, str, Any]]:
     for section, values in expected.compared_structure().items():
         if isinstance(values, dict):
             yield (
@@ -81,6 +81,9 @@ def _postgresql(expected: Fingerprint, evidence: str) -> Iterator[tuple[str, str
             # Counted here and now; large objects, which have owners each, are in no table that anybody may read.
             yield "row_count", table, own.ExpectPulihRowCountToEqual(table=table, value=entry["rows"])
         yield "fingerprint", table, own.ExpectPulihFingerprintToEqual(name=table, evidence=evidence, expected=entry)
+        if expected.kind == "mariadb":
+            # Its keys can be switched off, so rows without a parent may have been so in the source: see _sqlite.
+            yield "orphans", table, own.ExpectPulihNoOrphans(table=table, severity=FailureSeverity.WARNING)
 
 
 def _files(expected: Fingerprint, evidence: str) -> Iterator[tuple[str, str, Any]]:

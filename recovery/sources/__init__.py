@@ -29,10 +29,27 @@ def open_source(host: Host, component: ComponentSettings) -> Source:
             host,
             component.database,
             server=component.server,
-            port=component.port,
+            port=component.server_port,
             account=account,
             restore_account=restorer if component.restore_user else account,
             lock_timeout=component.lock_timeout,
+        )
+    if component.kind == "mariadb":
+        from recovery.sources.mariadb import MariadbSource
+        from recovery.sources.server import Account
+
+        account = Account(component.user, secret(component.password))
+        restorer = Account(component.restore_user, secret(component.restore_password))
+        return MariadbSource(
+            host,
+            component.database,
+            server=component.server,
+            port=component.server_port,
+            account=account,
+            restore_account=restorer if component.restore_user else account,
+            lock_timeout=component.lock_timeout,
+            lock_nontransactional=component.lock_nontransactional,
+            write_binlog=component.write_binlog,
         )
     from recovery.sources.sqlite import SqliteSource
 

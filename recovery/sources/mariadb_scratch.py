@@ -45,6 +45,7 @@ class MariadbScratch(MariadbSource):
 
     def close(self) -> None:
         """See Source.close: stop the server. What it wrote lies in the directory, which is the caller's."""
+        super().close()
         self._running.close()
 
     def _load_request(self, server_globals: bytes) -> dict[str, Any]:
@@ -52,7 +53,7 @@ class MariadbScratch(MariadbSource):
         return {**super()._load_request(server_globals), "text": text}
 
     def _start(self, version: str) -> None:
-        self.close()
+        self._running.close()
         self._directory.mkdir(mode=0o700)
         argv = self.host.helper("mariadb", "serve", str(self._directory), version)
         # The program that keeps the server ends with its input: when this process dies, in whatever way, so do both.
