@@ -13,7 +13,10 @@ SUDO = ["sudo", "-n"]
 # In sudoers a command is known by its whole path.
 SYSTEMCTL = "/usr/bin/systemctl"
 # systemctl(1), "show": an answer per unit, in the order of the question. What starts a unit by itself: systemd.unit(5).
-PROPERTIES = ("LoadState", "ActiveState", "SubState", "TriggeredBy", "UpheldBy", "InvocationID", "ControlGroup")
+PROPERTIES = (
+    *("LoadState", "ActiveState", "SubState", "InvocationID", "ControlGroup"),
+    *("Triggers", "Upholds", "TriggeredBy", "UpheldBy"),
+)
 OVER = ("inactive", "failed")
 # How long systemd may take to say something.
 ANSWER = 30.0
@@ -21,15 +24,16 @@ ANSWER = 30.0
 
 @dataclass(frozen=True)
 class _Unit:
-    """One unit as systemd sees it. `starters`: units that start it whenever they like."""
+    """One unit as systemd sees it. It starts what is in `starts`, and is started by `starters`, without being asked."""
 
     name: str
     load: str
     active: str
     sub: str
-    starters: tuple[str, ...]
     invocation: str
     group: str
+    starts: tuple[str, ...]
+    starters: tuple[str, ...]
 
     @property
     def is_over(self) -> bool:
@@ -111,8 +115,9 @@ class Systemd:
 
     def _started(self, units: "list[_Unit] | None" = None) -> list[str]:
         """The units that are started: the last stopped first, and none that a timer or socket among them starts."""
-        found = {unit.name: unit for unit in units or self._show(self._units)}
-        return [name for name in reversed(self._units) if not set(found[name].starters) & set(self._units)]
+        # Asked of those that start: a unit forgets what starts it as soon as that is stopped and unloaded.
+        started = {name for unit in units or self._show(self._units) for name in unit.starts}
+        return [name for name in reversed(self._units) if name not in started]
 
     def _starters(self, units: list[_Unit]) -> list[tuple[str, str]]:
         """What is active, not of this service, and starts one of its units; with that unit."""
@@ -163,16 +168,17 @@ class Systemd:
 
 
 def _unit(name: str, answer: str) -> _Unit:
-    found = dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
-    # A property that this systemd does not have is left out of its answer.
+    # A property that this systemd, or this type of unit, does not have is left out of its answer.
+    found = dict.fromkeys(PROPERTIES, "") | dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
     return _Unit(
         name,
-        found["LoadState"],
-        found["ActiveState"],
-        found["SubState"],
-        tuple(f"{found.get('TriggeredBy', '')} {found.get('UpheldBy', '')}".split()),
-        found.get("InvocationID", ""),
-        found.get("ControlGroup", ""),
+        load=found["LoadState"],
+        active=found["ActiveState"],
+        sub=found["SubState"],
+        invocation=found["InvocationID"],
+        group=found["ControlGroup"],
+        starts=tuple(f"{found['Triggers']} {found['Upholds']}".split()),
+        starters=tuple(f"{found['TriggeredBy']} {found['UpheldBy']}".split()),
     )
 
 
