@@ -30,6 +30,7 @@ class Original:
     source: Source
     plain: bytes
     expected: Fingerprint
+    server_globals: bytes = b""
 
 
 def dump_of(source: Source) -> Original:
@@ -38,7 +39,8 @@ def dump_of(source: Source) -> Original:
     with source.dump() as stream:
         while count := stream.readinto(buffer):
             plain.write(buffer[:count])
-        return Original(source, plain.getvalue(), stream.finish().fingerprint)
+        dump = stream.finish()
+    return Original(source, plain.getvalue(), dump.fingerprint, dump.server_globals)
 
 
 def load(original: Original, directory: Path, plain: bytes | None = None) -> tuple[Source, str]:
