@@ -43,10 +43,10 @@ def settle_restores(installation: Installation, holder: str, report: Report) -> 
     for procedure in _between_stop_and_start(installation):
         try:
             _settle(installation, procedure, holder, report)
-        except LeaseHeldError:  # pragma: no cover — between two looks at the catalog
+        except LeaseHeldError:  # pragma: no cover - between two looks at the catalog
             # Somebody took it up just now, which is as good.
             logger.info("the restore of %s is being worked on", procedure.application)
-        except LeaseLostError as error:
+        except LeaseLostError as error:  # pragma: no cover - a guard that slept longer than its leases last
             report.trouble("restore", procedure.application, error)
         except PulihError as error:
             _record_failure(installation, procedure, error, report)
@@ -74,7 +74,7 @@ def _settle(installation: Installation, procedure: Procedure, holder: str, repor
             started = steps.evidence_of(connection, procedure.id, "restore.6")
         # Looked at again, now that nobody can change it any more; only the leases are ours by now.
         situation = _situation(installation, procedure, plan)
-        if started is None:  # pragma: no branch — somebody else ended it between two looks
+        if started is None:  # pragma: no branch - somebody else ended it between two looks
             _take_over(installation, procedure, situation, held, report)
             if situation.unsettled or situation.stopped:
                 _end(installation, procedure, plan, held, report)
