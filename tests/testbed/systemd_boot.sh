@@ -1,9 +1,9 @@
 #!/bin/sh
-# Boot ROOT as a machine, in the namespaces in which this runs: systemd_boot.sh ROOT MOUNTPOINT
-# All that is written lies in memory and goes with the namespaces. Says "ready" before systemd begins, and waits for a
+# Boot ROOT as a machine, in the namespaces in which this runs: systemd_boot.sh ROOT MOUNTPOINT DATA
+# All that is written outside of /srv lies in memory and goes with the namespaces. Says "ready" before systemd begins, and waits for a
 # line, so that whoever boots it can put files into it.
 set -eu
-lower=$1 place=$2
+lower=$1 place=$2 data=$3
 mount -t tmpfs -o mode=755,size=75% testbed "$place"
 mkdir "$place/upper" "$place/work" "$place/root"
 mount -t overlay overlay -o "lowerdir=$lower,upperdir=$place/upper,workdir=$place/work" "$place/root"
@@ -26,8 +26,8 @@ ln -s /proc/self/fd "$root/dev/fd"
 for number in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${number%:*}" "$root/dev/${number#*:}"; done
 mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
-# Data lies on a file system of one layer, as on a real machine.
-mount -t tmpfs -o mode=755,size=75% tmpfs "$root/srv"
+# Data lies on a real file system of one layer, where whoever booted this can look at it.
+mount --bind "$data" "$root/srv"
 hostname testhost
 cd "$root"
 mkdir run/before

@@ -1,6 +1,6 @@
 """A machine for tests: Debian 12 with a real systemd, in namespaces of its own, reached by SSH like any other.
 
-All that it writes lies in memory. When the process that booted it ends, however, the machine is gone.
+What it writes lies in memory, but for /srv. When the process that booted it ends, however that comes, it is gone.
 """
 
 import os
@@ -34,6 +34,7 @@ class SystemdHost:
         self.key = directory / "id_ed25519"
         self.known_hosts = directory / "known_hosts"
         self.log = directory / "boot.log"
+        self.data = directory / "srv"
         self.ports = ports
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         self.pid = int(children[0])
@@ -52,6 +53,10 @@ class SystemdHost:
     def web_url(self) -> str:
         """Where the machine's nginx answers, from here."""
         return f"http://127.0.0.1:{self.ports[WEB]}"
+
+    def inside(self, path: str) -> Path:
+        """Return a path of the machine as seen from here: below /srv a plain one, elsewhere one into its root."""
+        return self.data / path.removeprefix("/srv/") if path.startswith("/srv/") else self.root / path.lstrip("/")
 
     def settings(self, name: str, user: str = "root") -> HostSettings:
         """Settings by which Pulih reaches the machine with one of its two accounts."""
@@ -83,7 +88,7 @@ class SystemdHost:
 
     def write(self, path: str, text: str, *, mode: int = 0o644, user: str = "root") -> Path:
         """Write a file there, with its directories; return its path as seen from here."""
-        inside = self.root / path.lstrip("/")
+        inside = self.inside(path)
         inside.parent.mkdir(parents=True, exist_ok=True)
         inside.write_text(text)
         inside.chmod(mode)
@@ -110,11 +115,12 @@ def run_systemd_host(directory: Path) -> Iterator[SystemdHost]:
     lower = built_root()
     place = cache() / "mount"
     place.mkdir(exist_ok=True)
-    directory.mkdir(parents=True, exist_ok=True)
+    data = directory / "srv"
+    data.mkdir(parents=True, exist_ok=True)
     with _control_group() as group, (directory / "boot.log").open("wb") as log, _listeners() as listeners:
         machine = subprocess.Popen(
             # The kernel kills what is in a process namespace when its first process ends, and frees all else with it.
-            ["unshare", *NAMESPACES, "--fork", "--kill-child=SIGKILL", str(BOOT), str(lower), str(place)],
+            ["unshare", *NAMESPACES, "--fork", "--kill-child=SIGKILL", str(BOOT), *map(str, (lower, place, data))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

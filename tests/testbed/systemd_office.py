@@ -13,7 +13,7 @@ def open_systemd_office(root: Path, machine: SystemdHost) -> SmallOffice:
     office = open_office(root)
     # Its own service of the same name stays behind: the application has moved.
     office.stop_service_for_good()
-    office.database, office.uploads = (machine.root / path.lstrip("/") for path in (DATABASE, UPLOADS))
+    office.database, office.uploads = (machine.inside(path) for path in (DATABASE, UPLOADS))
     install_site(machine)
     write_application(office.database, office.uploads)
     installation = office.installation

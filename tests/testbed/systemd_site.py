@@ -31,7 +31,7 @@ server {{
 def install_site(machine: SystemdHost, account: str = "root") -> None:
     """Put the application there, without its data, as the account under which it runs; start nginx."""
     for folder in (STATE, str(Path(DATABASE).parent), str(Path(FLAG).parent)):
-        (machine.root / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        machine.inside(folder).mkdir(parents=True, exist_ok=True)
     machine.write("/opt/simpel/web_service.py", PROGRAM.read_text())
     machine.write("/etc/nginx/conf.d/simpel.conf", NGINX)
     run = f"/usr/bin/python3 /opt/simpel/web_service.py run {STATE} {PORT} {DATABASE}"

@@ -43,7 +43,7 @@ class Units:
         return open_service(self.host, ServiceSettings.model_validate({**settings, **changes}))
 
     def log(self) -> list[str]:
-        path = self.machine.root / LOG.lstrip("/")
+        path = self.machine.inside(LOG)
         return path.read_text().splitlines() if path.exists() else []
 
     def end(self) -> None:
@@ -57,7 +57,7 @@ class Units:
                 (machine.root / "etc/systemd/system" / name).unlink(missing_ok=True)
             machine.systemctl("daemon-reload")
             machine.systemctl("reset-failed")
-        (machine.root / LOG.lstrip("/")).unlink(missing_ok=True)
+        machine.inside(LOG).unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def units(machine: SystemdHost, host: Host) -> Iterator[Units]:
 def test_units_are_stopped_in_their_order_and_started_in_the_opposite_one(units: Units) -> None:
     """Timers and workers go first and come last, whatever systemd would do at the same time."""
     names = [units.make(f"{name}.service", SAYS) for name in ("antrean", "php", "situs")]
-    (units.machine.root / LOG.lstrip("/")).write_text("")
+    (units.machine.inside(LOG)).write_text("")
     service = units.service(*names)
     stopped = service.stop()
     assert [f"stop {name}" for name in names] == units.log()
