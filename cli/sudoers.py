@@ -30,6 +30,6 @@ def command(output: Output, host: str, account: str) -> None:
         if application.host == host
         for service in application.services
     )
-    name = account or getattr(known[host], "user", "") or getpass.getuser()
+    name = account or known[host].user or getpass.getuser()
     text = sudoers(host, name, commands)
     output.show({"host": host, "account": name, "commands": commands, "file": text}, text.splitlines())

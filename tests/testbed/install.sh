@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install the Debian packages that the tests use and this machine lacks. Needs root; nothing installed starts by itself.
+# Install the Debian packages that the tests use and this machine lacks, and build the root of the systemd test host.
+# Needs root; nothing installed starts by itself.
 set -euo pipefail
 missing=()
 command -v make >/dev/null || missing+=(make)
@@ -12,8 +13,14 @@ command -v jq >/dev/null || missing+=(jq)
 command -v chromium >/dev/null || missing+=(chromium)
 command -v setfattr >/dev/null || missing+=(attr)
 { command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; } || missing+=(postgresql)
+command -v debootstrap >/dev/null || missing+=(debootstrap)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
-[ ${#missing[@]} -eq 0 ] && exit 0
+# Minutes, once per machine; then it is looked for and found.
+build_host() { python3 "$(dirname "$0")/systemd_root.py"; }
+if [ ${#missing[@]} -eq 0 ]; then
+  build_host
+  exit
+fi
 if [ "$(id -u)" -ne 0 ]; then
   echo "missing: ${missing[*]}. First: sudo apt install ${missing[*]}" >&2
   exit 1
@@ -28,3 +35,4 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+build_host

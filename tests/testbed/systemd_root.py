@@ -1,7 +1,7 @@
 """The root file system of the systemd test host: Debian 12 with what applications here run on, built once per machine.
 
 It lies in a cache outside of the project, under a name made of its recipe; every boot takes a fresh layer above it.
-`python -m tests.testbed.systemd_root` builds it.
+Run as a program, this builds it; tests/testbed/install.sh does that.
 """
 
 import ctypes
@@ -158,4 +158,7 @@ def die_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    print(built_root())
+    try:
+        print(built_root())
+    except RuntimeError as error:
+        raise SystemExit(str(error)) from error

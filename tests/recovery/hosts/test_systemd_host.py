@@ -1,0 +1,68 @@
+"""The machine of the tests leaves nothing behind, however the process that booted it ends."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.testbed.systemd_host import SystemdHost, run_systemd_host
+from tests.testbed.systemd_root import built_root
+
+pytestmark = pytest.mark.timeout(900)
+
+BOOTS = """\
+import sys, time
+from pathlib import Path
+from tests.testbed.systemd_host import run_systemd_host
+
+with run_systemd_host(Path(sys.argv[1])) as machine:
+    machine.write("/etc/tertinggal", "")
+    print(machine.pid, machine.ssh_port, flush=True)
+    time.sleep(600)
+"""
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < give_up_at, "waited in vain"
+        time.sleep(0.02)
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def groups(pid: int) -> list[Path]:
+    return list(Path("/sys/fs/cgroup").glob(f"**/pulih-testbed-{pid}-*"))
+
+
+def test_a_killed_test_run_leaves_no_machine(tmp_path: Path) -> None:
+    """Its processes end with it, its files were never on a disk, and the next boot takes its empty groups away."""
+    here = Path(__file__).resolve().parents[3]
+    booting = subprocess.Popen(
+        [sys.executable, "-c", BOOTS, str(tmp_path / "first")], stdout=subprocess.PIPE, text=True, cwd=here
+    )
+    with booting:
+        assert booting.stdout is not None
+        machine, port = (int(word) for word in booting.stdout.readline().split())
+        assert groups(booting.pid)
+        booting.send_signal(signal.SIGKILL)
+    wait_until(lambda: not Path(f"/proc/{machine}").exists())
+    wait_until(lambda: not answers(port))
+    with run_systemd_host(tmp_path / "second") as second:
+        assert not groups(booting.pid)
+        assert not second.inside("/etc/tertinggal").exists()
+    assert not (built_root() / "etc/tertinggal").exists()
+
+
+def test_the_machine_cannot_change_the_kernel_of_this_one(machine: SystemdHost) -> None:
+    """Packages set the kernel's parameters when they boot; here that would be everybody's kernel."""
+    machine.run("sh", "-c", "! echo 1 >/proc/sys/vm/overcommit_memory", ok=(0,))
+    assert "running" == machine.systemctl("is-system-running", ok=(0, 1)).strip()
