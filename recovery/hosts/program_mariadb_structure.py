@@ -37,6 +37,7 @@ CODECS = {
     "sjis": "shift-jis",
     "tis620": "tis-620",
 }
+QUOTE = "'"
 SETTING = "CHARACTER_SET_CLIENT, COLLATION_CONNECTION, DATABASE_COLLATION"
 
 
@@ -174,7 +175,8 @@ def _events(session: Session, database: str) -> list[dict[str, Any]]:
         if at is not None:
             schedule = f"AT '{at}'"
         else:
-            schedule = f"EVERY '{every}' {unit}"
+            # Intervals of several units are listed with their quotation marks.
+            schedule = f"EVERY {every if str(every).startswith(QUOTE) else QUOTE + str(every) + QUOTE} {unit}"
             schedule += f" STARTS '{starts}'" if starts else ""
             schedule += f" ENDS '{ends}'" if ends else ""
         # Where the status goes stands a mark: a copy's events must never run.
@@ -253,9 +255,14 @@ def placeholder(view: dict[str, Any]) -> str:
     return f"CREATE OR REPLACE VIEW {quoted(view['name'])} AS SELECT {columns}"
 
 
-def dropped(thing: dict[str, Any]) -> str:
-    """Return the statement that drops an object, wherever the session is."""
-    return f"DROP {thing['kind'].upper()} IF EXISTS {quoted(thing['name'])}"
+def drop(session: Session, thing: dict[str, Any]) -> None:
+    """Drop an object from the session's database, if it is there."""
+    if thing["kind"].startswith("package"):
+        # Servers before 11.4 know the word in this mode only.
+        session.run("SET SESSION sql_mode = 'ORACLE'")
+    session.run(f"DROP {thing['kind'].upper()} IF EXISTS {quoted(thing['name'])}")
+    if thing["kind"].startswith("package"):
+        session.reset()
 
 
 def escaped_literal(text: str) -> str:

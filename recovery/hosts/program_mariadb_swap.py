@@ -18,7 +18,7 @@ from .program_error import ProgramError
 from .program_mariadb_client import Session, Target, in_database, literal, quoted
 from .program_mariadb_control import LIVE, mark_live, read, write
 from .program_mariadb_load import MIDDLE, exists, make, require_empty
-from .program_mariadb_structure import database_made, dressed, dropped, is_broken, objects, tables
+from .program_mariadb_structure import database_made, dressed, drop, is_broken, objects, tables
 
 OTHER = {"old": "new", "new": "old"}
 # Whoever is in the database, and whoever was given rights on it and is connected without having chosen any.
@@ -206,7 +206,7 @@ def _clear(session: Session, database: str, side: dict[str, Any] | None) -> None
     for name in side["broken"]:
         session.run(f"DROP VIEW IF EXISTS {quoted(name)}")
     for thing in side["objects"]:
-        session.run(dropped(thing))
+        drop(session, thing)
 
 
 def _users(session: Session, names: list[str]) -> list[dict[str, Any]]:
