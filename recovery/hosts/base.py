@@ -86,6 +86,19 @@ class Host(Protocol):
     def call(self, *arguments: Argument, timeout: float = 60) -> dict[str, Any]:
         """Run the shipped program and return its result; raises the error that it reports."""
 
+    def bring(self, path: str, directory: Path) -> str:
+        """Return the path by which this process can read a file of the host; if need be, of a copy in `directory`."""
+
+    def tunnel(self, places: Sequence[str], name: str) -> AbstractContextManager[str]:
+        """Lend a directory in which a unix socket of this name leads to a server that listens on the host.
+
+        Each place is the path of a unix socket or address:port; the first that answers is taken. Where places of the
+        host are places of this process, there is no directory: it is empty.
+        """
+
+    def account(self) -> str:
+        """Return the account under which programs run there; empty when it is the one of this process."""
+
     def identity(self) -> str:
         """Return an identifier of this machine that is made for Pulih and tells nothing about it."""
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -88,6 +88,18 @@ class LocalHost:
     def call(self, *arguments: Argument, timeout: float = 60) -> dict[str, Any]:
         """See Host.call."""
         return call_program(self, arguments, timeout)
+
+    def bring(self, path: str, directory: Path) -> str:
+        """See Host.bring."""
+        return path
+
+    def tunnel(self, places: Sequence[str], name: str) -> AbstractContextManager[str]:
+        """See Host.tunnel."""
+        return nullcontext("")
+
+    def account(self) -> str:
+        """See Host.account."""
+        return ""
 
     def identity(self) -> str:
         """See Host.identity."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from .program_connection_frames import CHUNK, SAID, Frames, LostError, Outlet
 from .program_connection_process import Process
+from .program_connection_relay import find, relay
 
 PIPE_SIZE = 1 << 20
 F_SETPIPE_SZ = 1031  # fcntl names it from Python 3.10 on
@@ -251,4 +252,7 @@ def _interrupted(*_: object) -> None:
 
 VERBS: dict[str, Callable[[list[bytes]], dict[str, Any]]] = {
     "serve": _serve,  # stdin
+    "find": find,  # PLACE…
+    "relay": relay,  # PLACE
 }
+STREAMING = ("relay",)

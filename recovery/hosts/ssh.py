@@ -2,11 +2,15 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
+from recovery.channels import BUFFER_SIZE
+from recovery.durable import NewFile
 from recovery.hosts.base import Argument, Completed, InputStream, OutputStream, call_program
 from recovery.hosts.ssh_connection import connection_to
 from recovery.hosts.ssh_program import RemoteProgram
+from recovery.hosts.ssh_tunnel import open_tunnel
 from recovery.settings import HostSettings
 
 
@@ -56,6 +60,28 @@ class SshHost:
     def call(self, *arguments: Argument, timeout: float = 60) -> dict[str, Any]:
         """See Host.call."""
         return call_program(self, arguments, timeout)
+
+    def bring(self, path: str, directory: Path) -> str:
+        """See Host.bring."""
+        target = directory / "brought"
+        target.unlink(missing_ok=True)
+        buffer = memoryview(bytearray(BUFFER_SIZE))
+        with NewFile(target) as file, self.stream(["cat", "--", path]) as stream:
+            while count := stream.readinto(buffer):
+                file.write(buffer[:count])
+            stream.finish()
+        return str(target)
+
+    @contextmanager
+    def tunnel(self, places: Sequence[str], name: str) -> Iterator[str]:
+        """See Host.tunnel."""
+        place = str(self.call("connection", "find", *places)["place"])
+        with open_tunnel(self._connection, self.helper("connection", "relay", place), name) as directory:
+            yield directory
+
+    def account(self) -> str:
+        """See Host.account."""
+        return self._settings.user
 
     def identity(self) -> str:
         """See Host.identity."""

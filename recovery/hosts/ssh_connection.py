@@ -9,7 +9,6 @@ import logging
 import os
 import socket
 import threading
-import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +36,19 @@ class _Link:
         self.fabric = fabric
         self.transport: Transport = fabric.transport
         self.reason = ""
-        self.programs: weakref.WeakSet[RemoteProgram] = weakref.WeakSet()
+        self._programs: set[RemoteProgram] = set()
+        self._lock = threading.Lock()
         self._limit = limit
         self._over = threading.Event()
         threading.Thread(target=self._watch, name=f"ssh {fabric.host}", daemon=True).start()
+
+    def attend(self, program: "RemoteProgram") -> None:
+        with self._lock:
+            self._programs.add(program)
+
+    def leave(self, program: "RemoteProgram") -> None:
+        with self._lock:
+            self._programs.discard(program)
 
     def close(self) -> None:
         self._over.set()
@@ -53,7 +61,9 @@ class _Link:
             frozen.daemon = True
             frozen.start()
             try:
-                for program in list(self.programs):
+                with self._lock:
+                    programs = list(self._programs)
+                for program in programs:
                     program.beat()
                 self.transport.global_request("keepalive@openssh.com", wait=True)
             except Exception:  # noqa: BLE001 - whatever it is, the connection ends and its programs say so

@@ -62,7 +62,7 @@ class RemoteProgram:
             self._channel.settimeout(timeout + self._limit)
         self._listener = threading.Thread(target=self._listen, name="stderr", daemon=True)
         self._listener.start()
-        self._link.programs.add(self)
+        self._link.attend(self)
         try:
             self._send_frame(json.dumps(request).encode())
             if mode != "run":
@@ -127,17 +127,21 @@ class RemoteProgram:
             self._stop_sending()
             # Set by the server's last word on the program, or by the end of the connection.
             self._channel.status_event.wait(self._limit)
-        self._link.programs.discard(self)
+        self._link.leave(self)
         self._channel.close()
         self._listener.join(5)
 
     def beat(self) -> None:
         """Tell the machine that the worker is still here."""
+        from paramiko import SSHException
+
+        # Whoever is in the midst of sending is heard anyway.
         if self._lock.acquire(blocking=False):
             try:
-                # Whoever is in the midst of sending is heard anyway.
-                if self._sending and self._channel.send_ready():
-                    self._channel.sendall(HEAD.pack(BEAT))
+                # One that has just ended need not hear it, and must not end the connection of the others.
+                with suppress(OSError, EOFError, SSHException):
+                    if self._sending and self._channel.send_ready():
+                        self._channel.sendall(HEAD.pack(BEAT))
             finally:
                 self._lock.release()
 

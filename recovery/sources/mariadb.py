@@ -11,7 +11,8 @@ from recovery.hosts.base import Host
 from recovery.sources.server import LONG, Account, ServerSource
 
 DEFAULT_PORT = 3306
-DEFAULT_SOCKET = "/run/mysqld/mysqld.sock"
+SOCKET_NAME = "mysqld.sock"
+DEFAULT_SOCKET = f"/run/mysqld/{SOCKET_NAME}"
 # Moving many tables takes as long as the server needs to write it down for each.
 SWAP_SECONDS = 600
 # What a judge's session is: it reads only, and names in quotation marks are names.
@@ -75,12 +76,16 @@ class MariadbSource(ServerSource):
         self._own(copy)
         query = {"charset": "utf8mb4", "init_command": JUDGING}
         address: dict[str, Any] = {}
-        if self.server and not self.server.startswith("/"):
+        near = self._near([self.server or DEFAULT_SOCKET], SOCKET_NAME)
+        if near:
+            query["unix_socket"] = f"{near}/{SOCKET_NAME}"
+        elif self.server and not self.server.startswith("/"):
             address = {"host": self.server, "port": self.port}
         else:
             query["unix_socket"] = self.server or DEFAULT_SOCKET
-        if self.restore_account.user:
-            address["username"] = self.restore_account.user
+        # A server that goes by the account (unix_socket) sees that of the host, not that of the worker.
+        if user := self.restore_account.user or self.host.account():
+            address["username"] = user
         if self.restore_account.password is not None:
             query["read_default_file"] = str(_option_file(directory, self.restore_account.password()))
         from sqlalchemy import URL

@@ -12,6 +12,9 @@ from recovery.sources.server import Account, ServerSource
 
 DEFAULT_PORT = 5432
 
+# Where servers put their sockets when nobody says otherwise: Debian's, and PostgreSQL's own.
+SOCKET_DIRECTORIES = ["/var/run/postgresql", "/tmp"]  # noqa: S108
+
 
 class PostgresqlSource(ServerSource):
     """One PostgreSQL database on a host.
@@ -66,10 +69,13 @@ class PostgresqlSource(ServerSource):
             "client_encoding": "utf8",
             "options": "-c default_transaction_read_only=on -c statement_timeout=0",
         }
-        if self.server:
-            query["host"] = self.server
-        if self.restore_account.user:
-            query["user"] = self.restore_account.user
+        name = f".s.PGSQL.{self.port}"
+        near = self._near([f"{place}/{name}" for place in ([self.server] if self.server else SOCKET_DIRECTORIES)], name)
+        if near or self.server:
+            query["host"] = near or self.server
+        # A server that goes by the account (peer) sees that of the host, not that of the worker.
+        if user := self.restore_account.user or self.host.account():
+            query["user"] = user
         if self.restore_account.password is not None:
             query["passfile"] = str(_pass_file(directory, self.restore_account.password()))
         from sqlalchemy import URL

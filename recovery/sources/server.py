@@ -5,7 +5,7 @@ A copy is a database of the same server whose name is the live one's with a labe
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -62,6 +62,7 @@ class ServerSource:
         self.account = account or Account()
         self.restore_account = restore_account or self.account
         self.lock_timeout = lock_timeout
+        self._tunnels = ExitStack()
 
     def identify(self) -> dict[str, Any]:
         """See Source.identify. The server's own identity tells it from another one under the same address."""
@@ -162,7 +163,15 @@ class ServerSource:
         return sorted({name.removesuffix("~") for name in names if self._is_copy(name.removesuffix("~"))})
 
     def close(self) -> None:
-        """See Source.close. The server is not ours."""
+        """See Source.close. The server is not ours, what leads to it is."""
+        self._tunnels.close()
+
+    def _near(self, sockets: list[str], name: str) -> str:
+        """Return the directory of a socket that leads to the server, until `close`; empty where it is at hand."""
+        remote = bool(self.server) and not self.server.startswith("/")
+        return self._tunnels.enter_context(
+            self.host.tunnel([f"{self.server}:{self.port}"] if remote else sockets, name)
+        )
 
     def _load_request(self, server_globals: bytes) -> dict[str, Any]:
         return {"globals": read_globals(server_globals)}

@@ -147,7 +147,8 @@ class SqliteSource:
 
     def judge_url(self, copy: str, directory: Path) -> str:
         """See Source.judge_url."""
-        return f"sqlite:///file:{quote(copy)}?mode=ro&immutable=1&uri=true"
+        path = self.host.bring(copy, directory)
+        return f"sqlite:///file:{quote(path)}?mode=ro&immutable=1&uri=true"
 
     def keep(self, copy: str, size: int) -> None:
         """Give a completely loaded copy its name; raises unless it has exactly `size` bytes."""

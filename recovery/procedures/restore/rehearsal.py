@@ -4,6 +4,7 @@ import io
 import logging
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,10 @@ def _rehearse_component(
         backup_set.restore("data", installation.operations_identity(), load.write)
         load.finish()
     reached("rehearsal: copy loaded")
-    with tempfile.TemporaryDirectory(dir=installation.scratch(procedure_id, component)) as directory:
+    with (
+        tempfile.TemporaryDirectory(dir=installation.scratch(procedure_id, component)) as directory,
+        closing(source),  # what leads to a server on another machine is needed as long as the judge works
+    ):
         verdict = judge_copy(source, copy, expected, settings.suite, backup_set.manifest.moment, Path(directory))
     reached("rehearsal: copy judged")
     if verdict.state != "pass":

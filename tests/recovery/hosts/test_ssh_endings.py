@@ -227,3 +227,14 @@ def test_a_server_that_goes_away_altogether_is_told_so(tmp_path):
         brief.cut()
         with pytest.raises(HostError, match="cannot be reached"):
             host.run(["true"])
+
+
+def test_a_word_to_a_program_that_has_just_ended_does_not_end_the_connection_of_the_others(host):
+    with host.stream(["cat", "/dev/zero"]) as lasting:
+        with host.stream(["true"]) as brief:
+            brief.finish()
+        brief.beat()
+        with host.feed(["sleep", "60"]) as left:
+            pass
+        left.beat()
+        assert lasting.readinto(bytearray(10)) > 0
