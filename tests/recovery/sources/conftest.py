@@ -1,10 +1,12 @@
-"""Fixtures of the sources' tests: one PostgreSQL server, and the database with every kind of object, made once."""
+"""Fixtures of the sources' tests: one server of each engine, and a database with every kind of object, made once."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tests.recovery.sources import mariadb_databases
 from tests.recovery.sources.postgresql_databases import Dumped, dumped, make_rich
+from tests.testbed.mariadb import MariaDBServer, run_mariadb
 from tests.testbed.postgresql import PostgreSQLServer, run_postgresql
 
 
@@ -19,3 +21,16 @@ def postgresql() -> Iterator[PostgreSQLServer]:
 def rich(postgresql: PostgreSQLServer) -> Dumped:
     """A dump of the database with every kind of object."""
     return dumped(make_rich(postgresql))
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDBServer]:
+    """A server that writes a binary log, as one with replicas does."""
+    with run_mariadb("log-bin=binlog", "server-id=7", "log-bin-trust-function-creators=1") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rich_mariadb(mariadb: MariaDBServer) -> mariadb_databases.Dumped:
+    """A dump of the MariaDB database with every kind of object."""
+    return mariadb_databases.dumped(mariadb_databases.make_rich(mariadb))

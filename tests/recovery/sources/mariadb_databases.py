@@ -54,7 +54,7 @@ SELECT lpad(seq, 18, '0'), concat(seq, '''"\\\t\n%s😀'), concat('é', seq, 'x'
     unhex(concat('00FF5C27220A0D1A', hex(seq))), repeat(char(seq % 256), seq % 7), seq * 77777,
     seq / 7, seq / 3, seq / 3e0, seq * 1.000000000000000000000000000001, json_object('n', seq, 't', 'a"b'),
     point(seq, -seq), concat('00000000-0000-0000-0000-', lpad(seq, 12, '0')), '::ffff:1.2.3.4', if(seq % 2, '', NULL),
-    -seq, seq FROM seq_1_to_60;
+    seq, -seq FROM seq_1_to_60;
 SET SESSION sql_mode = '';
 UPDATE `Pegawai Negeri` SET lahir = '0000-00-00' WHERE `100%` < 5;
 UPDATE `Pegawai Negeri` SET lahir = '2026-00-00' WHERE `100%` = 6;
