@@ -33,13 +33,14 @@ def place_rules(
 ) -> Iterator[Complaint]:
     """Given the well-formed parts of an inventory by position, yield every complaint about places that overlap."""
     yield from _stores(stores, schedules)
-    yield from _databases(office, applications, environment)
-    local_hosts = {host.name for host in hosts.values() if host.kind == "local"}
-    protected = protected_places(office, keys, environment)
+    # Two names for one address are one machine, and all local hosts are this one.
+    machines = {host.name: (host.address or host.name) if host.kind == "ssh" else "" for host in hosts.values()}
+    yield from _databases(office, applications, machines, environment)
+    protected = {**protected_places(office, keys, environment), **_ways_to_hosts(hosts)}
     directories = {f"the store {store.name!r}": _real(store.path) for store in stores.values()}
     seen: list[tuple[str, Path, Location]] = []
     for index, application in applications.items():
-        machine = "" if application.host in local_hosts else application.host
+        machine = machines.get(application.host, application.host)
         for position, component in enumerate(application.components):
             if not component.path:
                 continue  # a database of a server, or reported as missing
@@ -90,9 +91,22 @@ def protected_places(
     return places
 
 
+def _ways_to_hosts(hosts: Mapping[int, HostSettings]) -> dict[str, Path]:
+    places = {}
+    for host in hosts.values():
+        if host.kind == "ssh":
+            kind, _, name = (host.key or "").partition(":")
+            if kind == "file":
+                places[f"the key file of the host {host.name!r}"] = _real(name)
+            if host.host_keys:
+                places[f"the pinned keys of the host {host.name!r}"] = _real(host.host_keys)
+    return places
+
+
 def _databases(
     office: OfficeSettings | None,
     applications: Mapping[int, ApplicationSettings],
+    machines: Mapping[str, str],
     environment: Mapping[str, str] | None,
 ) -> Iterator[Complaint]:
     """A database of a server is named once, and is not one of those that hold the records. Design §10."""
@@ -103,7 +117,8 @@ def _databases(
             if component.kind not in SERVER_PORTS:
                 continue
             location: Location = ("applications", index, "components", position, "database")
-            key = (application.host, component.server, component.server_port, component.database)
+            machine = machines.get(application.host, application.host)
+            key = (machine, component.server, component.server_port, component.database)
             if key in seen:
                 yield Complaint(location, f"is the same database as {field_name(seen[key])}")
             seen.setdefault(key, location)

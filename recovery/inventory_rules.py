@@ -8,6 +8,7 @@ from pathlib import Path
 
 from recovery.cron import check_cron, months_covered
 from recovery.errors import ConfigurationError
+from recovery.inventory_hosts import host_rules
 from recovery.inventory_places import place_rules
 from recovery.inventory_services import service_rules
 from recovery.marked_yaml import Complaint, Location
@@ -61,6 +62,7 @@ def broken_rules(parts: Parts, folder: Path, environment: Mapping[str, str] | No
         *_unique_names(parts),
         *_office(parts),
         *_keys(parts),
+        *host_rules(parts.hosts),
         *_applications(parts, folder),
         *_schedules(parts),
         *_monthly_floor(parts),

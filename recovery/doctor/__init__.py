@@ -6,6 +6,7 @@ Every look is on its own: whatever one of them meets becomes a finding, and the 
 from recovery.doctor.applications import examine_applications
 from recovery.doctor.clock import examine_clock
 from recovery.doctor.finding import Finding, State
+from recovery.doctor.hosts import examine_hosts
 from recovery.doctor.keys import examine_keys
 from recovery.doctor.packages import examine_packages
 from recovery.doctor.people import examine_people
@@ -20,6 +21,6 @@ __all__ = ["Finding", "State", "examine"]
 def examine(installation: Installation, api: PrefectApi | None) -> list[Finding]:
     """Given an installation and the Prefect server's API (None when none is configured), return all findings."""
     findings = [*examine_packages(), *examine_clock()]
-    for look in (examine_keys, examine_places, examine_people, examine_applications):
+    for look in (examine_keys, examine_places, examine_people, examine_hosts, examine_applications):
         findings += look(installation)
     return findings + list(examine_server(installation, api))

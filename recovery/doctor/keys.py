@@ -19,7 +19,7 @@ def examine_keys(installation: Installation) -> Iterator[Finding]:
     ):
         yield attempt(name, use, "readable and of use")
         if reference.startswith("file:"):
-            yield from _only_the_owner_reads(name, Path(reference.removeprefix("file:")))
+            yield from only_the_owner_reads(name, Path(reference.removeprefix("file:")))
     if keys.operations_recipient == keys.escrow_recipient:
         yield Finding(
             "escrow recipient", "problem", "is the operations recipient", "make a second key and put it into escrow"
@@ -38,7 +38,8 @@ def _operations_identity(installation: Installation) -> None:
         )
 
 
-def _only_the_owner_reads(name: str, path: Path) -> Iterator[Finding]:
+def only_the_owner_reads(name: str, path: Path) -> Iterator[Finding]:
+    """Yield the problem that others can read a file, if they can."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError:

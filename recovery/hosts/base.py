@@ -102,6 +102,9 @@ class Host(Protocol):
     def identity(self) -> str:
         """Return an identifier of this machine that is made for Pulih and tells nothing about it."""
 
+    def python(self) -> str:
+        """Return the version of Python that runs the shipped programs."""
+
     def title(self) -> str:
         """Return the name of the machine as printed on forms."""
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -104,6 +105,10 @@ class LocalHost:
     def identity(self) -> str:
         """See Host.identity."""
         return program_system.identity()
+
+    def python(self) -> str:
+        """See Host.python."""
+        return platform.python_version()
 
     def title(self) -> str:
         """See Host.title."""

@@ -88,6 +88,10 @@ class SshHost:
         self._identity = self._identity or str(self.call("system", "identity")["identity"])
         return self._identity
 
+    def python(self) -> str:
+        """See Host.python."""
+        return self._connection.installed().version
+
     def title(self) -> str:
         """See Host.title. The address, where no title is given: a form must not wait for the machine."""
         return self._settings.title or self._settings.address

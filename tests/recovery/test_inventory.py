@@ -169,7 +169,12 @@ def test_a_mistake_in_one_application_does_not_hide_broken_rules_in_others(tmp_p
             '    roles: [pemohon]\n    valid_from: "2026-02-01"\n    valid_until: "2026-01-31"',
             "officials[3].valid_until: lies before valid_from",
         ),
-        ("kind: local", "kind: ssh", "hosts[0].kind: must be one of 'local'; known are local"),
+        (
+            "        port: 8081\n",
+            "        port: 8081\n        maintenance: {flag: /a, url: 'http://a/', texts: x}\n",
+            "applications[0].services[0].maintenance.texts: unknown key; did you mean 'text'?",
+        ),
+        ("kind: local", "kind: jauh", "hosts[0].kind: must be one of 'local' or 'ssh'; known are local, ssh"),
         (
             "        port: 8081\n",
             "        port: 808100\n",
