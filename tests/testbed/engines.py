@@ -36,6 +36,12 @@ class EngineServer(Protocol):
     def make(self, database: str) -> None:
         """Make a database with the table `pegawai` of 200 rows, an index, a view and a trigger."""
 
+    def fill(self, database: str, number: int) -> None:
+        """Put so many more rows, of about a hundred bytes each, into `pegawai`."""
+
+    def kill_scratch(self, directory: Path) -> None:
+        """SIGKILL the throw-away server that a proof keeps in its directory."""
+
     def component(self, database: str) -> dict[str, Any]:
         """Return what the inventory says about a database, without the component's name."""
 
@@ -110,6 +116,15 @@ class PostgresqlServer:
             """,
             database,
         )
+
+    def fill(self, database: str, number: int) -> None:
+        """See EngineServer.fill."""
+        rows = f"SELECT repeat(md5(n::text), 3), n FROM generate_series(1, {number}) n"
+        self._execute(f"INSERT INTO pegawai (nama, gaji) {rows}", database)
+
+    def kill_scratch(self, directory: Path) -> None:
+        """See EngineServer.kill_scratch."""
+        kill_tree(int((directory / "server" / "postmaster.pid").read_text().split("\n")[0]))
 
     def component(self, database: str) -> dict[str, Any]:
         """See EngineServer.component."""

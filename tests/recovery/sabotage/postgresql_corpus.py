@@ -132,7 +132,7 @@ class PostgresqlCorpus:
 def _check(found: str) -> tuple[str, str]:
     """Given the first words of a difference between fingerprints, return the check that must fail for it."""
     if matched := re.match(r"object '(.*?)'(?: |$)", found):
-        return "fingerprint", matched[1].replace('"', "")
+        return "fingerprint", matched[1]
     if " stands at " in found:
         return "sequence positions", WHOLE
     return re.match(r"structure: ([a-z ]+?)(?: '|$)", found)[1], WHOLE  # type: ignore[index]

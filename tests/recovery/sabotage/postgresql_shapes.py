@@ -57,7 +57,7 @@ GOOD = {
         CREATE TYPE garis AS (dari titik, ke titik); CREATE TYPE jangka AS RANGE (subtype = kecil);
         CREATE TABLE t (a kecil[], b warna[][], c titik, d garis[], e jangka, f int4multirange, g numrange[]);
         INSERT INTO t VALUES ('{1,2}', '{{merah,putih},{putih,NULL}}', ROW(1, 2, '{merah}'),
-            ARRAY[ROW(ROW(1, 2, '{}'), NULL)::garis], '[1,5)', '{[1,3),[7,9)}', '{"[1,2]",empty}'), (NULL);
+            ARRAY[ROW(ROW(1, 2, '{}'), NULL)::garis], '[1,5)', '{[1,3),[7,9)}', '{"[1,2]",empty}'); INSERT INTO t DEFAULT VALUES;
     """,
     "functions in several languages": """
         CREATE FUNCTION satu(a integer, b integer DEFAULT 2) RETURNS integer LANGUAGE sql AS 'SELECT a + b';

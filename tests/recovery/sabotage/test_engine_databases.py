@@ -77,7 +77,9 @@ def require_found(rich: Rich, losses: list[int], directory: Path) -> None:
         copy = rich.corpus.copy(rich.original, f"rugi-{number}")
         rich.corpus.lose(copy, cases[number].statement)
         verdict = judged_beside(rich, copy, directory)
-        if verdict.state != "fail" or cases[number].fails not in failed(verdict):
+        check, about = cases[number].fails
+        # Of some checks the case says only how the name begins.
+        if not any(name.startswith(check) and object == about for name, object in failed(verdict)):
             missed[cases[number].name] = (verdict.state, cases[number].fails, sorted(failed(verdict)))
     assert missed == {}
 
