@@ -51,7 +51,7 @@ def dump(arguments: list[bytes]) -> dict[str, Any]:
         version = server_version(measuring)
         path, tool = client("mariadb-dump", version)
         found = tables(measuring, target.database)
-        _lock_nontransactional(open_things, target, found)
+        refuse_nontransactional(target, found)
         # Before the snapshot: counters stand outside of it and go on, so the dump has at least these.
         measuring.run("BEGIN")
         at_least = positions(measuring, found)
@@ -63,6 +63,8 @@ def dump(arguments: list[bytes]) -> dict[str, Any]:
             begun = time.monotonic()
             holder.run("BACKUP STAGE START")
             holder.run("BACKUP STAGE BLOCK_COMMIT")
+            # Now, since a statement that waits for these locks would keep the stage waiting.
+            _lock_nontransactional(open_things, target, found)
             measuring.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
             at = datetime.now(timezone.utc).isoformat(timespec="microseconds")  # noqa: UP017 - Python 3.9
             position = holder.one("SELECT @@gtid_binlog_pos")
@@ -116,7 +118,6 @@ def refuse_nontransactional(target: Target, found: list[dict[str, Any]]) -> None
 
 
 def _lock_nontransactional(open_things: ExitStack, target: Target, found: list[dict[str, Any]]) -> None:
-    refuse_nontransactional(target, found)
     without = nontransactional(found)
     if without:
         locker = open_things.enter_context(Session(target, target.database))

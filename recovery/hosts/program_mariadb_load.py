@@ -84,7 +84,7 @@ def abandon(arguments: list[bytes]) -> dict[str, Any]:
     """Drop what a load left that did not come to its end; a complete copy stays."""
     target, copy = Target(arguments[0]), os.fsdecode(arguments[1])
     with Session(target, changing=True) as session:
-        if is_half(session, copy):
+        if exists(session, copy) and is_half(session, copy):
             session.run(f"DROP DATABASE IF EXISTS {quoted(copy)}")
     return {}
 

@@ -1,0 +1,550 @@
+"""MariaDB databases: dumped in one snapshot while writers go on, restored whole or not at all."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DatabaseError
+
+from recovery.errors import (
+    ConfigurationError,
+    ConflictError,
+    SourceCorruptError,
+    SourceError,
+    SourceLockedError,
+    SourceMissingError,
+)
+from recovery.hosts.program_error import ProgramError
+from recovery.hosts.program_mariadb_client import Target, as_option_file, client, explained
+from recovery.procedures.backup.b2_verify import judge_copy
+from recovery.quality.judge import judge
+from recovery.sources.mariadb import MariadbSource
+from recovery.sources.mariadb_scratch import MariadbScratch
+from recovery.sources.server import Account, read_globals
+from tests.recovery.sources.mariadb_databases import Dumped, dumped, make_database, scratch_of, source_of
+from tests.testbed.mariadb import MariaDBServer, run_mariadb
+
+MOMENT = "2026-11-20T15:00:03.000000+00:00"
+PASSWORD = "kata sandi: yang # \\ 'sulit\" ;"
+
+LEDGER = """
+CREATE TABLE rekening (id int PRIMARY KEY, saldo bigint NOT NULL);
+INSERT INTO rekening SELECT seq, 1000 FROM seq_1_to_40;
+CREATE TABLE mutasi (id bigint AUTO_INCREMENT PRIMARY KEY, dari int, ke int);
+INSERT INTO mutasi (dari, ke) SELECT 1, 2 FROM seq_1_to_20000;
+"""
+
+
+@contextmanager
+def transfers(server: MariaDBServer, database: str) -> Iterator[None]:
+    """Somebody moves money between accounts, as fast as the server lets him; the sum stays what it was."""
+    end, begun = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with closing(server.connect(database)) as connection, connection.cursor() as cursor:
+            number = 0
+            while not end.is_set():
+                number += 1
+                source, target = 1 + number * 7 % 40, 1 + number * 11 % 40
+                cursor.execute("BEGIN")
+                cursor.execute(f"UPDATE rekening SET saldo = saldo - 1 WHERE id = {source}")
+                cursor.execute(f"INSERT INTO mutasi (dari, ke) VALUES ({source}, {target})")
+                cursor.execute(f"UPDATE rekening SET saldo = saldo + 1 WHERE id = {target}")
+                cursor.execute("COMMIT")
+                begun.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert begun.wait(20)
+        yield
+    finally:
+        end.set()
+        writer.join()
+
+
+@pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.endurance)])
+def test_while_money_moves_each_dump_is_one_moment(mariadb: MariaDBServer, rounds: int) -> None:
+    source = make_database(mariadb, LEDGER)
+    moved = set()
+    with transfers(mariadb, source.database):
+        for number in range(rounds):
+            dump = dumped(source)
+            copy = dump.load(f"ke-{number}")
+            assert dump.differences(copy) == []
+            assert mariadb.rows("SELECT sum(saldo) FROM rekening", copy) == [(40_000,)]
+            moved.add(dump.result.fingerprint.objects["mutasi"]["rows"])
+            assert dump.result.snapshot["lock_milliseconds"] >= 0
+            source.discard(copy)
+    assert len(moved) == rounds
+    assert source.copies() == []
+
+
+def test_every_kind_of_object_comes_back_in_a_server_of_its_own(rich_mariadb: Dumped, tmp_path: Path) -> None:
+    with scratch_of(rich_mariadb.source, tmp_path / "bukti") as scratch:
+        copy = rich_mariadb.load("proof", into=scratch)
+        assert rich_mariadb.differences(copy, scratch) == []
+        verdict = judge_copy(scratch, copy, rich_mariadb.result.fingerprint, "", MOMENT, tmp_path)
+    assert [check for check in verdict.checks if check.state != "pass"] == []
+    assert verdict.state == "pass"
+
+
+def test_rights_that_the_globals_do_not_give_fail_the_proof(rich_mariadb: Dumped, tmp_path: Path) -> None:
+    whole = rich_mariadb.result.server_globals
+    line = next(line for line in whole.splitlines() if line.startswith(b"GRANT ") and b"`surat`" in line)
+    lacking = whole.replace(line + b"\n", b"")
+    with (
+        scratch_of(rich_mariadb.source, tmp_path / "bukti") as scratch,
+        pytest.raises(SourceCorruptError, match="do not give the rights that the backup lists: 1 differ"),
+        scratch.load(scratch.beside("proof"), lacking) as stream,
+    ):
+        stream.write(rich_mariadb.plain)
+        stream.finish()
+
+
+def test_the_judge_finds_what_a_copy_lost(rich_mariadb: Dumped, mariadb: MariaDBServer, tmp_path: Path) -> None:
+    copy = rich_mariadb.load("rusak")
+    mariadb.execute("DELETE FROM tanpa_kunci WHERE isi IS NULL; DROP TRIGGER dikunci", copy)
+    mariadb.execute("SET foreign_key_checks = 0; DELETE FROM induk WHERE id = 2", copy)
+    verdict = judge_copy(rich_mariadb.source, copy, rich_mariadb.result.fingerprint, "", MOMENT, tmp_path)
+    rich_mariadb.source.discard(copy)
+    assert verdict.state == "fail"
+    assert {(check.name, check.object) for check in verdict.checks if check.state != "pass"} == {
+        ("row_count", "tanpa_kunci"),
+        ("fingerprint", "tanpa_kunci"),
+        ("row_count", "induk"),
+        ("fingerprint", "induk"),
+        ("orphans", "anak"),
+        ("totals", "(seluruh basis data)"),
+        ("triggers", "(seluruh basis data)"),
+    }
+
+
+def test_an_owners_rules_are_judged_by_a_session_that_only_reads(rich_mariadb: Dumped, tmp_path: Path) -> None:
+    rules = tmp_path / "aturan.yaml"
+    rules.write_text("""
+name: pegawai
+meta: {asset: Pegawai Negeri}
+expectations:
+- {type: expect_column_values_to_match_regex, kwargs: {column: NIP, regex: "^[0-9]{18}$"}}
+---
+name: surat
+meta: {asset: surat}
+expectations:
+- {type: unexpected_rows_expectation, kwargs: {unexpected_rows_query: "SELECT 1 AS x FROM {batch} WHERE tahun > 2020"}}
+""")
+    copy = rich_mariadb.load("aturan")
+    verdict = judge_copy(rich_mariadb.source, copy, rich_mariadb.result.fingerprint, str(rules), MOMENT, tmp_path)
+    url = rich_mariadb.source.judge_url(copy, tmp_path)
+    engine = create_engine(url)
+    with closing(engine.connect()) as judging, pytest.raises(DatabaseError, match="READ ONLY transaction"):
+        judging.execute(text("DELETE FROM induk"))
+    engine.dispose()
+    with pytest.raises(ConfigurationError, match="a copy is judged through a read-only connection only"):
+        expected = rich_mariadb.result.fingerprint
+        judge(url.replace("tx_read_only", "x"), expected, expected, suite=None, moment=datetime.now(UTC))
+    rich_mariadb.source.discard(copy)
+    found = {(check.object, check.name): check.state for check in verdict.checks if "expect" in check.name}
+    assert found == {
+        ("Pegawai Negeri", "expect_column_values_to_match_regex (NIP)"): "pass",
+        ("surat", "unexpected_rows_expectation"): "fail",
+    }
+
+
+@pytest.mark.parametrize("position", [300, -400, -5])
+def test_a_damaged_dump_leaves_no_copy(rich_mariadb: Dumped, position: int) -> None:
+    with pytest.raises(SourceCorruptError, match="the content of the backup ends before its end; nothing was kept"):
+        rich_mariadb.load("putus", plain=rich_mariadb.plain[:position])
+    assert rich_mariadb.source.copies() == []
+
+
+def test_what_is_no_dump_is_a_bad_backup(rich_mariadb: Dumped) -> None:
+    with pytest.raises(SourceCorruptError, match="is no dump of MariaDB"):
+        rich_mariadb.load("asing", plain=b"bukan dump" * 100)
+
+
+def test_an_error_of_the_client_fails_the_load_and_tells_no_value(rich_mariadb: Dumped) -> None:
+    row = b"(1,2019,'a')"
+    assert row in rich_mariadb.plain
+    with pytest.raises(SourceError, match="Column count doesn't match value count at row 1"):
+        rich_mariadb.load("salah", plain=rich_mariadb.plain.replace(row, b"(1,2019)"))
+    assert rich_mariadb.source.copies() == []
+    target = Target(
+        b'{"server": "", "port": 0, "user": "", "database": "simpel", "private": "", "lock_timeout": 1,'
+        b'"lock_nontransactional": false, "write_binlog": true}'
+    )
+    said = "ERROR 1062 (23000) at line 7: Duplicate entry '350301' for key 'PRIMARY'"
+    assert explained(said, target, "").report["message"] == (
+        "the database simpel on the local socket: Duplicate entry '…' for key '…'"
+    )
+
+
+def test_an_abandoned_load_leaves_nothing(rich_mariadb: Dumped) -> None:
+    copy = rich_mariadb.source.beside("tinggal")
+    with rich_mariadb.source.load(copy, rich_mariadb.result.server_globals) as stream:
+        stream.write(rich_mariadb.plain[:10_000])
+    assert rich_mariadb.source.copies() == []
+
+
+def test_a_copy_is_never_made_twice_and_a_half_one_is_made_anew(rich_mariadb: Dumped, mariadb: MariaDBServer) -> None:
+    copy = rich_mariadb.load("dua-kali")
+    with pytest.raises(ConflictError, match=f"the copy {copy} exists already; it was not changed"):
+        rich_mariadb.load("dua-kali")
+    assert rich_mariadb.source.copies() == [copy]
+    # As a load that was killed leaves it.
+    mariadb.execute("UPDATE `~pulih` SET value = '\"loading\"' WHERE name = 'state'", copy)
+    rich_mariadb.load("dua-kali")
+    assert rich_mariadb.differences(copy) == []
+    rich_mariadb.source.discard(copy)
+
+
+def test_an_account_that_the_server_lacks_is_named(rich_mariadb: Dumped) -> None:
+    wanting = rich_mariadb.result.server_globals.replace(b'"definers": [', b'"definers": ["`pergi`@`%`", ', 1)
+    copy = rich_mariadb.source.beside("akun")
+    lacking = pytest.raises(
+        SourceError, match="the server lacks accounts in whose name objects of the backup work: `per"
+    )
+    with lacking, rich_mariadb.source.load(copy, wanting) as stream:
+        stream.write(rich_mariadb.plain)
+        stream.finish()
+    assert rich_mariadb.source.copies() == []
+
+
+def test_the_server_killed_while_it_dumps_or_loads_fails_the_work(tmp_path: Path) -> None:
+    with run_mariadb() as server:
+        source = make_database(server, LEDGER)
+        dump = dumped(source)
+        server.execute("INSERT INTO mutasi (dari, ke) SELECT 1, 2 FROM seq_1_to_600000", source.database)
+        with source.dump() as stream:
+            stream.readinto(bytearray(100))
+            server.kill()
+            with pytest.raises(SourceError, match="simpel"):
+                while stream.readinto(bytearray(1 << 20)):
+                    pass
+                stream.finish()
+        server.start()
+        copy = source.beside("putus")
+        with pytest.raises(SourceError), source.load(copy, dump.result.server_globals) as stream:
+            stream.write(dump.plain[: len(dump.plain) // 2])
+            server.kill()
+            stream.write(dump.plain[len(dump.plain) // 2 :])
+            stream.finish()
+        server.start()
+        # The half copy is known as such, and gives way.
+        assert dump.differences(dump.load("putus")) == []
+        assert source.copies() == [copy]
+
+
+def test_whoever_holds_commits_back_already_stops_a_dump_in_time(mariadb: MariaDBServer) -> None:
+    source = make_database(mariadb)
+    with closing(mariadb.connect()) as other, other.cursor() as cursor:
+        cursor.execute("BACKUP STAGE START")
+        with pytest.raises(SourceLockedError, match="Lock wait timeout exceeded"):
+            dumped(source)
+        cursor.execute("BACKUP STAGE END")
+
+
+def test_who_changes_the_structure_meanwhile_makes_the_dump_fail(mariadb: MariaDBServer) -> None:
+    source = make_database(mariadb, LEDGER)
+    mariadb.execute("INSERT INTO mutasi (dari, ke) SELECT 1, 2 FROM seq_1_to_200000", source.database)
+    with source.dump() as stream:
+        stream.readinto(bytearray(100))
+        mariadb.execute("CREATE VIEW baru AS SELECT 1", source.database)
+        with pytest.raises(SourceError, match=f"somebody changed baru in the database {source.database} while it was"):
+            while stream.readinto(bytearray(1 << 20)):
+                pass
+            stream.finish()
+
+
+def test_tables_without_a_snapshot_are_refused_or_locked(mariadb: MariaDBServer) -> None:
+    source = make_database(mariadb, LEDGER + "CREATE TABLE lama (a int) ENGINE=MyISAM; INSERT INTO lama VALUES (1);")
+    for refused in (source.preflight, lambda: dumped(source)):
+        with pytest.raises(SourceError, match=r"know no snapshot: lama \(MyISAM\)") as raised:
+            refused()
+        assert raised.value.hint.startswith("ALTER TABLE … ENGINE=InnoDB, or set lock_nontransactional")
+    source.lock_nontransactional = True
+    assert source.preflight() == []
+    end = threading.Event()
+
+    def write() -> None:
+        with closing(mariadb.connect(source.database)) as connection, connection.cursor() as cursor:
+            while not end.is_set():
+                cursor.execute("INSERT INTO lama VALUES (1)")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        dump = dumped(source)
+    finally:
+        end.set()
+        writer.join()
+    copy = dump.load()
+    assert dump.differences(copy) == []
+    source.discard(copy)
+
+
+def test_what_names_the_live_database_waits_until_it_is_live(mariadb: MariaDBServer) -> None:
+    source = make_database(mariadb)
+    name = source.database
+    mariadb.execute(
+        f"CREATE FUNCTION jumlah() RETURNS int READS SQL DATA RETURN (SELECT count(*) FROM {name}.pegawai);"
+        "CREATE VIEW memanggil AS SELECT jumlah() AS n;"
+        f"CREATE TRIGGER jauh AFTER INSERT ON catatan FOR EACH ROW DELETE FROM `{name}`.pegawai WHERE id < 0;",
+        name,
+    )
+    dump = dumped(source)
+    copy = dump.load()
+    assert dump.differences(copy) == []
+    made = f"SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = '{copy}'"
+    assert mariadb.rows(made) == [("pajak",)]
+    receipt = source.prepare_swap(copy)
+    source.swap(receipt)
+    assert dump.differences(None) == []
+    assert mariadb.rows("SELECT n FROM memanggil", name) == [(200,)]
+    source.discard(copy)
+
+
+def test_an_event_of_a_copy_never_runs(mariadb: MariaDBServer) -> None:
+    source = make_database(mariadb)
+    mariadb.execute(
+        "CREATE EVENT tiap_detik ON SCHEDULE EVERY 1 SECOND DO INSERT INTO catatan VALUES ('x')", source.database
+    )
+    dump = dumped(source)
+    copy = dump.load()
+    status = "SELECT EVENT_NAME, STATUS FROM information_schema.EVENTS WHERE EVENT_SCHEMA = '{}' ORDER BY 1"
+    assert mariadb.rows(status.format(copy)) == [("tiap_detik", "DISABLED"), ("tiap_hari", "DISABLED")]
+    receipt = source.prepare_swap(copy)
+    source.swap(receipt)
+    assert mariadb.rows(status.format(source.database)) == [("tiap_detik", "ENABLED"), ("tiap_hari", "ENABLED")]
+    assert mariadb.rows(status.format(copy)) == []
+    source.discard(copy)
+
+
+# --- what is said before anything is begun ----------------------------------------------------------------------------
+
+
+def test_a_missing_database_is_said_to_be_missing(mariadb: MariaDBServer) -> None:
+    make_database(mariadb)
+    with pytest.raises(SourceMissingError, match="there is no database tiada on") as raised:
+        source_of(mariadb, "tiada").preflight()
+    assert raised.value.hint.startswith("correct the name in the inventory (upper and lower case differ)")
+
+
+def test_a_server_that_does_not_answer_is_said_so(rich_mariadb: Dumped, tmp_path: Path) -> None:
+    source = MariadbSource(rich_mariadb.source.host, "simpel", server=str(tmp_path / "s"))
+    with pytest.raises(SourceError, match="Can't connect to local server") as raised:
+        source.preflight()
+    assert raised.value.hint == "see whether the server runs and listens there"
+
+
+def test_a_broken_view_is_named_before_a_backup(mariadb: MariaDBServer) -> None:
+    source = make_database(mariadb)
+    mariadb.execute(
+        "DROP FUNCTION pajak; CREATE TABLE x (a int); CREATE VIEW v AS SELECT a FROM x; DROP TABLE x", source.database
+    )
+    with pytest.raises(SourceError, match="refer to what is not there: v"):
+        source.preflight()
+
+
+@pytest.mark.parametrize("name", ["mysql", "sys", "", "a/b"])
+def test_no_database_of_the_server_itself_is_a_component(rich_mariadb: Dumped, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be a component of kind mariadb"):
+        MariadbSource(rich_mariadb.source.host, name)
+
+
+def test_a_name_that_leaves_no_room_for_a_copy_is_refused(rich_mariadb: Dumped) -> None:
+    source = MariadbSource(
+        rich_mariadb.source.host, "n" * 60, server=rich_mariadb.source.server, account=rich_mariadb.source.account
+    )
+    with pytest.raises(ConfigurationError, match="is longer than MariaDB allows"):
+        Dumped(source, rich_mariadb.plain, rich_mariadb.result).load()
+
+
+def test_programs_older_than_the_server_are_refused() -> None:
+    with pytest.raises(
+        ProgramError, match=r"mariadb-dump is of version 10\.\d+\.\d+ and the server of version 99\.1\.0"
+    ):
+        client("mariadb-dump", "99.1.0")
+
+
+# --- accounts ---------------------------------------------------------------------------------------------------------
+
+
+def documented(number: int, name: str) -> str:
+    """One of the document's blocks of SQL, for another database and without the socket's authentication."""
+    document = Path(__file__).parents[3] / "docs" / "mariadb.md"
+    block = document.read_text().split("```sql\n")[number].partition("```")[0]
+    pattern = name.replace("_", "\\_")
+    return block.replace("`simpel", f"`{pattern}").replace("IDENTIFIED VIA unix_socket", "")
+
+
+@pytest.fixture
+def accounts(mariadb: MariaDBServer) -> Iterator[MariadbSource]:
+    """A database with the accounts of the document."""
+    source = make_database(mariadb)
+    mariadb.execute(
+        "CREATE SEQUENCE nomor; CREATE TABLE pecah (a float); INSERT INTO pecah VALUES (1.23456789);", source.database
+    )
+    mariadb.execute(documented(1, source.database))
+    mariadb.execute(documented(2, source.database))
+    source.account, source.restore_account = Account("pulih_backup"), Account("pulih_restore")
+    yield source
+    mariadb.execute("DROP USER pulih_backup@localhost, pulih_restore@localhost")
+
+
+def test_the_documented_rights_are_enough_to_back_up_and_to_restore(accounts: MariadbSource) -> None:
+    source = accounts
+    assert source.preflight() == []
+    dump = dumped(source)
+    copy = dump.load()
+    assert dump.differences(copy) == []
+    assert source.check(copy) == []
+    assert source.free_space() > 0
+    receipt = source.prepare_swap(copy)
+    assert source.quiet() == {"sessions": [], "proven": True}
+    source.swap(receipt)
+    assert source.live_is(receipt) == "new"
+    assert dump.differences(None) == []
+    source.swap_back(receipt)
+    source.discard(copy)
+    assert source.copies() == []
+
+
+@pytest.mark.parametrize(
+    ("right", "hint"),
+    [
+        ("RELOAD ON *.*", "GRANT RELOAD ON *.* TO pulih_backup"),
+        ("EVENT ON `{}`.*", "GRANT EVENT ON `{}`.* TO pulih_backup"),
+        ("SELECT, TRIGGER ON `{}`.*", "GRANT SELECT, TRIGGER ON `{}`.* TO pulih_backup"),
+        ("SELECT ON mysql.proc", "GRANT SELECT ON mysql.proc TO pulih_backup"),
+    ],
+)
+def test_what_an_account_may_not_read_is_named_with_its_grant(
+    accounts: MariadbSource, mariadb: MariaDBServer, right: str, hint: str
+) -> None:
+    written = accounts.database.replace("_", "\\_")
+    mariadb.execute(f"REVOKE {right.format(written)} FROM pulih_backup@localhost")
+    with pytest.raises(
+        SourceError, match=f"the account pulih_backup may not read all of the database {accounts.database}"
+    ) as raised:
+        accounts.preflight()
+    assert raised.value.hint == hint.format(accounts.database)
+
+
+def test_a_password_is_in_no_process_list_and_stays_nowhere(
+    mariadb: MariaDBServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    source = make_database(mariadb)
+    quoted_password = PASSWORD.replace("\\", "\\\\").replace("'", "''")
+    mariadb.execute(
+        f"CREATE USER berkunci@localhost IDENTIFIED BY '{quoted_password}'; GRANT ALL ON *.* TO berkunci@localhost"
+    )
+    source.account = source.restore_account = Account("berkunci", lambda: PASSWORD)
+    seen: list[bytes] = []
+    end = threading.Event()
+    watcher = threading.Thread(target=watch_processes, args=(seen, end))
+    watcher.start()
+    try:
+        dump = dumped(source)
+        copy = dump.load()
+        assert dump.differences(copy) == []
+        url = source.judge_url(copy, tmp_path)
+        verdict = judge_copy(source, copy, dump.result.fingerprint, "", MOMENT, tmp_path)
+        source.discard(copy)
+        source.account = Account("berkunci", lambda: "salah-rahasia")
+        with pytest.raises(SourceError, match="Access denied for user 'berkunci'@'localhost'") as raised:
+            source.preflight()
+    finally:
+        end.set()
+        watcher.join()
+        mariadb.execute("DROP USER berkunci@localhost")
+    assert verdict.state == "pass"
+    assert any(b"mariadb-dump" in line for line in seen)
+    assert [line for line in [*seen, url.encode()] if b"sulit" in line or b"rahasia" in line] == []
+    assert "rahasia" not in str(raised.value)
+    assert raised.value.hint == "check user and password"
+    assert (tmp_path / "judge.cnf").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir() if path.name != "judge.cnf"] == []
+
+
+def watch_processes(seen: list[bytes], end: threading.Event) -> None:
+    """Look at arguments and environments of everything that runs."""
+    while not end.is_set():
+        for process in Path("/proc").iterdir():
+            if process.name.isdigit() and int(process.name) != os.getpid():
+                for name in ("cmdline", "environ"):
+                    try:
+                        seen.append((process / name).read_bytes())
+                    except OSError:
+                        continue
+        time.sleep(0.005)
+
+
+def test_an_option_file_holds_any_password() -> None:
+    assert as_option_file('a"b\\c#d') == '[client]\npassword="a\\"b\\\\c#d"\n'
+
+
+# --- the server of a proof --------------------------------------------------------------------------------------------
+
+
+def test_the_server_of_a_proof_listens_in_its_directory_alone(rich_mariadb: Dumped, tmp_path: Path) -> None:
+    directory = tmp_path / "bukti"
+    with scratch_of(rich_mariadb.source, directory) as scratch:
+        rich_mariadb.load("proof", into=scratch)
+        process = int((directory / "server" / "pid").read_text())
+        sockets = {os.readlink(path) for path in Path(f"/proc/{process}/fd").iterdir() if path.is_symlink()}
+        numbers = {link[8:-1] for link in sockets if link.startswith("socket:[")}
+        listening = [
+            line.split()[-1] for line in Path("/proc/net/unix").read_text().splitlines() if line.split()[6] in numbers
+        ]
+        internet = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+        assert "./s" in listening
+        assert [number for number in numbers if f" {number} " in internet] == []
+        assert directory.stat().st_mode & 0o777 == 0o700
+        if os.geteuid() == 0:
+            assert Path(f"/proc/{process}").stat().st_uid != 0
+    assert not Path(f"/proc/{process}").exists()
+
+
+@pytest.mark.parametrize("victim", ["worker", "keeper"])
+def test_the_server_of_a_proof_dies_with_whoever_keeps_it(rich_mariadb: Dumped, tmp_path: Path, victim: str) -> None:
+    program = f"""
+import pathlib, time
+from recovery.sources.mariadb_scratch import MariadbScratch
+scratch = MariadbScratch(pathlib.Path({str(tmp_path)!r}), "simpel", 5)
+scratch._start({read_globals(rich_mariadb.result.server_globals)["server version"]!r})
+print("berjalan", flush=True)
+time.sleep(600)
+"""
+    worker = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == b"berjalan\n"
+    server = int((tmp_path / "server" / "pid").read_text())
+    status = Path(f"/proc/{server}/status").read_text()
+    keeper = int(status.partition("PPid:")[2].split()[0])
+    os.kill(worker.pid if victim == "worker" else keeper, signal.SIGKILL)
+    give_up_at = time.monotonic() + 20
+    while Path(f"/proc/{server}").exists() and time.monotonic() < give_up_at:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{server}").exists()
+    worker.kill()
+    worker.communicate()
+
+
+def test_a_proof_needs_the_servers_own_series(tmp_path: Path) -> None:
+    scratch = MariadbScratch(tmp_path, "simpel", 5)
+    with (
+        closing(scratch),
+        pytest.raises(SourceError, match=r"MariaDB 99\.1 are not installed where backups are proven"),
+    ):
+        scratch._start("99.1.2")
