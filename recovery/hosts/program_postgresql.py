@@ -13,42 +13,15 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .program_error import ProgramError
-from .program_postgresql_client import MAINTENANCE, OLDEST_SERVER, Session, Target, client, explained, literal
+from .program_postgresql_client import MAINTENANCE, Session, Target, client, explained, literal
 from .program_postgresql_content import fingerprint, positions, server_globals
 from .program_postgresql_load import abandon, discard, keep, list_copies, load
+from .program_postgresql_rights import preflight, restorable
 from .program_postgresql_scratch import serve
 from .program_postgresql_swap import live_is, prepare, quiet, swap, swap_back
 from .program_server import begin, end, free_bytes
 
 PRIVATE = "pulih-postgresql-"
-
-# The whole data is read or written by whoever may do all of this.
-MISSING_RIGHTS = """
-SELECT jsonb_build_object(
-    'user', current_user,
-    'all powerful', (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
-    'schemas', (SELECT coalesce(jsonb_agg(nspname ORDER BY nspname), '[]') FROM pg_namespace n
-        WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-        AND NOT has_schema_privilege(n.oid, 'USAGE')),
-    'tables', (SELECT coalesce(jsonb_agg(format('%I.%I', n.nspname, c.relname) ORDER BY n.nspname, c.relname), '[]')
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'
-        AND CASE WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(c.oid, 'SELECT')
-                 WHEN c.relkind IN ('r', 'p') THEN NOT has_table_privilege(c.oid, 'SELECT') ELSE false END),
-    'hidden', (SELECT coalesce(jsonb_agg(c.oid::regclass::text ORDER BY c.relname), '[]') FROM pg_class c
-        WHERE c.relrowsecurity AND row_security_active(c.oid)),
-    'large objects', (SELECT count(*) FROM pg_largeobject_metadata m
-        WHERE NOT pg_has_role(m.lomowner, 'USAGE') AND NOT current_setting('lo_compat_privileges')::bool
-        AND NOT EXISTS (SELECT 1 FROM aclexplode(m.lomacl) a WHERE a.privilege_type = 'SELECT'
-            AND (a.grantee = 0 OR pg_has_role(a.grantee, 'USAGE')))),
-    'mappings', (SELECT count(*) FROM pg_user_mappings),
-    'prepared', (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()),
-    'extensions', (SELECT coalesce(jsonb_agg(format('%s is at version %s, and a restore installs %s', e.extname,
-            e.extversion, a.default_version) ORDER BY e.extname), '[]') FROM pg_extension e
-        JOIN pg_available_extensions a ON a.name = e.extname WHERE a.default_version <> e.extversion),
-    'invalid', (SELECT coalesce(jsonb_agg(i.indexrelid::regclass::text ORDER BY c.relname), '[]') FROM pg_index i
-        JOIN pg_class c ON c.oid = i.indexrelid WHERE NOT i.indisvalid AND c.relkind = 'i'))
-"""
 
 
 def _begin(_arguments: list[bytes]) -> dict[str, Any]:
@@ -62,57 +35,6 @@ def _end(arguments: list[bytes]) -> dict[str, Any]:
 def _as_pass_file(password: str) -> str:
     escaped = password.replace("\\", "\\\\").replace(":", "\\:")
     return f"*:*:*:*:{escaped}\n"
-
-
-def _preflight(arguments: list[bytes]) -> dict[str, Any]:
-    target = Target(arguments[0])
-    with Session(target, target.database) as session:
-        version = int(session.one("SELECT current_setting('server_version_num')::int"))
-        if version // 10000 < OLDEST_SERVER:
-            raise ProgramError(
-                "SourceError",
-                f"the server of {target.database} is of version {version // 10000}",
-                "nothing was touched",
-                f"only PostgreSQL {OLDEST_SERVER} and newer are backed up; upgrade the server",
-            )
-        client("pg_dump", version)
-        # Rows that a policy hides would be left out without a word; asked as if policies held.
-        session.run("SET row_security = on")
-        found = session.one(MISSING_RIGHTS)
-    _require_rights(target, found)
-    warnings = [*found["extensions"]]
-    warnings += [f"the index {name} is not valid, so that no backup holds it" for name in found["invalid"]]
-    if found["prepared"]:
-        warnings.append(f"{found['prepared']} prepared transactions wait: what they changed is not in the backup")
-    return {"warnings": warnings}
-
-
-def _require_rights(target: Target, found: dict[str, Any]) -> None:
-    role = found["user"]
-    if found["all powerful"]:
-        return
-    for missing, what, hint in (
-        ([*found["schemas"], *found["tables"]], "read", f"GRANT pg_read_all_data TO {role}"),
-        (found["hidden"], "see all rows of", f"ALTER ROLE {role} BYPASSRLS"),
-        (
-            [f"{found['large objects']} large objects"] if found["large objects"] else [],
-            "read",
-            f"GRANT SELECT ON LARGE OBJECT … TO {role}, or ALTER ROLE {role} SUPERUSER",
-        ),
-        (
-            [f"the options of {found['mappings']} user mappings"] if found["mappings"] else [],
-            "read",
-            f"only a superuser may: ALTER ROLE {role} SUPERUSER",
-        ),
-    ):
-        if missing:
-            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-            raise ProgramError(
-                "SourceError",
-                f"the role {role} may not {what} {', '.join(missing[:5])}{more} in the database {target.database}",
-                "nothing was touched",
-                hint,
-            )
 
 
 def _dump(arguments: list[bytes]) -> dict[str, Any]:
@@ -202,7 +124,8 @@ def _space(arguments: list[bytes]) -> dict[str, Any]:
 VERBS: dict[str, Callable[[list[bytes]], dict[str, Any]]] = {
     "begin": _begin,  # stdin
     "end": _end,  # DIRECTORY
-    "preflight": _preflight,  # TARGET
+    "preflight": preflight,  # TARGET
+    "restorable": restorable,  # TARGET
     "dump": _dump,  # TARGET
     "fingerprint": _fingerprint,  # TARGET DATABASE
     "identify": _identify,  # TARGET

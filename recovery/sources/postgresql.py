@@ -48,6 +48,11 @@ class PostgresqlSource(ServerSource):
             lock_timeout=lock_timeout,
         )
 
+    def preflight(self) -> list[str]:
+        """See Source.preflight. What the restoring role may not do is a warning: the backup needs none of it."""
+        warnings = super().preflight()
+        return [*warnings, *self._call("restorable", account=self.restore_account)["warnings"]]
+
     def check(self, copy: str | None = None) -> list[str]:
         """See Source.check. Whatever is damaged cannot be dumped or measured: the server has no cheaper checker."""
         return []

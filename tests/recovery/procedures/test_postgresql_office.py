@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from recovery.doctor.applications import examine_applications
 from recovery.errors import SwapError
 from recovery.points import observe
 from recovery.procedures.restore.rehearsal import copy_label
@@ -117,6 +118,53 @@ def test_three_kinds_of_components_are_restored_together_or_not_at_all(
     assert states(office, procedure) == {"simpel/data": "kept", "simpel/berkas": "kept", KEY: "kept"}
     safety_copy = office.installation.source(KEY).beside(copy_label(procedure))
     assert safety_copy in databases(postgresql)
+
+
+def test_doctor_names_the_grants_that_are_missing(with_database: SmallOffice, postgresql: PostgreSQLServer) -> None:
+    component = with_database.installation.applications["simpel"].components[-1]
+    postgresql.execute("CREATE ROLE lemah LOGIN; CREATE ROLE pemulih LOGIN; GRANT pg_monitor TO pemulih")
+    try:
+        component.restore_user = "pemulih"
+        found = {finding.message for finding in examine_applications(with_database.installation)}
+        assert "the role pemulih could not restore: ALTER ROLE pemulih CREATEDB" in found
+        component.user = "lemah"
+        problems = [each for each in examine_applications(with_database.installation) if each.state == "problem"]
+        assert [(each.subject, each.message, each.mend) for each in problems] == [
+            (
+                f"component {KEY}",
+                "the role lemah may not read public.pegawai, public.pegawai_id_seq in the database simpel",
+                "GRANT pg_read_all_data TO lemah",
+            )
+        ]
+    finally:
+        postgresql.execute("DROP ROLE lemah; DROP ROLE pemulih")
+
+
+def test_a_database_of_the_same_name_on_another_server_is_not_touched(
+    with_database: SmallOffice, postgresql: PostgreSQLServer
+) -> None:
+    """Approved is a target, not a name: whoever moves the address to another server must ask anew."""
+    office = with_database
+    office.back_up()
+    damage(postgresql)
+    damaged = rows(postgresql)
+    procedure = office.request()
+    office.approve(procedure)
+    office.step("restore.4", procedure)
+    with run_postgresql() as other:
+        other.execute(f"CREATE DATABASE {DATABASE}")
+        other.execute(PLAIN, DATABASE)
+        elsewhere = rows(other)
+        component = office.installation.applications["simpel"].components[-1]
+        component.server, component.user = str(other.directory), other.user
+        with pytest.raises(SwapError, match=f"{KEY} is not the target that was approved"):
+            office.step("restore.5", procedure)
+        assert (rows(other), databases(other)) == (elsewhere, [DATABASE])
+        component.server = str(postgresql.directory)
+        office.step("restore.6", procedure)
+        office.finish(procedure)
+    assert rows(postgresql) == damaged
+    assert office.service_running()
 
 
 def states(office: SmallOffice, procedure: str) -> dict[str, str]:

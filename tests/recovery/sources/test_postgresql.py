@@ -314,6 +314,20 @@ def test_large_objects_and_mappings_that_cannot_be_read_stop_a_backup(
     postgresql.execute(f"REVOKE CONNECT ON DATABASE {rich.source.database} FROM {role}")
 
 
+def test_what_a_restore_would_lack_is_a_warning_with_the_grant(postgresql: PostgreSQLServer, role: str) -> None:
+    objects = "CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE EXTENSION pageinspect"
+    source = make_database(postgresql, objects)
+    source.restore_account = Account(role)
+    assert source.preflight() == [
+        "the role pencadang could not restore: ALTER ROLE pencadang CREATEDB",
+        "the role pencadang could not restore: GRANT postgres TO pencadang",
+        "the role pencadang could not prove a restore: ALTER ROLE pencadang BYPASSRLS",
+        "only a superuser could restore the extension pageinspect, and pencadang is none",
+    ]
+    source.restore_account = source.account
+    assert source.preflight() == []
+
+
 def test_the_documented_rights_are_enough_to_back_up_and_to_restore(postgresql: PostgreSQLServer) -> None:
     document = Path(__file__).parents[3] / "docs" / "postgresql.md"
     statements = document.read_text().split("```sql\n")
@@ -379,6 +393,13 @@ def test_a_password_is_in_no_process_list_and_stays_nowhere(
         assert dump.differences(copy) == []
         url = guarded.judge_url(copy, tmp_path)
         verdict = judge_copy(guarded, copy, dump.result.fingerprint, "", MOMENT, tmp_path)
+        assert guarded.preflight() == []
+        assert guarded.identify()["system"]
+        assert guarded.size() > 0
+        receipt = guarded.prepare_swap(copy)
+        for work in (guarded.swap, guarded.swap_back):
+            assert guarded.quiet()["proven"]
+            work(receipt)
         guarded.discard(copy)
     finally:
         end.set()

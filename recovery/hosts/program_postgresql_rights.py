@@ -1,0 +1,137 @@
+"""Shipped program: may these roles back a PostgreSQL database up, and restore it? Standard library only, Python 3.9 or
+newer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .program_error import ProgramError
+from .program_postgresql_client import OLDEST_SERVER, Session, Target, client
+
+# The whole data is read or written by whoever may do all of this.
+MISSING_RIGHTS = """
+SELECT jsonb_build_object(
+    'user', current_user,
+    'all powerful', (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+    'schemas', (SELECT coalesce(jsonb_agg(nspname ORDER BY nspname), '[]') FROM pg_namespace n
+        WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        AND NOT has_schema_privilege(n.oid, 'USAGE')),
+    'tables', (SELECT coalesce(jsonb_agg(format('%I.%I', n.nspname, c.relname) ORDER BY n.nspname, c.relname), '[]')
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'
+        AND CASE WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(c.oid, 'SELECT')
+                 WHEN c.relkind IN ('r', 'p') THEN NOT has_table_privilege(c.oid, 'SELECT') ELSE false END),
+    'hidden', (SELECT coalesce(jsonb_agg(c.oid::regclass::text ORDER BY c.relname), '[]') FROM pg_class c
+        WHERE c.relrowsecurity AND row_security_active(c.oid)),
+    'large objects', (SELECT count(*) FROM pg_largeobject_metadata m
+        WHERE NOT pg_has_role(m.lomowner, 'USAGE') AND NOT current_setting('lo_compat_privileges')::bool
+        AND NOT EXISTS (SELECT 1 FROM aclexplode(m.lomacl) a WHERE a.privilege_type = 'SELECT'
+            AND (a.grantee = 0 OR pg_has_role(a.grantee, 'USAGE')))),
+    'mappings', (SELECT count(*) FROM pg_user_mappings),
+    'prepared', (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()),
+    'extensions', (SELECT coalesce(jsonb_agg(format('%s is at version %s, and a restore installs %s', e.extname,
+            e.extversion, a.default_version) ORDER BY e.extname), '[]') FROM pg_extension e
+        JOIN pg_available_extensions a ON a.name = e.extname WHERE a.default_version <> e.extversion),
+    'invalid', (SELECT coalesce(jsonb_agg(i.indexrelid::regclass::text ORDER BY c.relname), '[]') FROM pg_index i
+        JOIN pg_class c ON c.oid = i.indexrelid WHERE NOT i.indisvalid AND c.relkind = 'i'))
+"""
+
+# What a restore does beyond what everybody may: make a database, own what others own, see what policies hide. And what
+# only a superuser may make.
+RESTORING = """
+WITH me AS (SELECT * FROM pg_roles WHERE rolname = current_user),
+here AS (SELECT oid, datdba FROM pg_database WHERE datname = current_database()),
+owners AS (SELECT DISTINCT refobjid AS role FROM pg_shdepend, here WHERE dbid = here.oid AND deptype = 'o'
+    AND refclassid = 'pg_authid'::regclass UNION SELECT datdba FROM here)
+SELECT jsonb_build_object(
+    'user', current_user,
+    'all powerful', (SELECT rolsuper FROM me),
+    'makes databases', (SELECT rolcreatedb FROM me),
+    'sees all', (SELECT rolbypassrls FROM me) OR NOT EXISTS (SELECT 1 FROM pg_class WHERE relrowsecurity),
+    'strangers', (SELECT coalesce(jsonb_agg(quote_ident(pg_get_userbyid(role)) ORDER BY 1), '[]') FROM owners
+        WHERE NOT pg_has_role(role, 'MEMBER')),
+    'reserved', (SELECT coalesce(jsonb_agg(what ORDER BY what), '[]') FROM (
+        SELECT DISTINCT format('the extension %s', e.extname) FROM pg_extension e JOIN pg_available_extension_versions v
+            ON v.name = e.extname AND v.version = e.extversion WHERE v.superuser AND NOT v.trusted
+        UNION ALL SELECT format('the event trigger %s', evtname) FROM pg_event_trigger WHERE oid >= 16384
+        UNION ALL SELECT format('the foreign data wrapper %s', fdwname) FROM pg_foreign_data_wrapper WHERE oid >= 16384
+        UNION ALL SELECT format('the publication %s', pubname) FROM pg_publication WHERE puballtables
+        UNION ALL SELECT format('the function %s', p.oid::regprocedure) FROM pg_proc p JOIN pg_language l
+            ON l.oid = p.prolang WHERE NOT l.lanpltrusted AND l.lanname <> 'sql' AND p.oid >= 16384 AND NOT EXISTS (
+                SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+        UNION ALL SELECT 'large objects of other roles' WHERE EXISTS (SELECT 1 FROM pg_largeobject_metadata
+            WHERE NOT pg_has_role(lomowner, 'MEMBER'))) r(what)))
+"""
+
+
+def preflight(arguments: list[bytes]) -> dict[str, Any]:
+    """Return warnings; what keeps the role from a whole backup is an error that names the grant."""
+    target = Target(arguments[0])
+    with Session(target, target.database) as session:
+        version = int(session.one("SELECT current_setting('server_version_num')::int"))
+        if version // 10000 < OLDEST_SERVER:
+            raise ProgramError(
+                "SourceError",
+                f"the server of {target.database} is of version {version // 10000}",
+                "nothing was touched",
+                f"only PostgreSQL {OLDEST_SERVER} and newer are backed up; upgrade the server",
+            )
+        client("pg_dump", version)
+        # Rows that a policy hides would be left out without a word; asked as if policies held.
+        session.run("SET row_security = on")
+        found = session.one(MISSING_RIGHTS)
+    _require_rights(target, found)
+    warnings = [*found["extensions"]]
+    warnings += [f"the index {name} is not valid, so that no backup holds it" for name in found["invalid"]]
+    if found["prepared"]:
+        warnings.append(f"{found['prepared']} prepared transactions wait: what they changed is not in the backup")
+    return {"warnings": warnings}
+
+
+def _require_rights(target: Target, found: dict[str, Any]) -> None:
+    role = found["user"]
+    if found["all powerful"]:
+        return
+    for missing, what, hint in (
+        ([*found["schemas"], *found["tables"]], "read", f"GRANT pg_read_all_data TO {role}"),
+        (found["hidden"], "see all rows of", f"ALTER ROLE {role} BYPASSRLS"),
+        (
+            [f"{found['large objects']} large objects"] if found["large objects"] else [],
+            "read",
+            f"GRANT SELECT ON LARGE OBJECT … TO {role}, or ALTER ROLE {role} SUPERUSER",
+        ),
+        (
+            [f"the options of {found['mappings']} user mappings"] if found["mappings"] else [],
+            "read",
+            f"only a superuser may: ALTER ROLE {role} SUPERUSER",
+        ),
+    ):
+        if missing:
+            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+            raise ProgramError(
+                "SourceError",
+                f"the role {role} may not {what} {', '.join(missing[:5])}{more} in the database {target.database}",
+                "nothing was touched",
+                hint,
+            )
+
+
+def restorable(arguments: list[bytes]) -> dict[str, Any]:
+    """Return as warnings what the role that connects may not do and a restore would need; a backup needs none of it."""
+    target = Target(arguments[0])
+    with Session(target, target.database) as session:
+        found = session.one(RESTORING)
+    role, warnings = found["user"], []
+    if found["all powerful"]:
+        return {"warnings": []}
+    if not found["makes databases"]:
+        warnings.append(f"the role {role} could not restore: ALTER ROLE {role} CREATEDB")
+    if found["strangers"]:
+        warnings.append(f"the role {role} could not restore: GRANT {', '.join(found['strangers'])} TO {role}")
+    if not found["sees all"]:
+        warnings.append(f"the role {role} could not prove a restore: ALTER ROLE {role} BYPASSRLS")
+    if found["reserved"]:
+        named = ", ".join(found["reserved"][:5]) + (" …" if len(found["reserved"]) > 5 else "")
+        warnings.append(f"only a superuser could restore {named}, and {role} is none")
+    return {"warnings": warnings}
