@@ -10,7 +10,7 @@ from recovery.sources.postgresql import PostgresqlSource
 from tests.recovery.sabotage import postgresql_shapes as shapes
 from tests.recovery.sabotage.corpus import Loss
 from tests.recovery.sabotage.proving import Original, dump_of
-from tests.recovery.sources.postgresql_databases import PLAIN, make_database, make_rich, source_of
+from tests.recovery.sources.postgresql_databases import PLAIN, RICH_DATABASE, make_database, make_rich, source_of
 from tests.recovery.sources.test_postgresql_structure import LOSSES
 from tests.testbed.postgresql import PostgreSQLServer, run_postgresql
 
@@ -24,14 +24,13 @@ LEFT_OUT: dict[str, tuple[list[str], tuple[tuple[str, str], ...]]] = {
     "a schema": (['--exclude-schema="Arsip Lama"'], (("schemas", WHOLE), ("policies", WHOLE), ("rules", WHOLE))),
     "large objects": (["--no-blobs"], (("fingerprint", "(large objects)"),)),
     "rights": (["--no-privileges"], (("rights", WHOLE), ("default privileges", WHOLE))),
-    "owners": (["--no-owner"], (("schemas", WHOLE), ("relations", WHOLE))),
     "comments": (["--no-comments"], (("comments", WHOLE),)),
     "publications": (["--no-publications"], (("publications", WHOLE),)),
     "rows of unlogged tables": (["--no-unlogged-table-data"], (("row_count", "public.sementara"),)),
 }
 EXCHANGED = """
-ALTER TABLE public.induk RENAME TO antara; ALTER TABLE public.anak RENAME TO induk;
-ALTER TABLE public.antara RENAME TO anak
+ALTER TABLE public.induk RENAME TO antara; ALTER TABLE public.tanpa_kunci RENAME TO induk;
+ALTER TABLE public.antara RENAME TO tanpa_kunci
 """
 
 
@@ -79,7 +78,8 @@ class PostgresqlCorpus:
             self.load(original, first)
         self._server.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{first}"')
         # A template's own rights, settings and comment are not taken over with its content.
-        self._server.execute(f"COMMENT ON DATABASE \"{copy}\" IS 'data kepegawaian'")
+        for statement in RICH_DATABASE.format(name=f'"{copy}"').strip().splitlines():
+            self._server.execute(statement)
         return copy
 
     def load(self, original: Original, copy: str, plain: bytes | None = None) -> None:

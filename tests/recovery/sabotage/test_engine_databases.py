@@ -73,6 +73,7 @@ def test_sound_databases_of_every_shape_pass(corpus: Corpus, tmp_path: Path) -> 
 
 def require_found(rich: Rich, losses: list[int], directory: Path) -> None:
     cases, missed = rich.corpus.losses(), {}
+    assert judged_beside(rich, rich.corpus.copy(rich.original, "utuh"), directory).state == "pass"
     for number in losses:
         copy = rich.corpus.copy(rich.original, f"rugi-{number}")
         rich.corpus.lose(copy, cases[number].statement)
