@@ -9,6 +9,9 @@ NEEDED := git zstd age sqlite3
 NEEDED_BY_TESTS := openssl pdftotext jq chromium
 APT_LINE := sudo apt install git make python3-venv zstd age sqlite3 openssl poppler-utils postgresql jq chromium debootstrap
 
+# Some shells have a variable of this name; only `make demo HOST=…` is meant.
+DEMO_HOST = $(if $(findstring command,$(origin HOST)),--host $(HOST))
+
 .PHONY: help install demo up down test test-fast test-sweep test-endurance check bench screenshots clean needed needed-by-tests
 .DEFAULT_GOAL := help
 
@@ -17,11 +20,11 @@ help: ## list these commands
 
 install: $(INSTALLED) ## install the pinned packages into .venv
 
-demo: needed $(INSTALLED) ## back up, really damage, and restore a small application on a real Prefect server; ENGINE=postgresql
-	@$(RUN) -m demo story $(if $(ENGINE),--engine $(ENGINE))
+demo: needed $(INSTALLED) ## back up, really damage, and restore a small application on a real Prefect server; ENGINE=postgresql, HOST=systemd
+	@$(RUN) -m demo story $(if $(ENGINE),--engine $(ENGINE)) $(DEMO_HOST)
 
 up: needed $(INSTALLED) ## start server, worker and the demo application, to be tried in the browser
-	@$(RUN) -m demo up $(if $(ENGINE),--engine $(ENGINE))
+	@$(RUN) -m demo up $(if $(ENGINE),--engine $(ENGINE)) $(DEMO_HOST)
 
 down: $(INSTALLED) ## stop what `make up` started
 	@$(RUN) -m demo down
@@ -47,6 +50,7 @@ check: $(INSTALLED) ## lint, type check, import rule
 bench: $(INSTALLED) ## measure the data path against the plain shell pipeline (takes minutes)
 	$(RUN) bench/bench_step1.py
 	$(RUN) bench/bench_swap.py
+	$(RUN) bench/bench_ssh.py
 	$(RUN) bench/bench_postgresql.py
 
 screenshots: needed $(INSTALLED) ## take the pictures in docs/ from a running `make up` (needs chromium)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from demo.engines import choose, engine_of, require_known
+from demo.machine import choose_host
 from demo.running import has_approved_schedule, has_backup, is_up, start, stop_all
 from demo.site import Site
 from recovery.errors import PulihError
@@ -28,6 +29,7 @@ def main() -> int:
     parser.add_argument("--directory", type=Path, default=Path("run/demo"))
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--engine", default="", help="what keeps the application's database: sqlite, postgresql")
+    parser.add_argument("--host", default="", help="where the application runs: local, systemd (a machine of its own)")
     given = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     # Set before anything imports Prefect: its own notes would stand between the lines of the story.
@@ -51,6 +53,7 @@ def _story(site: Site, given: argparse.Namespace) -> int:
         engine_of(site).remove()
         shutil.rmtree(site.root)
     choose(site, given.engine)
+    choose_host(site, given.host)
     try:
         server = start(site, say, port=given.port)
         proof = tell(site, server, say)
@@ -63,6 +66,7 @@ def _up(site: Site, given: argparse.Namespace) -> int:
     from demo.story import Actors
 
     choose(site, given.engine)
+    choose_host(site, given.host)
     server = start(site, say, port=given.port or 4200)
     actors = Actors(site, server, say)
     if not has_approved_schedule(site):

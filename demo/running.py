@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from demo.machine import boot, shut_down
 from demo.site import APPLICATION, EXECUTOR, KABID, KADIS, REQUESTER, SCHEDULE, Site, prepare, read_phones, write_phones
 from deployments.server import LocalServer, running_server, start_server, start_worker, stop
 from recovery.errors import HostError
@@ -17,7 +18,11 @@ def start(site: Site, say: Say, *, port: int = 0) -> LocalServer:
     """Bring everything up, each part only when it is not up yet; return the Prefect server. Says what it does."""
     say(f"Menyiapkan kantor peraga: kunci, inventaris, aplikasi SIMPEL dan datanya ({site.engine})")
     prepare(site)
-    say("Menjalankan SIMPEL di bawah supervisord")
+    if site.host == "systemd":
+        say("Menyalakan mesin SIMPEL: Debian dengan systemd dan nginx (dibangun sekali, beberapa menit)")
+        boot(site)
+    else:
+        say("Menjalankan SIMPEL di bawah supervisord")
     start_services(site)
     say("Menjalankan server Prefect (sekitar 15 detik)")
     server = start_server(site.prefect_home, port=port)
@@ -36,6 +41,8 @@ def stop_all(site: Site) -> list[str]:
     stopped = stop(site.prefect_home) if site.prefect_home.exists() else []
     if _control(site, "shutdown").returncode == 0:
         stopped.append("supervisord")
+    if shut_down(site):
+        stopped.append("mesin SIMPEL")
     return stopped
 
 

@@ -74,12 +74,41 @@ class Site:
     @property
     def database(self) -> Path:
         """SIMPEL's database, where SQLite keeps it."""
-        return self.root / "simpel" / "simpel.db"
+        return self.application / "simpel.db"
 
     @property
     def uploads(self) -> Path:
         """SIMPEL's uploads."""
-        return self.root / "simpel" / "unggahan"
+        return self.application / "unggahan"
+
+    @property
+    def host(self) -> str:
+        """Where SIMPEL runs: "local", or "systemd" for a machine of its own, chosen once."""
+        return self.host_file.read_text(encoding="ascii").strip() if self.host_file.exists() else "local"
+
+    @property
+    def host_file(self) -> Path:
+        """The file that names the host."""
+        return self.root / "server"
+
+    @property
+    def machine(self) -> Path:
+        """Keys and data of SIMPEL's own machine."""
+        return self.root / "mesin"
+
+    @property
+    def application(self) -> Path:
+        """Where SIMPEL's data lies, as seen from here."""
+        return self.machine / "srv" / "simpel" if self.host == "systemd" else self.root / "simpel"
+
+    def on_host(self, path: Path) -> str:
+        """Given a path below `application`, return it as SIMPEL's host has it."""
+        return f"/srv/simpel/{path.relative_to(self.application)}" if self.host == "systemd" else str(path)
+
+    @property
+    def ssh_port(self) -> int:
+        """The port that leads to the sshd of SIMPEL's own machine."""
+        return int((self.root / "ssh.port").read_text(encoding="ascii"))
 
     @property
     def supervisor(self) -> Path:
@@ -116,13 +145,15 @@ def prepare(site: Site) -> None:
     """Given a site, write keys, inventory, service configuration, letter and the application's data, once."""
     if site.inventory.exists():
         return
-    # Here, because every engine knows the site.
+    # Here, because every engine and the inventory know the site.
     from demo.engines import engine_of
+    from demo.inventory import inventory
 
     engine = engine_of(site)
     for directory in (site.root, site.state, site.store, site.root / "kunci", site.root / "log"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (site.root / "simpel.port").write_text(f"{free_port()}\n", encoding="ascii")
+    for name in ("simpel.port", "ssh.port"):
+        (site.root / name).write_text(f"{free_port()}\n", encoding="ascii")
     recipients = _write_keys(site)
     _write_letter(site)
     _write_suites(site, engine)
@@ -132,7 +163,7 @@ def prepare(site: Site) -> None:
     _write_supervisor(site, engine)
     # Last: its being there says that all else is.
     site.inventory.write_text(
-        yaml.safe_dump(_inventory(site, engine, *recipients), allow_unicode=True, sort_keys=False), encoding="utf-8"
+        yaml.safe_dump(inventory(site, engine, *recipients), allow_unicode=True, sort_keys=False), encoding="utf-8"
     )
 
 
@@ -208,7 +239,7 @@ serverurl=unix://{site.root}/supervisor.sock
 [program:simpel]
 command={python} -m demo.simpel --database {engine.address} --uploads {site.uploads} --port {site.simpel_port}
 directory={here}
-autostart=true
+autostart={"true" if site.host == "local" else "false"}
 autorestart=true
 startsecs=0
 stopwaitsecs=10
@@ -225,106 +256,6 @@ redirect_stderr=true
 {engine.programs()}""",
         encoding="utf-8",
     )
-
-
-def _inventory(site: Site, engine: "Engine", operations: str, escrow: str) -> dict[str, object]:
-    keys = site.root / "kunci"
-    return {
-        "office": {
-            "government": "PEMERINTAH KABUPATEN TRENGGALEK",
-            "name": "DINAS KOMUNIKASI DAN INFORMATIKA",
-            "address": "Peragaan – bukan dokumen resmi",
-            "legal_basis": [
-                "Undang-Undang Nomor 25 Tahun 2009 tentang Pelayanan Publik",
-                "Peraturan Bupati Trenggalek Nomor 11 Tahun 2022 tentang SPBE",
-            ],
-            "state_directory": str(site.state),
-            # The demonstration's Prefect server runs on SQLite, which every machine has.
-            "timed_automations": False,
-            "notice_targets": [f"file:{keys / 'pemberitahuan-dinas.url'}"],
-        },
-        "keys": {
-            "operations_recipient": operations,
-            "escrow_recipient": escrow,
-            "operations_identity": f"file:{keys / 'operasional.txt'}",
-            "signing_key": f"file:{keys / 'tanda-tangan.pem'}",
-            "enrolment_key": f"file:{keys / 'pendaftaran.key'}",
-        },
-        "hosts": [{"name": "server-simpel", "kind": "local", "title": "Server SIMPEL (peragaan)"}],
-        "stores": [
-            {"name": "gudang", "kind": "directory", "path": str(site.store), "title": "Gudang cadangan (peragaan)"}
-        ],
-        "applications": [
-            {
-                "name": APPLICATION,
-                "title": "SIMPEL – Sistem Informasi Manajemen Kepegawaian",
-                "owner_unit": "bkd",
-                "owner_unit_title": "Badan Kepegawaian Daerah",
-                "category": "tinggi",
-                "classification": "terbatas",
-                "personal_data": "umum",
-                "host": "server-simpel",
-                "downtime_allowed": "30 menit",
-                "services": [
-                    {
-                        "name": "simpel",
-                        "kind": "supervisor",
-                        "program": "simpel",
-                        "configuration": str(site.supervisor),
-                        "health_url": f"{site.simpel_url}/sehat",
-                        "port": site.simpel_port,
-                    }
-                ],
-                "components": [
-                    {
-                        "name": "data",
-                        "title": "Basis data kepegawaian",
-                        **engine.component(),
-                        "data_kind": "Data kepegawaian",
-                        "suite": str(site.root / DATABASE_SUITE),
-                    },
-                    {
-                        "name": "berkas",
-                        "title": "Berkas unggahan",
-                        "kind": "files",
-                        "path": str(site.uploads),
-                        "data_kind": "Dokumen kepegawaian",
-                        "suite": str(site.root / "simpel-berkas.yaml"),
-                    },
-                ],
-            }
-        ],
-        "schedules": [
-            {
-                "name": SCHEDULE,
-                "period": "2026",
-                "applications": [APPLICATION],
-                "cron": "0 22 20 * *",
-                "frequency": "Setiap tanggal 20 pukul 22.00 WIB",
-                "store": "gudang",
-                "retention_days": 365,
-                "executor": EXECUTOR,
-                "reviewer": KABID,
-                "approved_by": KADIS,
-                "valid_from": "2026-01-05",
-            }
-        ],
-        "officials": [
-            _official(
-                KADIS, "Drs. Bambang Peraga, M.M.", "Kepala Dinas Komunikasi dan Informatika", "kominfo", "kadis"
-            ),
-            _official(KABID, "Siti Contoh, S.Kom., M.T.", "Kepala Bidang Aplikasi dan Informatika", "kominfo", "kabid"),
-            _official(EXECUTOR, "Agus Teladan, S.Kom.", "Pranata Komputer Ahli Pertama", "kominfo", "pelaksana"),
-            {
-                **_official(REQUESTER, "Rina Misal, S.E.", "Kepala Subbagian Umum", "bkd", "pemohon"),
-                "contact": f"file:{keys / 'pemberitahuan.url'}",
-            },
-        ],
-    }
-
-
-def _official(nip: str, name: str, position: str, unit: str, role: str) -> dict[str, object]:
-    return {"nip": nip, "name": name, "position": position, "unit": unit, "roles": [role]}
 
 
 def read_phones(path: Path) -> dict[str, str]:

@@ -30,7 +30,7 @@ class SqliteEngine:
 
     def component(self) -> dict[str, Any]:
         """See Engine.component."""
-        return {"kind": "sqlite", "path": self.address}
+        return {"kind": "sqlite", "path": self._site.on_host(self._site.database)}
 
     def table(self, name: str) -> str:
         """See Engine.table."""

@@ -139,7 +139,7 @@ class Systemd:
         asked = ["systemctl", "show", f"--property={','.join(PROPERTIES)}", "--", *names]
         text = self._host.run(asked, timeout=ANSWER).stdout.decode(errors="replace")
         answers = text.strip("\n").split("\n\n")
-        if len(answers) != len(names):
+        if len(answers) != len(names):  # pragma: no cover - it answers for each name, whatever that is
             raise ServiceError(
                 f"systemd on {self._host.name} told of {len(answers)} units when asked for {len(names)}",
                 state="nothing was changed",

@@ -107,8 +107,10 @@ class SystemdHost:
 
 
 @contextmanager
-def run_systemd_host(directory: Path) -> Iterator[SystemdHost]:
-    """Boot a machine, with its keys in a directory, and yield it; ready for SSH.
+def run_systemd_host(directory: Path, ports: dict[int, int] | None = None) -> Iterator[SystemdHost]:
+    """Boot a machine, with its keys and data in a directory, and yield it; ready for SSH.
+
+    `ports` says which ports of this machine lead to its sshd and its web server; without it any that are free.
 
     Raises RuntimeError with a sentence when this machine cannot: without root, programs or control groups.
     """
@@ -117,7 +119,7 @@ def run_systemd_host(directory: Path) -> Iterator[SystemdHost]:
     place.mkdir(exist_ok=True)
     data = directory / "srv"
     data.mkdir(parents=True, exist_ok=True)
-    with _control_group() as group, (directory / "boot.log").open("wb") as log, _listeners() as listeners:
+    with _control_group() as group, (directory / "boot.log").open("wb") as log, _listeners(ports) as listeners:
         machine = subprocess.Popen(
             # The kernel kills what is in a process namespace when its first process ends, and frees all else with it.
             ["unshare", *NAMESPACES, "--fork", "--kill-child=SIGKILL", str(BOOT), *map(str, (lower, place, data))],
@@ -130,8 +132,8 @@ def run_systemd_host(directory: Path) -> Iterator[SystemdHost]:
             assert machine.stdin is not None and machine.stdout is not None
             if machine.stdout.readline() != b"ready\n":
                 raise RuntimeError(f"the systemd test host did not boot: {(directory / 'boot.log').read_text()}")
-            ports = {inside: listener.getsockname()[1] for inside, listener in listeners.items()}
-            host = SystemdHost(directory, machine, ports)
+            taken = {inside: listener.getsockname()[1] for inside, listener in listeners.items()}
+            host = SystemdHost(directory, machine, taken)
             _write_keys(host)
             machine.stdin.write(b"\n")
             machine.stdin.close()
@@ -196,10 +198,10 @@ def _remove_groups(top: Path) -> None:
 
 
 @contextmanager
-def _listeners() -> Iterator[dict[int, socket.socket]]:
+def _listeners(ports: dict[int, int] | None) -> Iterator[dict[int, socket.socket]]:
     listeners = {}
     for port in (SSH, WEB):
-        listeners[port] = socket.create_server(("127.0.0.1", 0), backlog=64)
+        listeners[port] = socket.create_server(("127.0.0.1", ports[port] if ports else 0), backlog=64)
     try:
         yield listeners
     finally:

@@ -142,6 +142,10 @@ def test_a_web_server_that_is_gone_is_as_good_as_a_page(service: Service, machin
     service.stop()
     machine.systemctl("stop", "nginx")
     assert "Connection refused in spite of its flag" == service.prove_down()["page"]
+    # Without the flag, people would meet the application as soon as nginx is back.
+    machine.inside(FLAG).unlink()
+    with pytest.raises(ServiceError, match=r"maintenance page: Connection refused without its flag\)"):
+        service.prove_down()
 
 
 def test_a_masked_unit_does_not_put_the_page_on(service: Service, machine: SystemdHost) -> None:
