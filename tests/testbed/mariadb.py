@@ -98,6 +98,11 @@ class MariaDBServer:
         """End it as a power cut would, and wait until it is gone."""
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
+        self.wait_until_dead()
+
+    def wait_until_dead(self) -> None:
+        """Wait until the server that somebody kills is gone."""
+        assert self._process is not None
         self._process.wait(timeout=START_SECONDS)
 
 
