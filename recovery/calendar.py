@@ -96,6 +96,11 @@ def format_moment(moment: datetime | str | None) -> str:
     return f"{format_day(to_wib(moment))} pukul {format_time(moment)}"
 
 
+def format_date_or_moment(text: str) -> str:
+    """Given an ISO date or an ISO moment, return it as officials read it, without a time when it has none."""
+    return format_moment(text) if "T" in text else format_date(text)
+
+
 def format_period(begin: datetime | str | None, end: datetime | str | None) -> str:
     """Given the begin and end of something, return both and how long it took.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from recovery.calendar import EMPTY, format_bytes, format_date, format_moment, format_number, format_period
+from recovery.calendar import EMPTY, format_bytes, format_date_or_moment, format_number, format_period
 from recovery.errors import FormError
 from recovery.forms.model import (
     Approval,
@@ -193,13 +193,9 @@ def _safety(asset: BackupAsset) -> tuple[Row, ...]:
         Row("Lokasi terpisah", asset.offsite_location),
         Row("Enkripsi", asset.encryption),
         Row("Pemegang kunci", asset.key_holders),
-        Row("Terkunci sampai", _until(asset.locked_until)),
-        Row("Retensi/tanggal pemusnahan", _until(asset.retention_until)),
+        Row("Terkunci sampai", format_date_or_moment(asset.locked_until)),
+        Row("Retensi/tanggal pemusnahan", format_date_or_moment(asset.retention_until)),
     )
-
-
-def _until(moment: str) -> str:
-    return format_moment(moment) if "T" in moment else format_date(moment)
 
 
 def _problems(form: BackupForm) -> tuple[Row, ...]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from recovery.calendar import format_date, format_moment
+from recovery.calendar import format_date, format_date_or_moment
 from recovery.errors import FormError
 from recovery.forms.model import (
     Approval,
@@ -151,7 +151,7 @@ def _data(form: RestoreRequestForm) -> tuple[Row, ...]:
         Row("Komponen", lines(*form.components)),
         Row("Seluruh/sebagian", "seluruh" if form.whole else "sebagian", options=("seluruh", "sebagian")),
         Row("Uraian kerusakan dan penyebab", form.damage),
-        Row("Waktu kejadian", day_or_moment(form.occurred_at)),
+        Row("Waktu kejadian", format_date_or_moment(form.occurred_at)),
         Row("Titik pulih yang diminta (bawaan: cadangan terbaru terverifikasi)", lines(point, reason)),
         Row("Jenis data", form.data_kind),
         Row("Data pribadi", form.personal_data, options=("tidak", "umum", "spesifik")),
@@ -171,11 +171,11 @@ def _data(form: RestoreRequestForm) -> tuple[Row, ...]:
 def _disposition(disposition: Disposition) -> tuple[Row, ...]:
     return (
         Row("Nomor agenda", disposition.agenda_number),
-        Row("Diterima tanggal", day_or_moment(disposition.received_on)),
+        Row("Diterima tanggal", format_date_or_moment(disposition.received_on)),
         Row("Sifat", disposition.nature),
         Row("Diteruskan kepada", disposition.forwarded_to),
         Row("Instruksi", disposition.instruction),
-        Row("Tanggal", day_or_moment(disposition.disposed_on)),
+        Row("Tanggal", format_date_or_moment(disposition.disposed_on)),
     )
 
 
@@ -189,10 +189,5 @@ def _verification(verification: DataVerification) -> tuple[Row, ...]:
         Row("Penanganan data pribadi", verification.personal_data_handling),
         Row("Keputusan", verification.decision, options=("disetujui", "ditolak")),
         Row("Alasan", verification.reason),
-        Row("Tanggal", day_or_moment(verification.decided_on)),
+        Row("Tanggal", format_date_or_moment(verification.decided_on)),
     )
-
-
-def day_or_moment(moment: str) -> str:
-    """Given an ISO date or moment, return it as officials read it; nothing gives "–"."""
-    return format_moment(moment) if "T" in moment else format_date(moment)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from recovery.calendar import to_wib
 from recovery.durable import sync_directory
@@ -20,46 +21,33 @@ from recovery.records import forms, numbers
 
 PLACE = "Trenggalek"
 
-Builder = Callable[[Document], FormFacts]
+Kind = Literal["backup", "restore_request", "restore", "schedule"]
+
+# Each has its number's pattern under the same name in the settings.
+FACTS: dict[Kind, Callable[[Installation, str, Document], FormFacts]] = {
+    "backup": backup_facts,
+    "restore_request": restore_request_facts,
+    "restore": restore_facts,
+    "schedule": schedule_facts,
+}
 
 
-def issue_backup_form(installation: Installation, procedure_id: str, *, version: int) -> forms.Form:
-    """Issue Formulir Pelaksanaan Back Up Data: version 1 when filled in (step 5), 2 when reviewed (step 6)."""
-    pattern = installation.office.numbers.backup
-    return _issue(
-        installation,
-        procedure_id,
-        "backup",
-        pattern,
-        version,
-        lambda document: backup_facts(installation, procedure_id, document),
-    )
+def issue_form(installation: Installation, procedure_id: str, kind: Kind, *, version: int) -> forms.Form:
+    """Issue one version of a form, once; versions of one form carry one number. The SOP passes a form on:
 
+    backup: 1 filled in (step 5), 2 reviewed (step 6); restore_request: 1 requested, 2 disposed, 3 verified (steps 1 to
+    3); restore: 1 informing (step 7), 2 acknowledged (step 8).
 
-def issue_restore_request(installation: Installation, procedure_id: str, *, version: int) -> forms.Form:
-    """Issue Formulir Permintaan Restore Data: version 1 requested, 2 disposed, 3 verified (steps 1 to 3)."""
-    pattern = installation.office.numbers.restore_request
-    return _issue(
-        installation,
-        procedure_id,
-        "restore_request",
-        pattern,
-        version,
-        lambda document: restore_request_facts(installation, procedure_id, document),
-    )
-
-
-def issue_restore_form(installation: Installation, procedure_id: str, *, version: int) -> forms.Form:
-    """Issue Formulir Pelaksanaan Restore Data: version 1 when informing (step 7), 2 when acknowledged (step 8)."""
-    pattern = installation.office.numbers.restore
-    return _issue(
-        installation,
-        procedure_id,
-        "restore",
-        pattern,
-        version,
-        lambda document: restore_facts(installation, procedure_id, document),
-    )
+    Number, facts and the file's hash are one transaction, so that a number never stands for nothing. The copy in the
+    stores is put after it, and again by a repeated call.
+    """
+    with installation.catalog.read() as connection:
+        form = forms.find_version(connection, kind, procedure_id, version)
+    if form is None:
+        form = _render_and_record(installation, procedure_id, kind, version)
+    for store_name in sorted(installation.stores):
+        installation.store(store_name).put_file(_store_key(form), Path(form.path))
+    return form
 
 
 def issue_schedule(installation: Installation, procedure_id: str, *, decided: bool) -> forms.Form:
@@ -71,14 +59,7 @@ def issue_schedule(installation: Installation, procedure_id: str, *, decided: bo
         own = forms.list_forms(connection, procedure_id)
         newest = forms.newest_version(connection, "schedule", procedure_id)
     drawn_up = own[0].version if own else (newest.version if newest else 0) + 1
-    return _issue(
-        installation,
-        procedure_id,
-        "schedule",
-        installation.office.numbers.schedule,
-        drawn_up + 1 if decided else drawn_up,
-        lambda document: schedule_facts(installation, procedure_id, document),
-    )
+    return issue_form(installation, procedure_id, "schedule", version=drawn_up + 1 if decided else drawn_up)
 
 
 def document_of(installation: Installation, number: str, version: int, now: datetime) -> Document:
@@ -95,31 +76,13 @@ def document_of(installation: Installation, number: str, version: int, now: date
     )
 
 
-def _issue(
-    installation: Installation, procedure_id: str, kind: str, pattern: str, version: int, build: Builder
-) -> forms.Form:
-    """Issue one version of a form, once; versions of one form carry one number.
-
-    Number, facts and the file's hash are one transaction, so that a number never stands for nothing. The copy in the
-    stores is put after it, and again by a repeated call.
-    """
-    with installation.catalog.read() as connection:
-        form = forms.find_version(connection, kind, procedure_id, version)
-    if form is None:
-        form = _render_and_record(installation, procedure_id, kind, pattern, version, build)
-    for store_name in sorted(installation.stores):
-        installation.store(store_name).put_file(_store_key(form), Path(form.path))
-    return form
-
-
-def _render_and_record(
-    installation: Installation, procedure_id: str, kind: str, pattern: str, version: int, build: Builder
-) -> forms.Form:
+def _render_and_record(installation: Installation, procedure_id: str, kind: Kind, version: int) -> forms.Form:
     now = datetime.now(UTC)
+    pattern: str = getattr(installation.office.numbers, kind)
     with installation.catalog.begin() as connection:
         earlier = forms.newest_version(connection, kind, procedure_id)
         number = earlier.number if earlier else numbers.next_number(connection, kind, pattern, now)
-        facts = build(document_of(installation, number, version, now))
+        facts = FACTS[kind](installation, procedure_id, document_of(installation, number, version, now))
         rendered = render(facts)
         path = _write(installation, number, version, now, rendered.pdf)
         return forms.store_form(

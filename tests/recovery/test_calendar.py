@@ -33,6 +33,13 @@ def test_a_plain_date_is_not_shifted():
     assert "Jumat, 20 November 2026" == calendar.format_day(date(2026, 11, 20))
 
 
+def test_a_date_gets_no_time_and_a_moment_keeps_its_own():
+    """Officials fill in days, and the system knows moments."""
+    assert ["20 November 2026", "Jumat, 20 November 2026 pukul 22.00.03 WIB", "–"] == [
+        calendar.format_date_or_moment(text) for text in ("2026-11-20", "2026-11-20T15:00:03+00:00", "")
+    ]
+
+
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_nothing_is_shown_as_a_dash(nothing):
     """An empty value is printed, so that nobody can fill it in later unseen."""

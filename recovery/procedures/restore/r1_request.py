@@ -6,7 +6,7 @@ from pathlib import Path
 from recovery.canonical import digest
 from recovery.errors import NotFoundError
 from recovery.installation import Installation
-from recovery.procedures.documents import issue_restore_request
+from recovery.procedures.documents import issue_form
 from recovery.procedures.file_digest import sha256_of_file
 from recovery.records import procedures
 from recovery.records.steps import StepResult
@@ -21,7 +21,7 @@ def request(installation: Installation, procedure_id: str) -> StepResult:
         procedure = procedures.get(connection, procedure_id)
     form = procedure.parameters["request"]
     letter_sha256 = letter_digest(installation, form["berkas_surat"])
-    issued = issue_restore_request(installation, procedure_id, version=1)
+    issued = issue_form(installation, procedure_id, "restore_request", version=1)
     return StepResult(
         evidence={
             "form_number": issued.number,

@@ -2,7 +2,7 @@
 
 from recovery.installation import Installation
 from recovery.procedures.decided import decided, decided_document
-from recovery.procedures.documents import issue_restore_request
+from recovery.procedures.documents import issue_form
 from recovery.procedures.restore.rehearsal import rehearse
 from recovery.records.steps import StepResult
 
@@ -17,7 +17,7 @@ def verify_authority(installation: Installation, procedure_id: str) -> StepResul
     fails this step: nothing on the server was touched but copies beside the live data, which are removed.
     """
     decision = decided(installation, procedure_id, "restore.3")
-    issue_restore_request(installation, procedure_id, version=3)
+    issue_form(installation, procedure_id, "restore_request", version=3)
     if decision["decision"] != APPROVED:
         return StepResult(evidence=decision)
     plan = decided_document(installation, procedure_id, "restore.3")["rencana"]

@@ -1,7 +1,7 @@
 """Step 7 (printed as 6): "Menginformasikan status kerusakan kepada Pemohon"."""
 
 from recovery.installation import Installation
-from recovery.procedures.documents import issue_restore_form
+from recovery.procedures.documents import issue_form
 from recovery.procedures.informing import inform_requester
 from recovery.records import notices, procedures, steps
 from recovery.records.steps import StepResult
@@ -12,7 +12,7 @@ def inform(installation: Installation, procedure_id: str) -> StepResult:
 
     A notice that cannot be delivered is recorded and stops nothing: the requester can still answer with his own code.
     """
-    issued = issue_restore_form(installation, procedure_id, version=1)
+    issued = issue_form(installation, procedure_id, "restore", version=1)
     with installation.catalog.begin() as connection:
         procedure = procedures.get(connection, procedure_id)
         started = steps.evidence_of(connection, procedure_id, "restore.6") or {}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from recovery.errors import ConfigurationError, NotFoundError, ProcedureError
+from recovery.errors import ConfigurationError, FormError, NotFoundError, ProcedureError
 from recovery.procedures.conclude import conclude_schedule
 from recovery.procedures.schedule_approval import approval_of
 from recovery.procedures.schedule_begin import begin_schedule, draw_up, put_decision
@@ -70,6 +70,25 @@ def test_one_number_and_a_version_for_each_desk_and_each_change(office: SmallOff
         assert 3 == len(heads)
         newest = procedures.by_form(connection, found[0].number)
     assert newest is not None and found[-1].procedure_id == newest.id
+
+
+def test_a_form_that_cannot_be_written_uses_no_number_up(office: SmallOffice) -> None:
+    """The number would stand for nothing; the run goes on when there is room again."""
+    begin_schedule(office.installation, "run", "bulanan")
+    drawn_up = draw_up(office.installation, "run")
+    office.decide("schedule.approve", "run", KADIS, "disahkan")
+    in_the_way = Path(drawn_up.path.replace("-v1.pdf", "-v2.tmp"))
+    in_the_way.mkdir()
+    with pytest.raises(FormError) as caught:
+        put_decision(office.installation, "run")
+    assert str(caught.value) == (
+        f"the form {drawn_up.number} cannot be written (Is a directory); no number was used up and nothing else "
+        "changed\nHINT: make room in the state directory and retry the run"
+    )
+    assert [1] == [form.version for form in issued(office)]
+    in_the_way.rmdir()
+    put_decision(office.installation, "run")
+    assert [1, 2] == [form.version for form in issued(office)]
 
 
 def test_an_approved_schedule_is_not_drawn_up_again(office: SmallOffice) -> None:
