@@ -72,11 +72,6 @@ class Verdict:
             counts[check.counts_as] += 1
         return counts
 
-    @property
-    def warnings(self) -> tuple[Check, ...]:
-        """The failures that say something about the source's data and not about the backup."""
-        return tuple(check for check in self.checks if check.counts_as == "warning")
-
     def by_object(self) -> dict[str, list[Check]]:
         """The checks of each object; objects with the worst checks first, then by name."""
         grouped: dict[str, list[Check]] = defaultdict(list)

@@ -155,7 +155,7 @@ class Catalog:
             cursor = connection.connection.cursor()
             try:
                 cursor.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.Error as error:
+            except sqlite3.Error as error:  # pragma: no cover - connecting reads the file already, and fails first
                 raise explain(error, self.title, PATIENCE_SECONDS) from error
             finally:
                 cursor.close()

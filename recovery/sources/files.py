@@ -60,7 +60,7 @@ class FilesSource:
         found = self.inspect(self.path)
         _tree_or_error(self.path, found)
         warnings = []
-        if not found["privileged"]:
+        if not found["privileged"]:  # pragma: no cover - another account, which a test plays in a process of its own
             warnings.append("the worker is not root: owners, groups and security attributes are not proven")
         if not found["parent_writable"]:
             warnings.append(f"the worker cannot write beside {self.path}: it cannot restore it")

@@ -1,5 +1,6 @@
 """pulih restore-plan says what a restore would do, from records and looks alone, and changes nothing."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from cli.restore_plan import place
 from recovery.calendar import to_wib
 from recovery.inventory import load_inventory
 from recovery.procedures.restore.plan import choose_backups, recovery_point
-from recovery.records import backups, ledger, procedures, schema
+from recovery.records import backups, leases, ledger, procedures, schema
 from tests.cli.conftest import Office, Pulih
 from tests.testbed.small_office import EXECUTOR, KABID, KADIS, REQUESTER
 
@@ -133,6 +134,38 @@ def test_what_stands_in_the_way_is_told(pulih: Pulih, broken: Office) -> None:
     assert another.startswith("a restore of simpel is open already: procedure another")
     assert room.startswith("simpel/data needs ") and " are free" in room
     assert nobody.startswith("nobody in office with an enrolled device can do '3. Melakukan verifikasi")
+
+
+def test_a_plan_is_made_of_what_can_still_be_looked_at(pulih: Pulih, broken: Office) -> None:
+    """It is asked for when something is broken: what nobody can tell is unknown, and who works there is named."""
+    leases.acquire(broken.catalog, "component:simpel/data", "a-backup", 600, "back up")
+    leases.acquire(broken.catalog, "component:lain/data", "another", 600, "back up")
+
+    def change(data: dict[str, Any]) -> None:
+        (application,) = data["applications"]
+        application["components"][1]["path"] = "/nowhere/at/all"
+        (service,) = application["services"]
+        service.update(kind="supervisor", program="web", configuration="/nowhere/supervisord.conf", start=[], stop=[])
+
+    broken.change_inventory(change)
+    document = plan(pulih, broken)
+    assert ["unknown"] == [service["state"] for service in document["services"]]
+    free = {each["component"]: each["free"] for each in document["components"]}
+    assert free["simpel/data"] > 0 and free["simpel/berkas"] is None
+    assert "simpel/data is being worked on by a-backup" in document["obstacles"]
+
+
+def test_all_copies_together_need_their_room(pulih: Pulih, broken: Office) -> None:
+    """Each would fit alone."""
+    with broken.catalog.begin() as connection:
+        free = plan(pulih, broken)["components"][0]["free"] // 3 * 2
+        for row in connection.execute(schema.backups.select()).mappings().all():
+            facts = json.loads(row["facts"])
+            facts["fingerprint"]["totals"]["bytes"] = free
+            values = {"facts": json.dumps(facts)}
+            connection.execute(update(schema.backups).where(schema.backups.c.id == row["id"]).values(**values))
+    (room,) = plan(pulih, broken)["obstacles"]
+    assert room.startswith("the copies need ") and room.endswith(" free where least is free")
 
 
 def test_nothing_is_changed(pulih: Pulih, office: Office) -> None:

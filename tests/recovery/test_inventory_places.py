@@ -6,6 +6,7 @@ import pytest
 
 from recovery.errors import ConfigurationError
 from recovery.inventory import load_inventory
+from recovery.inventory_places import protected_places
 
 EXAMPLE = Path(__file__).parents[2] / "deployments" / "inventory.example.yaml"
 EXAMPLE_TEXT = EXAMPLE.read_text(encoding="utf-8")
@@ -70,6 +71,18 @@ def test_a_component_that_overlaps_with_something_vital_is_refused(tmp_path: Pat
     )
     line = _line("/srv/perizinan")
     assert f"inventory.yaml:{line}: applications[1].components[0].path: {expected}" in errors
+
+
+@pytest.mark.parametrize("url", ["", "postgresql://pulih@/pulih\n"])
+def test_a_catalog_that_is_no_file_here_overlaps_with_nothing(tmp_path: Path, url: str) -> None:
+    """Its reference may name a file of the worker alone; elsewhere the inventory can still be reviewed."""
+    reference = tmp_path / "katalog-url"
+    if url:
+        reference.write_text(url)
+    text = EXAMPLE_TEXT.replace("working_days: kerja", f"catalog: file:{reference}", 1)
+    (tmp_path / "inventory.yaml").write_text(text, encoding="utf-8")
+    office = load_inventory(tmp_path / "inventory.yaml", environment={}).office
+    assert "the catalog and ledger" not in protected_places(office, None, {})
 
 
 def test_a_symbolic_link_does_not_hide_an_overlap(tmp_path: Path) -> None:

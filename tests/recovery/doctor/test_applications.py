@@ -1,10 +1,15 @@
 """Sources and services that a backup or a restore would stumble over are found."""
 
+import os
+import re
+import shutil
 import socket
 from dataclasses import replace
 from pathlib import Path
 
-from recovery.doctor import examine
+import pytest
+
+from recovery.doctor import applications, examine
 from recovery.installation import Installation
 from recovery.settings import ServiceSettings
 from tests.recovery.doctor.conftest import only
@@ -48,6 +53,33 @@ def test_a_host_that_is_not_configured_is_a_problem_and_no_crash(whole: Installa
 def with_services(installation: Installation, *services: ServiceSettings) -> Installation:
     application = installation.applications["simpel"].model_copy(update={"services": list(services)})
     return replace(installation, applications={"simpel": application})
+
+
+def test_what_a_source_warns_of_is_told(whole: Installation, tmp_path: Path) -> None:
+    """A database under two names: a restore exchanges only the one that it knows."""
+    office = Path(whole.applications["simpel"].components[0].path)
+    path = tmp_path / "data.db"
+    shutil.copy(office, path)
+    os.link(path, tmp_path / "other.db")
+    trouble = only(with_component_path(whole, str(path)), "component simpel/data")
+    assert ("warning", "see whether the application's owner knows") == (trouble.state, trouble.mend)
+    assert trouble.message == f"{path} has other names (hard links), which a restore does not change"
+
+
+def test_too_little_room_for_a_restore_is_a_warning(whole: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found on the day when it is needed, it costs hours."""
+    monkeypatch.setattr(applications, "_needed", lambda *_: 1 << 60)
+    trouble = only(whole, "component simpel/data")
+    assert ("warning", "make room on that file system") == (trouble.state, trouble.mend)
+    assert re.fullmatch(r"a restore needs 1\.024 PiB beside the live data, and .+ are free", trouble.message)
+
+
+def test_without_a_catalog_sources_are_still_looked_at(whole: Installation, tmp_path: Path) -> None:
+    """What a restore would need is then not known, and that there is no catalog is said once."""
+    shutil.rmtree(tmp_path / "state")
+    found = {(each.subject, each.state) for each in examine(whole, None)}
+    assert {("catalog", "problem"), ("component simpel/data", "ok")} <= found
+    assert ("component simpel/data", "warning") not in found
 
 
 def test_a_service_that_is_not_healthy_is_a_warning(whole: Installation) -> None:

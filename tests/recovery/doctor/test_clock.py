@@ -29,6 +29,7 @@ NORMAL, LOST = "Leap status     : Normal", "Leap status     : Not synchronised"
         (None, NORMAL, [Finding("clock", "ok", "kept right by NTP")]),
         (None, LOST, [Finding("clock", "warning", "nobody keeps it right: NTP does not answer or is off", MEND)]),
         (None, None, []),
+        ("n/a", None, []),
     ],
 )
 def test_systemd_or_chrony_says_whether_the_clock_is_kept_right(

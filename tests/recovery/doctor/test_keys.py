@@ -55,6 +55,17 @@ def test_an_identity_that_cannot_open_the_backups_is_a_problem(installation: Ins
     assert f"it opens what is encrypted for {recipient} and not for the operations recipient" == trouble.message
 
 
+def test_a_key_that_is_in_no_file_has_no_permissions(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker's environment, or a credential of systemd."""
+    monkeypatch.setenv("KUNCI", (tmp_path / "keys" / "signing").read_text())
+    installation.keys = installation.keys.model_copy(update={"signing_key": "env:KUNCI"})
+    (tmp_path / "keys" / "signing").chmod(0o644)
+    found = {each.subject: each.state for each in examine(installation, None)}
+    assert ("ok", None) == (found["signing key"], found.get("signing key file"))
+
+
 def test_an_escrow_key_that_is_the_daily_one_is_a_problem(installation: Installation) -> None:
     """One lost key would lose everything."""
     daily = installation.keys.operations_recipient

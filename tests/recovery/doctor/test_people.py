@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 
+from recovery.doctor import examine
 from recovery.installation import Installation
 from recovery.records import officials
 from recovery.settings import OfficialSettings
@@ -42,6 +43,12 @@ def test_a_catalog_of_another_release_is_a_problem(installation: Installation, t
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
     assert "was written by a later release (schema 9999)" in only(installation, "catalog").message
+
+
+def test_an_office_that_counts_all_days_needs_no_holidays(installation: Installation) -> None:
+    """It would be warned of a table that nothing looks at."""
+    installation.office = installation.office.model_copy(update={"working_days": "kalender"})
+    assert "holidays" not in {each.subject for each in examine(installation, None)}
 
 
 def test_an_office_without_notice_targets_is_a_warning(installation: Installation) -> None:

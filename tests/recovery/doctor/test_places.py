@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recovery.doctor import places
+from recovery.doctor import examine, places
 from recovery.installation import Installation
 from recovery.settings import StoreSettings
 from tests.recovery.doctor.conftest import only
@@ -36,6 +36,14 @@ def test_a_store_that_cannot_be_written_is_a_problem(installation: Installation)
     trouble = only(installation, "store utama")
     assert "problem" == trouble.state
     assert trouble.mend
+
+
+def test_a_schedule_with_an_off_site_store_is_enough(installation: Installation) -> None:
+    """One copy of everything elsewhere is what a fire leaves."""
+    assert "a fire takes server and store together" == only(installation, "off-site store").mend
+    schedule = installation.schedules["bulanan"].model_copy(update={"offsite_store": "jauh"})
+    installation.schedules = {"bulanan": schedule}
+    assert "off-site store" not in {each.subject for each in examine(installation, None)}
 
 
 def test_little_room_is_a_warning(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,23 +2,20 @@
 
 import json
 import socket
-import threading
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from recovery.doctor.finding import Finding
 from recovery.doctor.runs import examine_runs
-from recovery.doctor.server import examine_server
+from recovery.doctor.server import _locked, examine_server
 from recovery.doctor.silence import listen
 from recovery.installation import Installation
 from recovery.prefect_api import WORK_POOL, PrefectApi
+from tests.testbed.fake_api import fake_server
 
 if TYPE_CHECKING:
     from deployments.server import LocalServer
@@ -46,30 +43,6 @@ def test_an_address_that_is_none_is_a_problem(installation: Installation, addres
     """It comes from the environment: anything may stand there."""
     (trouble,) = examine_server(installation, PrefectApi(address))
     assert ("Prefect server", "problem") == (trouble.subject, trouble.state)
-
-
-@contextmanager
-def fake_server(answer: Any) -> Iterator[str]:
-    """A web server that answers every request by `answer(path, headers)`, a status and a JSON value."""
-
-    class Fake(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, value = answer(self.path, self.headers)
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(json.dumps(value).encode())
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.do_GET()
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Fake) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/api"
-        server.shutdown()
 
 
 @pytest.mark.parametrize("status", [200, 404, 500])
@@ -125,6 +98,41 @@ def test_a_scheduler_that_makes_no_runs_is_found(installation: Installation) -> 
     with fake_server(scheduler_is_dead) as url:
         (trouble,) = examine_runs(installation, PrefectApi(url))
     assert ("problem", "no run of it is to come although it is active") == (trouble.state, trouble.message)
+
+
+def silent(path: str, headers: Any) -> tuple[int, Any]:
+    """Answer as a server does of which little is known: it says nothing of what it tells, and its pool lives."""
+    known = {"/api/health": True, f"/api/work_pools/{WORK_POOL}": {"is_paused": False}}
+    return (200, known[path]) if path in known else (404, {})
+
+
+@pytest.mark.parametrize("date", ["", "yesterday"])
+def test_what_a_server_does_not_tell_is_not_judged(installation: Installation, date: str) -> None:
+    """A proxy may take the time out of its answers."""
+    with fake_server(silent, date=date) as url:
+        assert PrefectApi(url).clock() is None
+        found = {finding.subject: finding.message for finding in examine_server(installation, PrefectApi(url))}
+    assert {"server's clock", "telemetry", f"work pool {WORK_POOL}"}.isdisjoint(found)
+    assert found["worker"] == "none is online"
+
+
+@pytest.mark.parametrize(
+    ("url", "who"),
+    [
+        ("http://localhost:1/api", "every account on this machine"),
+        ("http://[::1]:1/api", "every account on this machine"),
+        ("http://pulih.example:1/api", "whoever reaches it over the network"),
+    ],
+)
+def test_who_reaches_a_server_without_a_password_is_told(url: str, who: str) -> None:
+    """By its address: a name that is not localhost may be anybody's."""
+
+    class Answering(PrefectApi):
+        def ask(self, path: str, body: Any = None, *, authenticated: bool = True) -> Any:
+            return 0
+
+    (finding,) = _locked(Answering(url))
+    assert finding.message == f"is not asked for: {who} can start, resume and cancel procedures"
 
 
 @pytest.mark.slow

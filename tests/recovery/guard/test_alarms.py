@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Executable, delete, update
 
-from recovery.calendar import WIB
+from recovery.calendar import WIB, format_moment
 from recovery.guard.report import Alarm, Report
 from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.questions import question_of
@@ -82,6 +82,27 @@ def test_a_proof_is_stale_when_the_schedule_wanted_a_newer_one(
         assert [("stale", f"simpel/{name}", expected) for name in ("data", "berkas")] == [
             (alarm.kind, alarm.subject, alarm.message) for alarm in found
         ]
+
+
+def test_a_schedule_whose_time_passed_is_silent_until_a_run_of_it_begins(scene: Scene) -> None:
+    """However badly it went: who failed is not silent."""
+    now = datetime.now(UTC)
+    due = next(DUE + timedelta(days=offset) for offset in range(4000) if is_due(DUE + timedelta(days=offset), now))
+    later = due + timedelta(hours=2)
+    (alarm,) = alarms(scene.guard(later), "silent")
+    assert ("bulanan", f"was due {format_moment(due)}, and no run of it has begun since") == (
+        alarm.subject,
+        alarm.message,
+    )
+    with scene.installation.catalog.begin() as connection:
+        begun = update(schema.procedures).where(schema.procedures.c.kind == "backup")
+        connection.execute(begun.values(opened_at=schema.timestamp(due + timedelta(minutes=1))))
+    assert [] == alarms(scene.guard(later), "silent")
+
+
+def is_due(moment: datetime, now: datetime) -> bool:
+    """Whether it is a time of the office's schedule that is still to come."""
+    return moment.day == 20 and moment > now
 
 
 def test_the_newest_backup_failing_is_told_whatever_older_proof_there_is(office: SmallOffice, scene: Scene) -> None:

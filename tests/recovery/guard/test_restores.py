@@ -4,7 +4,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,7 +12,7 @@ from recovery.errors import LeaseLostError, SwapError
 from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.swapping import swap_all, undo_all
 from recovery.procedures.working import work_on
-from recovery.records import forms, leases, ledger
+from recovery.records import forms, leases, ledger, steps
 from tests.recovery.guard.conftest import COMPONENTS, Scene
 
 # Each stops and starts a real service.
@@ -287,6 +287,30 @@ def test_the_downtime_of_a_try_that_died_in_step_4_counts_too(scene: Scene) -> N
     expected = milliseconds(first, guard_started_at(scene)) + milliseconds(second, started["started_at"])
     assert expected == started["downtime_milliseconds"]
     assert scene.new == scene.content()
+
+
+def test_a_restore_that_died_before_it_stopped_anything_is_only_taken_over(scene: Scene) -> None:
+    """Its leases ran out while the service went on: there is nothing to put back or to start."""
+    steps.open_step(scene.installation.catalog, "restore.4", scene.procedure_id)
+    with work_on(scene.installation, list(COMPONENTS), scene.procedure_id, "restore", release=False):
+        pass
+    scene.forget_leases()
+    assert ["guard.took_over"] == [action.kind for action in scene.guard().actions]
+    assert scene.old == scene.content()
+    assert scene.office.service_running()
+    assert [] == scene.guard().actions
+
+
+def test_the_requester_of_a_restore_that_stands_still_after_the_guard_is_told_once(scene: Scene) -> None:
+    """The service runs again, and nobody goes on with the run."""
+    one_of_two_swapped(scene)
+    scene.forget_leases()
+    scene.guard()
+    later = datetime.now(UTC) + timedelta(days=12)
+    assert ["guard.requester_told"] == [action.kind for action in scene.guard(later).actions]
+    text = (scene.office.root / "notices.txt").read_text()
+    assert "terhenti: pelaksanaannya terhenti; layanan sudah dijalankan kembali." in text
+    assert [] == scene.guard(later).actions
 
 
 def guard_started_at(scene: Scene) -> str:

@@ -35,6 +35,24 @@ def test_an_approved_schedule_is_quiet_and_a_changed_one_is_told(scene: Scene) -
     assert "pengesahan-jadwal" in alarms[1].mend
 
 
+def test_an_approval_that_cannot_be_checked_is_told(scene: Scene) -> None:
+    """Neither believed nor denied. A schedule of whose contents too little is known keeps no other from being told."""
+    key = scene.office.root / "keys" / "enrolment"
+    content = key.read_bytes()
+    key.unlink()
+    schedules = scene.installation.schedules
+    schedules["aneh"] = schedules["bulanan"].model_copy(update={"name": "aneh", "applications": ["hilang"]})
+    try:
+        told = {alarm.subject: alarm for alarm in found(scene.guard())}
+    finally:
+        key.write_bytes(content)
+        del schedules["aneh"]
+    unknown = told["bulanan"]
+    assert "is approved by a decision that cannot be checked without the enrolment key" == unknown.message
+    assert "`pulih doctor` says what is wrong with the key" == unknown.mend
+    assert told["aneh"].message.startswith("there is no application named 'hilang'")
+
+
 def test_an_approval_that_ran_out_is_recorded_and_can_be_asked_again(scene: Scene) -> None:
     """Nothing is overdue by the SOP's time, nothing is swept, nobody is told; the next run asks anew."""
     installation = scene.installation

@@ -1,15 +1,18 @@
 """What is removed, and above all what is not: safety copies, and what may still be of use."""
 
 import os
+import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from recovery.guard.report import Report
 from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.working import work_on
-from recovery.records import procedures
+from recovery.records import procedures, schema
 from recovery.stores.base import TEMPORARY
 from tests.recovery.guard.conftest import COMPONENTS, Scene
 from tests.testbed.small_office import SmallOffice
@@ -149,6 +152,65 @@ def test_a_copy_that_nobody_knows_is_left_alone(scene: Scene) -> None:
     close(scene)
     scene.guard()
     assert [str(stranger)] == scene.copies()
+
+
+def test_a_copy_that_is_not_clearly_the_rehearsed_one_is_told_and_left_alone(scene: Scene) -> None:
+    """The journal says that the old data was put back, and the file system does not."""
+    scene.stop()
+    scene.prepare()
+    for component in COMPONENTS:
+        scene.swap(component)
+    with scene.installation.catalog.begin() as connection:
+        connection.execute(update(schema.swaps).values(state="undone"))
+    close(scene)
+    scene.forget_leases()
+    copies = scene.copies()
+    report = scene.guard()
+    told = [alarm for alarm in report.alarms if alarm.kind == "sweep"]
+    assert list(COMPONENTS) == [alarm.subject for alarm in told]
+    expected = f" was left by the closed restore {scene.procedure_id} and is not clearly the rehearsed data"
+    assert all(alarm.message.endswith(expected) for alarm in told)
+    assert {"look at it and at the live data before anything else"} == {alarm.mend for alarm in told}
+    assert ([], copies) == (swept(report), scene.copies())
+
+
+def test_a_host_that_is_gone_keeps_the_guard_from_nothing_else(scene: Scene) -> None:
+    """Its copies are told of, and the rest is swept."""
+    close(scene)
+    directory(scene.office, "scratch", scene.procedure_id)
+    applications = scene.installation.applications
+    known = applications["simpel"]
+    applications["simpel"] = known.model_copy(update={"host": "hilang"})
+    try:
+        report = scene.guard()
+    finally:
+        applications["simpel"] = known
+    assert [("scratch", scene.procedure_id)] == swept(report)
+    told = [alarm.message for alarm in report.alarms if alarm.kind == "sweep"]
+    assert 2 == len(told) and all("there is no host named 'hilang'" in message for message in told)
+
+
+def test_what_cannot_be_removed_is_told(office: SmallOffice, scene: Scene) -> None:
+    """It may hold plain data. Something is mounted in it, so that root is refused as well."""
+    left = directory(office, "scratch", "unknown")
+    subprocess.run(["mount", "-t", "tmpfs", "pulih-uji", str(left)], check=True)
+    (left / "simpel_berkas").mkdir()
+    (left / "simpel_berkas" / "file").touch()
+    try:
+        report = scene.guard(TOMORROW)
+    finally:
+        subprocess.run(["umount", str(left)], check=True)
+    (alarm,) = [alarm for alarm in report.alarms if alarm.kind == "sweep"]
+    assert ("scratch", "remove it by hand, as the account that owns it") == (alarm.subject, alarm.mend)
+    assert f"{left} cannot be removed (Device or resource busy); it may hold plain data" == alarm.message
+    assert [] == swept(report)
+
+
+def test_an_installation_that_never_backed_up_has_nothing_to_sweep(office: SmallOffice, scene: Scene) -> None:
+    """The directories are made by the first run."""
+    for kind in ("scratch", "staging"):
+        shutil.rmtree(office.root / "state" / kind, ignore_errors=True)
+    assert [] == swept(scene.guard(TOMORROW))
 
 
 def test_unfinished_objects_are_swept_from_the_stores(office: SmallOffice, scene: Scene) -> None:

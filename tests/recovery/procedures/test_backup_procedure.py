@@ -9,10 +9,12 @@ import uuid
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from recovery.errors import (
     ApprovalError,
     ConfigurationError,
+    ConflictError,
     DigestError,
     HostError,
     LeaseHeldError,
@@ -24,15 +26,25 @@ from recovery.errors import (
     SourceMissingError,
     StoreFullError,
     StoreReadOnlyError,
+    VerificationError,
     VerificationFailedError,
 )
 from recovery.procedures.backup import b1_back_up
 from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.conclude import conclude_backup
-from recovery.records import backups, forms, leases, ledger, steps
+from recovery.procedures.questions import question_of
+from recovery.records import backups, forms, leases, ledger, schema, steps
 from tests.recovery.procedures.faults import Watch, watched
 from tests.testbed.postgresql import run_postgresql
 from tests.testbed.small_office import EXECUTOR, KABID, REVIEW, SmallOffice, open_office
+
+UNJUDGED = """\
+name: pegawai
+meta: {asset: pegawai}
+expectations:
+- type: expect_column_values_to_not_be_null
+  kwargs: {column: tidak_ada}
+"""
 
 
 def begin(office: SmallOffice, **given: object) -> dict:
@@ -148,6 +160,61 @@ def test_a_failure_on_the_form_is_final_and_a_rerun_takes_only_what_failed(offic
         office.step("backup.1", opened["id"], "simpel/data")
     again = begin(office, routine=False, cites=form["form_number"])
     assert ["simpel/data"] == again["components"]
+
+
+@pytest.mark.slow
+def test_a_backup_with_a_rule_that_cannot_be_judged_is_not_stored(office: SmallOffice) -> None:
+    """Neither good nor bad: the owner's rule names a column that is not there."""
+    (office.root / "aturan.yaml").write_text(UNJUDGED)
+    application = office.installation.applications["simpel"]
+    application.components[0] = application.components[0].model_copy(update={"suite": str(office.root / "aturan.yaml")})
+    opened = begin(office)
+    office.step("backup.1", opened["id"], "simpel/data")
+    with pytest.raises(VerificationError) as caught:
+        office.step("backup.2", opened["id"], "simpel/data")
+    assert caught.value.message.startswith("the backup of simpel/data could not be judged (pegawai: ")
+    assert "nothing is known about it, so it was not stored; earlier backups are untouched" == caught.value.state
+    assert ("failed", "error") == _state_of(office, opened["id"], "simpel/data")
+
+
+@pytest.mark.slow
+def test_what_the_kabid_rejects_is_said_and_a_name_is_never_given_twice(office: SmallOffice) -> None:
+    """The run's last word, and two refusals that need a whole backup before them."""
+    opened = begin(office)
+    for component in opened["components"]:
+        for number in (1, 2, 3, 4):
+            office.step(f"backup.{number}", opened["id"], component)
+    form = office.step("backup.5", opened["id"])["form_number"]
+    office.decide("backup.6", opened["id"], KABID, "tidak sesuai", note="Lokasi salah.", **REVIEW)
+    office.step("backup.6", opened["id"])
+    conclusion = conclude_backup(office.installation, opened["id"])
+    assert not conclusion.good
+    assert conclusion.sentence.startswith(f"Formulir {form} dinyatakan tidak sesuai oleh Kabid: Lokasi salah.")
+
+    with pytest.raises(ConfigurationError) as nothing:
+        begin(office, routine=False, cites=form)
+    assert str(nothing.value) == (
+        f"nothing failed under {form} that this schedule still names; nothing was backed up\n"
+        "HINT: start a backup out of schedule with a reason instead"
+    )
+
+    again = begin(office)["id"]
+    for number in (1, 2):
+        office.step(f"backup.{number}", again, "simpel/data")
+    with office.installation.catalog.begin() as connection:
+        first = backups.of_procedure(connection, opened["id"], "simpel/data")
+        assert first is not None
+        same = update(schema.backups).where(schema.backups.c.procedure_id == again).values(moment=first.moment)
+        connection.execute(same)
+    with pytest.raises(ConflictError) as taken:
+        office.step("backup.3", again, "simpel/data")
+    assert taken.value.message == f"the name {first.name} is taken by an earlier backup"
+    assert "the earlier backup is untouched; the new one is not stored" == taken.value.state
+
+    # Taken out of the inventory while the Kabid was waited for: what was done is still his to review.
+    del office.installation.applications["simpel"].components[0]
+    shown = question_of(office.installation, opened["id"], "backup.6").document["bagian"]
+    assert "simpel/data" in [row[0] for section in shown for row in section["baris"]]
 
 
 @pytest.mark.slow

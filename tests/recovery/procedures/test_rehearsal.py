@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
-from recovery.errors import StoreFullError, VerificationFailedError
+from recovery.errors import StoreFullError, VerificationError, VerificationFailedError
 from recovery.procedures.restore import rehearsal
 from recovery.records import steps
 from tests.testbed.small_office import DISPOSITION, KABID, KADIS, VERIFICATION, SmallOffice
 
 pytestmark = pytest.mark.slow
 
+COUNTED = "expect_table_row_count_to_be_between\n  kwargs: {min_value: 1000}"
+UNJUDGED = "expect_column_values_to_not_be_null\n  kwargs: {column: tidak_ada}"
 RULE = """\
 name: pegawai
 meta: {asset: pegawai}
@@ -62,6 +64,18 @@ def test_a_backup_that_breaks_a_rule_made_since_is_refused(office: SmallOffice) 
         office.step("restore.3", procedure_id)
     assert [] == office.installation.source("simpel/data").copies()
     assert office.service_running()
+
+
+def test_a_rule_that_cannot_be_judged_stops_the_restore_too(office: SmallOffice) -> None:
+    """Neither good nor bad: the rule names a column that is not there."""
+    office.back_up()
+    (office.root / "aturan.yaml").write_text(RULE.replace(COUNTED, UNJUDGED))
+    application = office.installation.applications["simpel"]
+    application.components[0] = application.components[0].model_copy(update={"suite": str(office.root / "aturan.yaml")})
+    procedure_id = approved(office)
+    with pytest.raises(VerificationError, match=r"the rehearsal of simpel/data .* ended with the verdict error"):
+        office.step("restore.3", procedure_id)
+    assert [] == office.installation.source("simpel/data").copies()
 
 
 def test_data_that_can_no_longer_be_read_comes_back(office: SmallOffice) -> None:

@@ -1,12 +1,20 @@
 """The restore procedure on a small real installation, without Prefect: whole new data, or whole old data."""
 
 import json
+import shutil
 import uuid
 
 import pytest
 
-from recovery.errors import ConflictError, NotFoundError, ProcedureError, PulihError, ServiceError
-from recovery.procedures.conclude import conclude_given_up, conclude_rejected, conclude_restore
+from recovery.errors import ConflictError, NotFoundError, ProcedureError, PulihError, ServiceError, SwapError
+from recovery.procedures.conclude import (
+    Conclusion,
+    conclude_cancelled,
+    conclude_given_up,
+    conclude_rejected,
+    conclude_restore,
+)
+from recovery.procedures.questions import question_of
 from recovery.procedures.restore.begin import begin_restore
 from recovery.records import forms, ledger, procedures, steps
 from tests.testbed.small_office import (
@@ -158,6 +166,54 @@ def test_a_rejection_touches_nothing_and_tells_the_requester_why(office: SmallOf
     assert "Bukan pemilik data." in (office.root / "notices.txt").read_text()
     assert [] == office.installation.source("simpel/data").copies()
     assert office.service_running()
+
+
+@pytest.mark.slow
+def test_a_restore_that_its_executor_calls_off_leaves_nothing_and_tells_why(office: SmallOffice) -> None:
+    """After the rehearsal, before the service is stopped; a run that comes again tells nobody twice."""
+    office.back_up()
+    office.installation.office.approvals.small_office = True
+    procedure_id = office.request()
+    again = {"id": procedure_id, "application": "simpel"}
+    assert again == begin_restore(office.installation, procedure_id, restore_request()), "a run that comes again"
+    office.decide("restore.2", procedure_id, KADIS, "diteruskan", **DISPOSITION)
+    office.step("restore.2", procedure_id)
+    # In a small office the Kadis may stand in for the Kabid; the requester never may.
+    assert [REQUESTER] == list(question_of(office.installation, procedure_id, "restore.3").excluded)
+    office.decide("restore.3", procedure_id, KABID, "disetujui", **VERIFICATION)
+    office.step("restore.3", procedure_id)
+    office.decide("restore.start", procedure_id, EXECUTOR, "batalkan", note="Ada ujian daring.")
+    assert 1 == len(office.installation.source("simpel/data").copies())
+    expected = Conclusion(True, "Restore dibatalkan. Alasan: Ada ujian daring.")
+    assert expected == conclude_cancelled(office.installation, procedure_id)
+    told = (office.root / "notices.txt").read_text()
+    assert "Restore dibatalkan. Alasan: Ada ujian daring.\nTidak ada data atau layanan yang diubah." in told
+    assert expected == conclude_cancelled(office.installation, procedure_id)
+    assert told == (office.root / "notices.txt").read_text()
+    assert [] == office.installation.source("simpel/data").copies()
+    assert office.service_running()
+
+
+@pytest.mark.slow
+def test_another_database_than_the_approved_one_is_never_swapped(office: SmallOffice) -> None:
+    """Somebody changed the path between approval and swap; the service comes back with its old data."""
+    office.back_up()
+    office.damage()
+    rows = office.rows()
+    procedure_id = office.request()
+    office.approve(procedure_id)
+    office.step("restore.4", procedure_id)
+    elsewhere = office.root / "app" / "lain.db"
+    shutil.copy(office.database, elsewhere)
+    application = office.installation.applications["simpel"]
+    application.components[0] = application.components[0].model_copy(update={"path": str(elsewhere)})
+    with pytest.raises(SwapError) as caught:
+        office.step("restore.5", procedure_id)
+    assert str(caught.value) == (
+        "the new data could not be made live (simpel/data is not the target that was approved); the old data of every "
+        "component is live again\nHINT: the service is started on it; mend the cause and start a new restore"
+    )
+    assert rows == office.rows()
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 
 from recovery.calendar import deadline, format_moment
 from recovery.installation import Installation
-from recovery.procedures.run_notices import Occasion, Run, RunNotice, compose, is_still_so, overdue_at, send
+from recovery.procedures.run_notices import _LOST, Occasion, Run, RunNotice, compose, is_still_so, overdue_at, send
 from recovery.records import ledger, notices, officials, procedures, steps
 from recovery.records.approvals import ApprovalRequest, Question, ask
 from recovery.settings import ApplicationSettings, ComponentSettings, KeySettings, OfficeSettings, OfficialSettings
@@ -284,7 +284,16 @@ def test_the_executors_start_which_has_no_deadline_is_given_the_sops_day(install
     assert "Langkah: Pelaksana memulai restore\n" in compose(installation, "lewat-waktu", run(), NOW).body
 
 
+def test_a_run_without_a_sign_of_life_is_told_of(installation: Installation) -> None:
+    """It may still work; whoever looks finds out on the worker."""
+    notice = compose(installation, "tanpa-kabar", run("RUNNING"), NOW)
+    assert "Keadaan: tercatat sedang berjalan, tetapi tidak lagi memberi tanda hidup\n" in notice.body
+    assert f"Tindakan: {_LOST}\n" in notice.body
+
+
 def test_a_run_that_somebody_suspended_by_hand_asks_nobody(installation: Installation) -> None:
     open_restore(installation)
+    before = datetime.now(UTC)
+    assert before <= overdue_at(installation, run()) <= datetime.now(UTC), "nobody has time left for it"
     _notice, boxes = told(installation, "persetujuan", run())
     assert "Keadaan: dihentikan sementara oleh seseorang; tidak ada persetujuan yang ditunggu\n" in boxes["kantor"]

@@ -15,6 +15,12 @@ from tests.testbed.small_office import SmallOffice
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
+def schedules_with(office: SmallOffice, name: str) -> str:
+    schedules = office.installation.schedules
+    schedules[name] = schedules["bulanan"].model_copy(update={"name": name})
+    return name
+
+
 def test_a_draft_has_no_number_and_uses_none_up(office: SmallOffice) -> None:
     """The same draft gives the same bytes, and nothing is recorded."""
     first = printed_schedule(office.installation, "bulanan", now=NOW)
@@ -31,6 +37,8 @@ def test_what_waits_and_what_is_approved_is_the_issued_document_itself(office: S
     drawn_up = draw_up(office.installation, "run")
     waiting = printed_schedule(office.installation, "bulanan")
     assert ("never", drawn_up.number, 1) == (waiting.approval.state, waiting.number, waiting.version)
+    another = schedules_with(office, "harian")
+    assert "" == printed_schedule(office.installation, another).number, "what waits is another schedule"
     assert drawn_up.pdf_sha256 == waiting.sha256 == hashlib.sha256(waiting.pdf).hexdigest()
 
     schedules = office.installation.schedules

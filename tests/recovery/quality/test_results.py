@@ -2,7 +2,7 @@
 
 import pytest
 
-from recovery.quality.results import blind, reason
+from recovery.quality.results import _state, blind, reason
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,10 @@ from recovery.quality.results import blind, reason
 )
 def test_a_reason_has_no_values_no_passwords_and_one_line(text: str, expected: str):
     assert expected == reason(text)
+
+
+def test_a_rule_without_an_answer_is_not_taken_for_kept():
+    assert ("error", "tidak dapat diperiksa: Great Expectations tidak memberi jawaban") == _state(None)
 
 
 def test_the_innermost_cause_is_told():

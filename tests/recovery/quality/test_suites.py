@@ -95,6 +95,10 @@ def test_a_file_holds_several_suites(tmp_path):
         ),
         ("  - expect_column_values_to_be_unique\n", "aturan.yaml:4: expectations[0]: an expectation is a mapping"),
         ("  - kwargs: {column: a}\n", "aturan.yaml:4: expectations[0].type: names the expectation"),
+        (
+            "  - type: expect_column_values_to_be_unique\n    kwargs: [a]\n",
+            "aturan.yaml:5: expectations[0].kwargs: is a mapping",
+        ),
         ("  []\n", "aturan.yaml:3: expectations: a suite without expectations would judge nothing"),
     ],
 )

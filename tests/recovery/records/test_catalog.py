@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from sqlalchemy import insert, inspect, select, text
 from recovery.errors import RecordsError
 from recovery.records import schema
 from recovery.records.catalog import Catalog, open_catalog
+from recovery.records.complaints import explain
 from recovery.records.schema import leases, metadata
 from tests.recovery.records.workers import run_together, upgrade
 
@@ -52,6 +54,7 @@ def test_upgrade_creates_exactly_the_tables_that_the_schema_describes(uncreated_
             for table in ("procedures", "steps", "backups", "approval_requests", "swaps")
         }
     assert checks == dict.fromkeys(checks, 1)
+    catalog.upgrade()
     catalog.check()
     catalog.dispose()
 
@@ -372,3 +375,42 @@ def test_a_url_of_another_kind_is_refused_without_repeating_it(url: str) -> None
         "the catalog's URL is of no kind that is known; nothing was opened\n"
         "HINT: write sqlite:////absolute/path or postgresql://user@host/database"
     )
+
+
+def test_a_file_that_is_no_database_is_not_upgraded(tmp_path: Path) -> None:
+    """The inventory names the wrong file: it stays as it is."""
+    (tmp_path / "catalog.sqlite").write_bytes(b"somebody's notes" * 100)
+    catalog = open_catalog(f"sqlite:///{tmp_path / 'catalog.sqlite'}")
+    with pytest.raises(RecordsError, match=r"is damaged or its disk fails \(file is not a database\)"):
+        catalog.upgrade()
+    assert (tmp_path / "catalog.sqlite").read_bytes() == b"somebody's notes" * 100
+    catalog.dispose()
+
+
+def test_more_threads_than_connections_are_told(sqlite_url: str) -> None:
+    """Each waits its turn; who waits too long is told, and loses nothing."""
+    catalog = open_catalog(sqlite_url)
+    catalog._engine.pool._timeout = 0.01  # type: ignore[attr-defined]
+    with ExitStack() as readers, pytest.raises(RecordsError) as caught:
+        for _ in range(100):
+            readers.enter_context(catalog.read())
+    assert str(caught.value) == (
+        "too many threads of one process use the catalog at once; nothing of this transaction was recorded\n"
+        "HINT: retry the run: it goes on where the records end"
+    )
+    catalog.dispose()
+
+
+def test_what_no_rule_knows_is_told_in_the_database_s_words() -> None:
+    """The first line of them: the next ones hold values of the row."""
+    strange = sqlite3.ProgrammingError("the weather is bad.\nDETAIL: 3503012345678901")
+    told = explain(strange, "/state/catalog.sqlite", 60)
+    assert told.message == "the catalog /state/catalog.sqlite could not be used (the weather is bad)"
+    assert told.hint.startswith("check the database and its log, ")
+    assert "3503012345678901" not in str(told)
+
+
+def test_a_time_without_a_zone_is_not_recorded() -> None:
+    """It could be seven hours off."""
+    with pytest.raises(ValueError, match="a time without a zone is not recorded"):
+        schema.timestamp(datetime(2026, 11, 20, 15, 0))  # noqa: DTZ001 - that is what is tried

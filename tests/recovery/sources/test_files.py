@@ -423,6 +423,25 @@ def test_a_mount_point_is_refused(tmp_path: Path) -> None:
 
 
 @needs_root
+def test_a_tree_beside_which_nothing_can_be_written_is_warned_of(tmp_path: Path) -> None:
+    """It can be backed up, and a restore would fail after the service was stopped."""
+    source = make_ordinary_tree(tmp_path / "disk" / "unggahan")
+    with read_only(tmp_path / "disk"):
+        assert source.preflight() == [f"the worker cannot write beside {source.path}: it cannot restore it"]
+
+
+@contextmanager
+def read_only(directory: Path) -> Iterator[None]:
+    """Bind a directory over itself, so that nobody can write in it, root included."""
+    subprocess.run(["mount", "--bind", directory, directory], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", directory], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", directory], check=True)
+
+
+@needs_root
 def test_what_is_mounted_inside_of_a_tree_is_never_left_out_silently(tmp_path: Path) -> None:
     source = make_ordinary_tree(tmp_path / "unggahan")
     refused = pytest.raises(SourceCorruptError, match=r"another file system is mounted inside of .*, at .*/foto")
@@ -456,6 +475,16 @@ def test_a_copy_is_never_loaded_over_another(tmp_path: Path) -> None:
     with pytest.raises(ConflictError, match="exists already; it was not changed"), source.load(copy):
         pass
     assert source.copies() == [copy]
+
+
+def test_a_copy_has_no_place_when_the_directory_of_the_tree_is_gone(tmp_path: Path) -> None:
+    """A mount that is not there: nothing is made in its stead."""
+    source = source_of(tmp_path / "hilang" / "unggahan")
+    copy = source.beside("uji")
+    refused = pytest.raises(SourceMissingError, match=r"the directory in which .*unggahan belongs is not there")
+    with refused, source.load(copy):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_half_copy_is_private_and_goes_away(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from recovery.sources.base import Fingerprint
 from recovery.sources.tar_entries import TarEntries
 from recovery.sources.tar_streams import ENVIRONMENT, create
 from recovery.sources.tree import SPAN, ContentDigest, FoldingThread, TreeFold, shown
-from tests.recovery.sources.directory_trees import MIB, make_difficult_tree, make_ordinary_tree, write
+from tests.recovery.sources.directory_trees import MIB, make_difficult_tree, make_ordinary_tree, make_sparse, write
 
 
 def tar_of(root: Path, *names: str) -> bytes:
@@ -128,6 +128,55 @@ def test_a_map_of_holes_that_would_fill_the_memory_is_refused(difficult: bytes) 
         folded(too_many)
 
 
+def test_an_empty_piece_is_nothing() -> None:
+    """A pipe may give one, and the stream goes on."""
+    fold = TreeFold()
+    fold.feed(b"")
+    fold.feed(bytes(1024))
+    assert fold.finish().totals["rows"] == 0
+
+
+@pytest.fixture(scope="module")
+def holes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The stream of one file of two pieces and two holes; its map says "3", then where each begins and its length."""
+    root = tmp_path_factory.mktemp("lubang")
+    make_sparse(root / "a", [(65_536, b"x" * 4096), (131_072, b"y" * 4096)])
+    data = tar_of(root)
+    assert data.count(HOLES) == 1
+    return data
+
+
+HOLES = b"3\n65536\n4096\n131072\n4096\n135168\n0\n"
+
+
+@pytest.mark.parametrize(
+    ("map_of_holes", "why"),
+    [
+        (b"3\n65536\n4096\n999999\n4096\n135168\n0\n", "a map of holes that contradicts itself"),
+        (b"3\n99999\n4096\n065536\n4096\n135168\n0\n", "a map of holes that contradicts itself"),
+        (b"1\n65536\n4096\n131072\n4096\n135168\n0\n", "a map of holes that contradicts its size"),
+    ],
+)
+def test_a_map_of_holes_that_cannot_be_true_is_refused(holes: bytes, map_of_holes: bytes, why: str) -> None:
+    """Bytes that are nowhere in the stream would be proven as zeros."""
+    assert folded(holes).totals["rows"] == 2
+    with pytest.raises(SourceError, match=why):
+        folded(holes.replace(HOLES, map_of_holes))
+
+
+def test_two_extended_headers_in_a_row_are_refused(difficult: bytes) -> None:
+    """Which of them counts would be a matter of taste."""
+    begin = next(position for position in range(0, len(difficult), 512) if is_extended(difficult, position))
+    size = int(difficult[begin + 124 : begin + 135], 8)
+    extended = difficult[begin : begin + 512 + -(-size // 512) * 512]
+    with pytest.raises(SourceError, match="two extended headers in a row"):
+        folded(difficult[:begin] + extended + difficult[begin:])
+
+
+def is_extended(data: bytes, position: int) -> bool:
+    return data[position + 156 : position + 157] == b"x" and data[position + 257 : position + 262] == b"ustar"
+
+
 def content_of(*pieces: bytes | int) -> bytes:
     """Digest a content given as bytes and holes."""
     digest = ContentDigest()
@@ -205,6 +254,14 @@ def test_an_error_in_the_folding_thread_reaches_whoever_feeds_it() -> None:
             thread.feed(b"x" * 1024)
         thread.finish()
     thread.stop()
+
+
+def test_an_error_in_the_last_piece_is_raised_at_the_end() -> None:
+    """When nothing is fed any more."""
+    thread = FoldingThread(TreeFold())
+    thread.feed(b"x" * 1024)
+    with pytest.raises(SourceError, match="a header without its magic"):
+        thread.finish()
 
 
 def test_stopping_ends_the_folding_thread(difficult: bytes) -> None:
