@@ -61,5 +61,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         served = {"prefect_server", "prefect_worker"} & set(getattr(item, "fixturenames", ()))
         item.add_marker(pytest.mark.xdist_group("prefect" if served else str(item.path)))
-        if any(item.path.is_relative_to(folder) for folder in slow_folders) or "[postgresql" in item.nodeid:
+        on_postgresql = "postgresql_server" in getattr(item, "fixturenames", ()) or "[postgresql" in item.nodeid
+        if on_postgresql or any(item.path.is_relative_to(folder) for folder in slow_folders):
             item.add_marker(pytest.mark.slow)

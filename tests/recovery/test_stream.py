@@ -375,6 +375,7 @@ print(next(int(line.split()[1]) // 1024 for line in open("/proc/self/status") if
 """
 
 
+@pytest.mark.slow
 def test_four_times_the_data_takes_no_more_memory(tmp_path: Path) -> None:
     def peak(mebibytes: int) -> int:
         program = [sys.executable, "-c", PEAK, str(mebibytes), str(tmp_path / "part")]

@@ -9,6 +9,7 @@ from recovery.calendar import format_bytes, format_moment
 from recovery.errors import SourceError
 from recovery.procedures.application_page import application_page, applications_of
 from recovery.procedures.backup.begin import begin_backup
+from recovery.procedures.restore.forecast import forecast
 from recovery.records import backups, forms, procedures
 from tests.testbed.small_office import SmallOffice
 
@@ -42,6 +43,7 @@ def test_before_the_first_backup_the_page_says_that_there_is_none(office: SmallO
     assert page(office).endswith("## Restore terakhir\n\nBelum pernah.\n")
 
 
+@pytest.mark.slow
 def test_after_backup_and_restore_the_page_says_what_counts_and_where_its_form_is(office: SmallOffice) -> None:
     backup = office.back_up()
     restore = office.restore()
@@ -61,8 +63,13 @@ def test_after_backup_and_restore_the_page_says_what_counts_and_where_its_form_i
     } == sections(office)["data"]
     assert f"[{restore_form.number}]({link(restore)}): **berhasil**, selesai " in page(office)
     assert "GAGAL" not in page(office)
+    # What a restore takes is what the last one took.
+    planned = forecast(office.installation, "simpel", None)
+    assert {f"the rehearsal of {restore}"} == {each.rehearsal.by for each in planned.components}
+    assert f"the restore {restore}" == planned.downtime.by
 
 
+@pytest.mark.slow
 def test_a_newer_backup_that_failed_is_said_beside_the_old_one_that_counts(office: SmallOffice) -> None:
     office.back_up()
     before = sections(office)
@@ -77,16 +84,12 @@ def test_a_newer_backup_that_failed_is_said_beside_the_old_one_that_counts(offic
 
 
 def test_a_restore_under_way_is_said_to_be_under_way(office: SmallOffice) -> None:
-    office.back_up()
-    restore = office.request()
+    """On the page of the application that it is about, as the backup is."""
+    backup, restore = office.back_up(), office.request()
     with office.installation.catalog.read() as connection:
         form = forms.latest(connection, "restore_request", restore)
     assert form is not None
     assert f"[{form.number}]({link(restore)}): **sedang berjalan**, dimulai " in page(office)
-
-
-def test_a_procedure_is_about_the_applications_of_its_components(office: SmallOffice) -> None:
-    backup, restore = office.back_up(), office.request()
     with office.installation.catalog.read() as connection:
         assert ["simpel"] == applications_of(procedures.get(connection, backup))
         assert ["simpel"] == applications_of(procedures.get(connection, restore))

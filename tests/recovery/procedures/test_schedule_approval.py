@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import update
 
 from recovery.procedures.conclude import conclude_backup
@@ -132,6 +133,7 @@ def _rows(facts: dict[str, Any]) -> dict[str, str]:
     return {row["label"]: row["value"] for part in facts["sections"] for each in part["blocks"] for row in each["rows"]}
 
 
+@pytest.mark.slow
 def test_a_backup_cites_the_approved_schedule_or_says_that_there_is_none(office: SmallOffice) -> None:
     """On its form, in what the Kabid is shown, in the manifests, and in the run's last word."""
     expected = {

@@ -556,6 +556,7 @@ def in_processes(office: Office, url: str, uses: list[list[dict[str, str]]]) -> 
             process.communicate()
 
 
+@pytest.mark.slow
 def test_of_eight_uses_of_one_code_in_eight_processes_exactly_one_is_accepted(
     any_office: Office, catalog_url: str
 ) -> None:

@@ -277,8 +277,8 @@ def test_any_single_change_is_found(
     head = Head(rows[-1]["sequence"], rows[-1]["hash"])
     with pytest.raises(_UndoneError), catalog.begin() as connection:
         connection.execute(delete(schema.ledger))
-        for row in changed:
-            connection.execute(insert(schema.ledger).values(row))
+        if changed:
+            connection.execute(insert(schema.ledger), changed)
         findings = ledger.verify(connection, [head])
         assert (findings != []) == (changed != rows), findings
         raise _UndoneError

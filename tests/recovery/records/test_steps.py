@@ -16,7 +16,7 @@ from recovery.records.catalog import Catalog, open_catalog
 from recovery.records.journal import prepare
 from recovery.records.procedures import close_procedure, open_procedure
 from recovery.records.steps import StepResult, perform
-from tests.recovery.records.workers import SPAWN, die_in_a_step
+from tests.recovery.records.workers import PROCESSES, die_in_a_step
 
 STAGED = {
     "backup_id": "b1",
@@ -117,7 +117,7 @@ def test_the_body_runs_outside_any_transaction(catalog: Catalog, run: str) -> No
 @pytest.mark.parametrize("where", ["body", "transaction"])
 def test_a_step_whose_process_died_runs_again(catalog: Catalog, catalog_url: str, run: str, where: str) -> None:
     """Killed in its body, or while it was recording: nothing was recorded, and the body runs again."""
-    process = SPAWN.Process(target=die_in_a_step, args=(catalog_url, run, _evidence(), where))
+    process = PROCESSES.Process(target=die_in_a_step, args=(catalog_url, run, _evidence(), where))
     process.start()
     process.join(60)
     assert process.exitcode == 9
