@@ -4,14 +4,17 @@ The server is a real sshd on this machine, so that both sides share its processo
 """
 
 import argparse
+import os
 import resource
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +44,7 @@ class Bench:
         """`ssh host cat FILE`, read by us."""
         with subprocess.Popen([*self._ssh, f"cat {self._data}"], stdout=subprocess.PIPE, bufsize=0) as process:
             assert process.stdout is not None
-            _read(process.stdout.readinto)
+            _read(_reader(process.stdout.fileno()))
         assert process.returncode == 0
 
     def our_stream(self) -> None:
@@ -64,11 +67,49 @@ class Bench:
             self._write(stream.write)
             stream.finish()
 
+    def ssh_tunnel(self) -> None:
+        """`ssh -L` to a server that sends the data."""
+        near = self._scratch / "near"
+        with subprocess.Popen([*self._ssh, "-N", "-L", f"{near}:{self._serve()}"]) as process:
+            while not near.exists():
+                time.sleep(0.001)
+            self._draw(near)
+            process.terminate()
+        near.unlink()
+
+    def our_tunnel(self) -> None:
+        """The host's tunnel to the same."""
+        with self.host.tunnel([str(self._serve())], "near") as directory:
+            self._draw(Path(directory) / "near")
+
+    def _serve(self) -> Path:
+        path = self._scratch / "far"
+        path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        listener.listen()
+
+        def send() -> None:
+            # Our tunnel looks first whether somebody answers.
+            with listener, suppress(OSError):
+                while True:
+                    peer, _ = listener.accept()
+                    with peer, self._data.open("rb") as file, suppress(OSError):
+                        peer.sendfile(file)
+
+        threading.Thread(target=send, daemon=True).start()
+        return path
+
+    def _draw(self, near: Path) -> None:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(near))
+            _read(connection.recv_into)
+
     def ssh_step(self) -> None:
         """`ssh host cat FILE` into step 1: hashed, compressed, encrypted, stored."""
         with subprocess.Popen([*self._ssh, f"cat {self._data}"], stdout=subprocess.PIPE, bufsize=0) as process:
             assert process.stdout is not None
-            self._encrypt(process.stdout.readinto)
+            self._encrypt(_reader(process.stdout.fileno()))
         assert process.returncode == 0
 
     def our_step(self) -> None:
@@ -89,6 +130,10 @@ class Bench:
                 block = buffer[:count]
                 while block:
                     block = block[write(block) or 0 :]
+
+
+def _reader(descriptor: int) -> Callable[[Any], int]:
+    return lambda buffer: os.readv(descriptor, [buffer])
 
 
 def _read(readinto: Callable[[Any], int | None]) -> None:
@@ -119,11 +164,14 @@ def main() -> None:
         with Path("/dev/urandom").open("rb") as source, data.open("wb") as file:
             for _ in range(arguments.mebibytes // 2):
                 file.write(source.read(BLOCK) + b"baris data yang berulang " * (BLOCK // 25))
+        # Without `restrict`, since the system's tunnel is forwarding.
+        (server.directory / "authorized_keys").write_text(Path(f"{server.key}.pub").read_text())
         bench = Bench(server, data, Path(name))
         bench.host.run(["true"])
         pairs = [
             ("stream", bench.ssh_stream, bench.our_stream),
             ("feed", bench.ssh_feed, bench.our_feed),
+            ("tunnel", bench.ssh_tunnel, bench.our_tunnel),
             ("stream → step 1", bench.ssh_step, bench.our_step),
         ]
         print(f"{'':16} {'ssh MiB/s':>10} {'ours MiB/s':>10} {'ratio':>6} {'worker cpu s: ssh':>18} {'ours':>6}")

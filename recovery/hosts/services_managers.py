@@ -58,7 +58,7 @@ class Supervisor:
 
     def __init__(self, host: Host, settings: ServiceSettings) -> None:
         self._host, self._program = host, settings.program
-        self._command = [_supervisorctl(), "-c", settings.configuration]
+        self._command = [_supervisorctl(host), "-c", settings.configuration]
 
     def check(self) -> None:
         """See Manager.check."""
@@ -93,7 +93,9 @@ class Supervisor:
         return Managed("running" if words[1] == "RUNNING" else words[1].lower())
 
 
-def _supervisorctl() -> str:
+def _supervisorctl(host: Host) -> str:
+    if host.account():
+        return "supervisorctl"  # another machine's, found on its PATH
     # On PATH of a service account there is often no virtual environment, so first beside the running Python.
     beside = Path(sys.executable).with_name("supervisorctl")
     return str(beside) if beside.exists() else shutil.which("supervisorctl") or "supervisorctl"

@@ -1,5 +1,6 @@
 """The inventory's rules for hosts: complete, of one kind, and not two names for one machine."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,13 @@ def test_what_leads_to_a_machine_is_no_restore_target(tmp_path: Path) -> None:
     )
     (said,) = errors(tmp_path, fields)
     assert "holds the key file of the host 'jauh' (/srv/simpeg/berkas/kunci); it can never be a restore target" in said
+
+
+def test_every_field_of_such_a_host_is_documented_with_its_default() -> None:
+    text = (EXAMPLE.parents[1] / "docs" / "hosts.md").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.MULTILINE))
+    fields = {name: field for name, field in HostSettings.model_fields.items() if name not in ("name", "kind", "title")}
+    assert documented.keys() - {"local", "ssh"} == fields.keys()
+    for name, field in fields.items():
+        if field.default not in ("", None):
+            assert f"({field.default})" in documented[name].replace("`", "")
