@@ -38,8 +38,8 @@ _TEXT = """\
 # Memulihkan data tanpa Pulih
 
 Panduan ini memulihkan satu cadangan hanya dengan program umum: `bash`, `age`, `zstd`, `openssl` (3.0 atau lebih
-baru), dan, menurut jenis datanya, `sqlite3`, GNU `tar` atau program klien PostgreSQL. Di Debian:
-`apt install age zstd openssl sqlite3 tar postgresql-client`.
+baru), dan, menurut jenis datanya, `sqlite3`, GNU `tar`, program klien PostgreSQL atau MariaDB. Di
+Debian: `apt install age zstd openssl sqlite3 tar postgresql-client mariadb-client`.
 Kerjakan semua langkah berurutan dalam satu terminal `bash`. **Berhenti bila hasil suatu langkah tidak seperti yang
 tertulis**, lalu ambil cadangan dari tempat penyimpanan kedua atau cadangan yang lebih lama.
 
@@ -53,8 +53,8 @@ Yang harus ada di tangan:
 ## 1. Isi empat nilai ini
 
 `SET` folder cadangan; `KUNCI` berkas kunci pembuka; `HASIL` folder kerja baru di disk yang cukup besar dan tidak
-dapat dibaca orang lain; `TUJUAN` letak berkas basis data atau direktori aplikasi yang dipulihkan (PostgreSQL: nama
-basis datanya, seperti tertulis di manifes pada `target`).
+dapat dibaca orang lain; `TUJUAN` letak berkas basis data atau direktori aplikasi yang dipulihkan (PostgreSQL dan
+MariaDB: nama basis datanya, seperti tertulis di manifes pada `target`).
 
 ```sh
 SET=/mnt/cadangan/unit/aplikasi/aplikasi_komponen_full_20261120t220003+0700
@@ -210,6 +210,38 @@ fi
 
 Harus tampil `dipasang: BERHASIL`. Nyalakan layanan dan periksa aplikasinya. Untuk membatalkan: matikan layanan, hapus
 basis data baru dan kembalikan nama yang lama dengan `ALTER DATABASE … RENAME TO …`.
+
+## 5d. Bila ada `data.sql.zst.age`: basis data MariaDB
+
+Kerjakan sebagai administrator MariaDB, dengan program `mariadb` tidak lebih lama daripada yang tertulis di manifes pada
+`tools`. Isi dahulu `MASUK` bila `mariadb` saja tidak cukup untuk masuk (misalnya `--user=root --socket=…`; kata sandi
+dengan `--defaults-extra-file=…`). Cocokkan isinya dengan manifes:
+
+```sh mariadb
+MASUK=${MASUK:-}
+SIDIK=$(age -d -i "$KUNCI" "$SET/data.sql.zst.age" | zstd -d -q | openssl dgst -sha256 -r | cut -c 1-64)
+cocok "\\"file\\":\\"data.sql.zst.age\\",\\"plain\\":{\\"sha256\\":\\"$SIDIK\\"" isi
+SIDIK=$(age -d -i "$KUNCI" "$SET/globals.sql.zst.age" | zstd -d -q | openssl dgst -sha256 -r | cut -c 1-64)
+cocok "\\"file\\":\\"globals.sql.zst.age\\",\\"plain\\":{\\"sha256\\":\\"$SIDIK\\"" globals
+cocok "\\"database\\":\\"$TUJUAN\\"" "basis data"
+```
+
+Harus tampil `isi: COCOK`, `globals: COCOK` dan `basis data: COCOK`. **Matikan dahulu semua layanan yang memakai basis
+data itu.** MariaDB tidak dapat mengganti nama basis data: simpan yang lama dengan nama lain, satu tabel demi satu tabel
+(`RENAME TABLE … TO …`), atau dengan `mariadb-dump --routines --events`, lalu hapus dengan `DROP DATABASE`. Sesudah itu:
+
+```sh mariadb
+if [ "$LAYAK" = ya ] && mariadb $MASUK -e "CREATE DATABASE \\`$TUJUAN\\`"; then
+    age -d -i "$KUNCI" "$SET/data.sql.zst.age" | zstd -d -q | mariadb $MASUK --binary-mode "$TUJUAN" \\
+        && age -d -i "$KUNCI" "$SET/globals.sql.zst.age" | zstd -d -q \\
+        | mariadb $MASUK --binary-mode --comments "$TUJUAN" && echo "dipasang: BERHASIL"
+else
+    echo "dipasang: TIDAK, karena ada pemeriksaan di atas yang gagal atau basis data $TUJUAN masih ada"
+fi
+```
+
+Harus tampil `dipasang: BERHASIL`. Kata sandi tidak ada di cadangan: akun yang dibuat kembali terkunci sampai diberi
+kata sandi dengan `ALTER USER … IDENTIFIED BY '…' ACCOUNT UNLOCK`. Nyalakan layanan dan periksa aplikasinya.
 
 ## 6. Sesudahnya
 

@@ -50,7 +50,7 @@ class Place:
 
 
 def place(tmp_path: Path, kind: str, data: bytes, outside: bytes = b"") -> Place:
-    suffix = {"sqlite": "sqlite", "files": "tar", "postgresql": "pgdump"}[kind]
+    suffix = {"sqlite": "sqlite", "files": "tar", "postgresql": "pgdump", "mariadb": "sql"}[kind]
     for name in ("disk", "staging", "srv"):
         (tmp_path / name).mkdir()
     subprocess.run(["age-keygen", "-o", str(tmp_path / "key")], check=True, capture_output=True)
