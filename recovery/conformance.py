@@ -242,7 +242,7 @@ class _Judge:
         except ApprovalError as error:
             self.reasons.append(f"{title}: {error.message}")
             return None
-        if decision.nip in request.question.excluded:
+        if decision.nip in request.question.excluded:  # pragma: no cover - refused when given, and sealed since
             self.reasons.append(f"{title}: {decision.nip} must not decide it (separation of duties)")
         return decision
 

@@ -155,6 +155,14 @@ def test_an_unfinished_procedure_is_not_conformant_yet(history: History) -> None
             id="evidence that names somebody else",
         ),
         pytest.param(
+            "UPDATE approval_requests SET document = json_set(document, '$.excluded', json('{}'))",
+            [
+                "6. Menerima dan memeriksa formulir back up: the approval of backup.6 does not hold: the recorded "
+                "decision is not the one that was given"
+            ],
+            id="a question that lets everybody decide since it was answered",
+        ),
+        pytest.param(
             "DELETE FROM decisions WHERE step_id = 'backup.6'",
             ["6. Menerima dan memeriksa formulir back up: nobody has decided"],
             id="no decision",
@@ -197,16 +205,6 @@ def test_a_form_that_was_changed_or_is_gone_is_named(history: History) -> None:
     changed, gone = history.judge(history.backup).reasons
     assert changed.endswith("version 1 was changed since it was issued")
     assert gone.endswith(f"version 2 cannot be read at {second} (No such file or directory)")
-
-
-def test_who_must_not_decide_is_named(history: History) -> None:
-    """The worker refuses his answer; a catalog in which it stands nevertheless was changed."""
-    excluded = f"""json_set(document, '$.excluded', json('{{"{KABID}": "uji"}}'))"""
-    history.tamper(f"UPDATE approval_requests SET document = {excluded} WHERE step_id = 'backup.6'")
-    assert (
-        f"6. Menerima dan memeriksa formulir back up: {KABID} must not decide it (separation of duties)"
-        in history.judge(history.backup).reasons
-    )
 
 
 def test_without_the_enrolment_key_nothing_is_judged(history: History) -> None:
