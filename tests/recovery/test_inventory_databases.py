@@ -9,6 +9,7 @@ from recovery.hosts.local import LocalHost
 from recovery.inventory import load_inventory
 from recovery.settings import ComponentSettings
 from recovery.sources import open_source
+from recovery.sources.mariadb import MariadbSource
 from recovery.sources.postgresql import PostgresqlSource
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "deployments" / "inventory.example.yaml"
@@ -40,12 +41,19 @@ def _fields(text: str) -> str:
 def test_a_database_of_a_server_is_a_component(tmp_path: Path) -> None:
     complete = "kind: postgresql; database: simpeg; server: /run/postgresql; port: 5433; user: a; password: file:/x"
     assert errors(tmp_path, complete) == []
+    complete = "kind: mariadb; database: postgres; user: a; lock_nontransactional: true; write_binlog: false"
+    assert errors(tmp_path, complete) == []
 
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
         ("kind: postgresql", "database: is missing; a component of kind 'postgresql' needs it"),
+        ("kind: mariadb; database: sys", "database: is one of the server's own, which holds no application's data"),
+        (
+            "kind: postgresql; database: a; lock_nontransactional: true",
+            "lock_nontransactional: is no field of a component of kind 'postgresql'",
+        ),
         ("kind: sqlite", "path: is missing; a component of kind 'sqlite' needs it"),
         ("kind: postgresql; database: a; path: /x", "path: is no field of a component of kind 'postgresql'"),
         ("kind: sqlite; path: /srv/a.db; database: a", "database: is no field of a component of kind 'sqlite'"),
@@ -105,4 +113,16 @@ def test_settings_open_the_source_with_an_account_for_each_work(tmp_path: Path) 
     assert source.account.password() == "satu"
     assert source.restore_account.user == "pulih_restore"
     assert source.restore_account.password is None
+    assert source.port == 5432
+    assert component.location == "basis data simpeg"
+
+
+def test_settings_open_a_mariadb_database() -> None:
+    component = ComponentSettings(
+        name="data", kind="mariadb", database="simpeg", lock_nontransactional=True, write_binlog=False
+    )
+    source = open_source(LocalHost(), component)
+    assert isinstance(source, MariadbSource)
+    assert (source.port, source.lock_nontransactional, source.write_binlog) == (3306, True, False)
+    assert source.restore_account == source.account
     assert component.location == "basis data simpeg"

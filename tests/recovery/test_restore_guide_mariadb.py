@@ -34,4 +34,6 @@ def test_a_database_is_restored_with_plain_programs_on_a_bare_server(tmp_path: P
         assert "dipasang: BERHASIL" in said
         assert bare.rows("SELECT count(*) FROM `Pegawai Negeri`", "simpel") == [(60,)]
         assert dump.result.fingerprint.differences(source_of(bare, "simpel").fingerprint()) == []
+        locked = "SELECT JSON_VALUE(Priv, '$.account_locked') FROM mysql.global_priv WHERE User = 'aplikasi'"
+        assert bare.rows(locked) == [("1",)]
         assert "dipasang: TIDAK" in guide.follow("mariadb")

@@ -14,6 +14,8 @@ command -v chromium >/dev/null || missing+=(chromium)
 command -v setfattr >/dev/null || missing+=(attr)
 { command -v ssh && [ -x /usr/sbin/sshd ]; } >/dev/null || missing+=(openssh-client openssh-server)
 { command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; } || missing+=(postgresql)
+{ command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ]; } || missing+=(mariadb-server)
+command -v mariadb-dump >/dev/null || missing+=(mariadb-client)
 command -v debootstrap >/dev/null || missing+=(debootstrap)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 # Minutes, once per machine; then it is looked for and found.
