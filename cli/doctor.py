@@ -18,7 +18,9 @@ INDENT = " " * len(MARKS["ok"])
 @click.option("--alarm", is_flag=True, help="Only ask whether a backup is missing, and tell the office when one is.")
 @click.pass_context
 def command(context: click.Context, alarm: bool) -> None:
-    """Look at packages, keys, stores, catalog, officials, hosts, sources, services and server. Ends with 1 on a problem.
+    """Look at packages, keys, stores, catalog, officials, hosts, sources, services and server.
+
+    Ends with 1 on a problem.
 
     With --alarm: is there a component without a fresh proof, or a schedule that begins no runs? Silence is an alarm.
     The catalog is asked, and the Prefect server too when PREFECT_API_URL names one. Ends with 30 when something is
