@@ -16,6 +16,8 @@ FLAG = f"{HOME}/penanda/tutup"
 PORT = 8000
 PROGRAM = Path(__file__).with_name("web_service.py")
 HEALTH, PAGE = f"http://127.0.0.1:{PORT}/sehat", "http://127.0.0.1/sehat"
+# Through the web server, and past the page.
+PAST_PAGE = "http://127.0.0.1/langsung"
 
 NGINX = f"""\
 server {{
@@ -23,6 +25,9 @@ server {{
     location / {{
         if (-f {FLAG}) {{ return 503 "{TEXT}"; }}
         proxy_pass http://127.0.0.1:{PORT};
+    }}
+    location = /langsung {{
+        proxy_pass http://127.0.0.1:{PORT}/sehat;
     }}
 }}
 """

@@ -17,6 +17,7 @@ from tests.testbed.systemd_site import (
     FLAG,
     HEALTH,
     PAGE,
+    PAST_PAGE,
     STATE,
     TEXT,
     UNIT,
@@ -146,6 +147,17 @@ def test_a_web_server_that_is_gone_is_as_good_as_a_page(service: Service, machin
     machine.inside(FLAG).unlink()
     with pytest.raises(ServiceError, match=r"maintenance page: Connection refused without its flag\)"):
         service.prove_down()
+
+
+def test_a_health_url_may_lead_through_the_web_server(service: Service, machine: SystemdHost) -> None:
+    """It says 502 then, which is down only because systemd says so, too."""
+    through = open_service(service._host, site_settings(health_url=PAST_PAGE, port=None))
+    stopped = through.stop()
+    assert ("stopped", "502", "shown") == tuple(stopped[key] for key in ("state", "health", "page"))
+    machine.systemctl("start", WORKER)
+    with pytest.raises(ServiceError, match=r"not down \(manager: .*, health: 502, maintenance page: shown\)"):
+        through.prove_down()
+    assert "200" == through.start()["health"]
 
 
 def test_a_masked_unit_does_not_put_the_page_on(service: Service, machine: SystemdHost) -> None:

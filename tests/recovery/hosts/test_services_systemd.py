@@ -170,8 +170,8 @@ def test_a_unit_that_systemd_does_not_know_is_no_stopped_service(units: Units) -
     """`systemctl show` calls it inactive and ends with 0."""
     known = units.make("web.service")
     for call in (Service.stop, Service.start, Service.state, Service.prove_down, Service.preflight):
-        with pytest.raises(ServiceError, match=r"systemd on aplikasi does not know the unit lain.service"):
-            call(units.service(known, "lain.service"))
+        with pytest.raises(ServiceError, match=r"systemd on aplikasi does not know the unit tidak-ada.service"):
+            call(units.service(known, "tidak-ada.service"))
     assert units.machine.is_active(known)
 
 
