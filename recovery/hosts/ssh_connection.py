@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,9 @@ class _Link:
         self._lock = threading.Lock()
         self._limit = limit
         self._over = threading.Event()
-        threading.Thread(target=self._watch, name=f"ssh {fabric.host}", daemon=True).start()
+        self._answered = time.monotonic()
+        for work in (self._ask, self._watch):
+            threading.Thread(target=work, name=f"ssh {fabric.host}", daemon=True).start()
 
     def attend(self, program: "RemoteProgram") -> None:
         with self._lock:
@@ -54,27 +57,31 @@ class _Link:
         self._over.set()
         self.transport.close()
 
-    def _watch(self) -> None:
-        # Neither TCP nor the server's answer to keep-alives of paramiko's own tells of a server that is merely frozen.
-        while not self._over.wait(self._limit / BEATS) and self.transport.is_active():
-            frozen = threading.Timer(self._limit, self._give_up)
-            frozen.daemon = True
-            frozen.start()
-            try:
-                with self._lock:
-                    programs = list(self._programs)
-                for program in programs:
+    def _programs_now(self) -> "list[RemoteProgram]":
+        with self._lock:
+            return list(self._programs)
+
+    def _ask(self) -> None:
+        """Say that the worker is here, and ask whether the server is; may wait as long as the connection lives."""
+        from paramiko import SSHException
+
+        # However it ends, the programs of this connection say so.
+        with suppress(OSError, EOFError, SSHException):
+            while not self._over.wait(self._limit / BEATS) and self.transport.is_active():
+                for program in self._programs_now():
                     program.beat()
                 self.transport.global_request("keepalive@openssh.com", wait=True)
-            except Exception:  # noqa: BLE001 - whatever it is, the connection ends and its programs say so
-                break
-            finally:
-                frozen.cancel()
-        self.transport.close()
+                self._answered = time.monotonic()
+        self.close()
 
-    def _give_up(self) -> None:
-        self.reason = f"it did not answer for {self._limit:g} s"
-        self.transport.close()
+    def _watch(self) -> None:
+        # Neither TCP nor keep-alives of paramiko's own tell of a server that is merely frozen. On a slow line an answer
+        # waits behind data, which tells as much.
+        while not self._over.wait(self._limit / BEATS):
+            heard = max([self._answered, *(program.heard for program in self._programs_now())])
+            if time.monotonic() - heard > self._limit:
+                self.reason = f"it did not answer for {self._limit:g} s"
+                self.close()
 
 
 class SshConnection:

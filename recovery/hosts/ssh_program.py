@@ -7,6 +7,7 @@ this side leaves, falls silent or is cut off. The words that both exchange stand
 import json
 import secrets
 import threading
+import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
@@ -43,6 +44,7 @@ class RemoteProgram:
         self._completed: Completed | None = None
         self._stderr, self._noise = bytearray(), bytearray()
         self._marked = self._started = False
+        self.heard = time.monotonic()
         self._output = b""
         self._received = self._sent = self._taken = 0
         self._lock = threading.Lock()
@@ -201,9 +203,11 @@ class RemoteProgram:
 
     def _recv(self, size: int) -> bytes:
         try:
-            return bytes(self._channel.recv(size))
+            chunk = bytes(self._channel.recv(size))
         except TimeoutError:
             raise self._lost() from None
+        self.heard = time.monotonic() if chunk else self.heard
+        return chunk
 
     def _send_frame(self, data: bytes) -> None:
         self._send(HEAD.pack(len(data)) + data)
@@ -232,6 +236,7 @@ class RemoteProgram:
         try:
             while chunk := self._channel.recv_stderr(1 << 16):
                 received += chunk
+                self.heard = time.monotonic()
                 if not marked:
                     _noise, found, after = bytes(received).partition(self._mark)
                     if not found:

@@ -253,3 +253,31 @@ def test_an_account_that_is_not_root_is_served_alike(tmp_path):
             stream.readinto(bytearray(10))
             pid = int(wait_for(tmp_path / "pid"))
         assert gone(pid, 0.1)
+
+
+FAKE_SUPERVISOR = """#!/usr/bin/python3 -I
+import json, os, struct, sys
+if "-c" in sys.argv:
+    os.execv("/usr/bin/python3", ["python3", *sys.argv[1:]])
+(length,) = struct.unpack(">I", os.read(0, 4))
+mark = json.loads(os.read(0, length))["mark"].encode()
+os.write(1, mark + b"lima!")
+result = json.dumps({{"status": 0, "unread": False, "moved": {moved}}}).encode()
+os.write(2, mark + struct.pack(">cI", b"b", 0) + struct.pack(">cI", b"r", len(result)) + result)
+"""
+
+
+def test_an_output_of_which_part_did_not_arrive_is_no_success(server):
+    """Even when the far side says that all went well."""
+    program = server.directory / "fake_python"
+    for moved in (5, 10):
+        program.write_text(FAKE_SUPERVISOR.format(moved=moved))
+        program.chmod(0o755)
+        host = SshHost(server.settings(python=str(program), name=f"hilang-{moved}"))
+        with host.stream(["cat"]) as stream:
+            assert read_all(stream) == b"lima!"
+            if moved == 5:
+                assert stream.finish().code == 0
+            else:
+                with pytest.raises(HostError, match="the connection to hilang-10 was lost while cat ran there"):
+                    stream.finish()
