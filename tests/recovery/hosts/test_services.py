@@ -43,7 +43,7 @@ def look(port: int, url: str = "") -> dict[str, Any]:
 
 
 class Supervised:
-    """A supervisord with three programs: simpel, tuli (ignores SIGTERM), gagal (ends at once)."""
+    """A supervisord with four programs: simpel, tuli (ignores SIGTERM), gagal (fails at once), selesai (ends well)."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -72,6 +72,11 @@ command={run} {self.deaf_port} {self.status} deaf
 autostart=false
 startsecs=0
 stopwaitsecs=600
+[program:selesai]
+command=/bin/true
+autostart=false
+autorestart=false
+startsecs=0
 [program:gagal]
 command=/bin/false
 autostart=false
@@ -183,6 +188,13 @@ def test_a_service_that_answers_500_is_not_healthy(supervised):
         service.start()
     assert not service.healthy()
     assert service.state() == "running"
+
+
+def test_a_program_that_ended_by_itself_is_stopped_when_nobody_starts_it_again(supervised):
+    """For a second it may be between an end and its restart; then it counts."""
+    supervised.control("start", "selesai")
+    wait_until(lambda: "EXITED" in supervised.control("status", "selesai"))
+    assert "stopped" == supervised.service("selesai").prove_down()["state"]
 
 
 def test_a_redirect_is_not_health(supervised):
