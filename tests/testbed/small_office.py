@@ -243,8 +243,8 @@ def restore_request(**fields: Any) -> RestoreRequest:
     )
 
 
-def open_office(root: Path, *, catalog_url: str = "") -> SmallOffice:
-    """Build the installation below a directory, with its service running."""
+def open_office(root: Path, *, catalog_url: str = "", running: bool = True) -> SmallOffice:
+    """Build the installation below a directory, with its service running; starting that costs more than the rest."""
     root.mkdir(parents=True, exist_ok=True)
     database, uploads, state = root / "app" / "simpel.db", root / "app" / "unggahan", root / "service"
     write_application(database, uploads)
@@ -266,7 +266,7 @@ def open_office(root: Path, *, catalog_url: str = "") -> SmallOffice:
                 OfficialSettings(nip=nip, name=name, position="Jabatan", unit="bkd", roles=[role], contact=contact),
             )
         phones[nip] = officials.enrol(installation.catalog, nip, installation.enrolment_key()).secret
-    for service in installation.services("simpel"):
+    for service in installation.services("simpel") if running else ():
         service.start()
     office = SmallOffice(root, installation, phones, database, uploads, state)
     describe(office)

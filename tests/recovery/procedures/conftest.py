@@ -14,9 +14,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[SmallOffice]:
-    """A small office whose service runs; whatever is left of it is ended."""
-    built = open_office(tmp_path / "office")
+def office(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[SmallOffice]:
+    """A small office whose service runs, unless the module says WITHOUT_SERVICE; whatever is left of it is ended."""
+    built = open_office(tmp_path / "office", running=not getattr(request.module, "WITHOUT_SERVICE", False))
     yield built
     built.stop_service_for_good()
     built.installation.catalog.dispose()

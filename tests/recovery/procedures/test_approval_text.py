@@ -9,6 +9,9 @@ from recovery.procedures.schedule_begin import begin_schedule, draw_up
 from recovery.records.approvals import ApprovalRequest, ask
 from tests.testbed.small_office import SmallOffice
 
+# Nothing here looks at the service.
+WITHOUT_SERVICE = True
+
 
 def test_a_complaint_is_shown_when_there_is_one(office: SmallOffice) -> None:
     """The first attempt has none; the code to copy stands below the document in either case."""

@@ -20,6 +20,9 @@ from recovery.procedures.schedule_begin import begin_schedule, draw_up
 from recovery.records import procedures
 from tests.testbed.small_office import SmallOffice, restore_request
 
+# Nothing here looks at the service.
+WITHOUT_SERVICE = True
+
 
 def refusal(kind: type[PulihError], call: Callable[[], Any]) -> str:
     with pytest.raises(kind) as caught:

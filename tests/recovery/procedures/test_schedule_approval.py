@@ -14,6 +14,9 @@ from recovery.records import backups, forms, officials, procedures, schema
 from recovery.settings import OfficialSettings
 from tests.testbed.small_office import KADIS, SmallOffice
 
+# Nothing here looks at the service.
+WITHOUT_SERVICE = True
+
 
 def change(office: SmallOffice, **fields: Any) -> None:
     """Let the inventory say something else of the schedule."""
@@ -164,6 +167,7 @@ def test_a_backup_cites_the_approved_schedule_or_says_that_there_is_none(office:
         office.approve_schedule() if state == "never" else None
 
 
+@pytest.mark.slow
 def test_what_a_run_cites_is_how_its_schedule_stood_when_it_began(office: SmallOffice) -> None:
     """Whatever is applied meanwhile; also when the schedule was approved, and changed since."""
     office.approve_schedule()

@@ -16,6 +16,9 @@ from recovery.records import forms, ledger, procedures, schema
 from recovery.records.forms import Form
 from tests.testbed.small_office import KADIS, SmallOffice
 
+# Nothing here looks at the service.
+WITHOUT_SERVICE = True
+
 
 def issued(office: SmallOffice) -> list[Form]:
     """Every version, oldest first, each of which is the recorded file and lies in the store."""

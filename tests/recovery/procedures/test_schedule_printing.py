@@ -12,6 +12,9 @@ from recovery.procedures.schedule_printing import printed_schedule
 from recovery.records import procedures
 from tests.testbed.small_office import SmallOffice
 
+# Nothing here looks at the service.
+WITHOUT_SERVICE = True
+
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 

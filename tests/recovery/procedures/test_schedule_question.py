@@ -9,6 +9,9 @@ from recovery.records.approval_requests import latest_request
 from recovery.records.approvals import RefusedError
 from tests.testbed.small_office import EXECUTOR, KABID, KADIS, SmallOffice
 
+# Nothing here looks at the service.
+WITHOUT_SERVICE = True
+
 
 def test_the_document_is_shown_whole_and_only_the_named_official_decides(office: SmallOffice) -> None:
     """Whatever other officials' roles; and who rejects says why."""
