@@ -54,9 +54,10 @@ def prepare(arguments: list[bytes]) -> dict[str, Any]:
             raise _failed(f"there is no whole copy {copy}", "nothing was moved")
         _refuse_ties(session, target.database)
         there = exists(session, target.database)
-        mark_live(session, copy)
         if "phase" not in known:
-            write(session, copy, {"phase": "settled", "old exists": there})
+            write(session, copy, {"phase": "settled"})
+        # Behind it, because whoever finds this mark goes by what is written down.
+        mark_live(session, copy)
         system = identity(session)
     return {
         "kind": "mariadb",

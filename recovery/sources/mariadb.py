@@ -51,6 +51,11 @@ class MariadbSource(ServerSource):
         self.lock_nontransactional = lock_nontransactional
         self.write_binlog = write_binlog
 
+    def preflight(self) -> list[str]:
+        """See Source.preflight. What the restoring account may not do is a warning: the backup needs none of it."""
+        warnings = super().preflight()
+        return [*warnings, *self._call("restorable", account=self.restore_account)["warnings"]]
+
     def check(self, copy: str | None = None) -> list[str]:
         """See Source.check: the server's own CHECK TABLE."""
         account = self.restore_account if copy else self.account

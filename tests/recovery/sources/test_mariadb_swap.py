@@ -21,6 +21,8 @@ from recovery.sources.mariadb import MariadbSource
 from tests.recovery.sources.mariadb_databases import Dumped, dumped, make_database
 from tests.testbed.mariadb import MariaDBServer, run_mariadb
 
+# What a server has confirmed is there after it was killed, as on every server that somebody relies on.
+DURABLE = ("innodb-flush-log-at-trx-commit=2",)
 DAMAGE = """
 DELETE FROM pegawai WHERE id > 100; DROP TRIGGER dicatat; DROP FUNCTION pajak; ALTER TABLE pegawai DROP KEY nama;
 CREATE TABLE sampah (a int); CREATE VIEW sampahan AS SELECT * FROM sampah; ALTER DATABASE COLLATE utf8mb4_bin;
@@ -311,7 +313,7 @@ def test_at_every_statement_a_swap_may_die(beside: Beside, monkeypatch: pytest.M
 
 @pytest.mark.endurance
 def test_at_every_statement_the_server_may_die(monkeypatch: pytest.MonkeyPatch) -> None:
-    with run_mariadb() as server:
+    with run_mariadb(*DURABLE) as server:
         beside = make_beside(server)
         assert sweep(beside, 1, monkeypatch, kill=server.kill, mend=server.start) >= 30
 
@@ -323,7 +325,7 @@ def test_the_server_killed_while_tables_move_leaves_all_or_nothing(
     monkeypatch: pytest.MonkeyPatch, delay: float
 ) -> None:
     """Killed while the renames go on; whatever it did of them, it did for all tables."""
-    with run_mariadb() as server:
+    with run_mariadb(*DURABLE) as server:
         beside = make_beside(server)
         tables = "".join(f"CREATE TABLE t{number} (a int);" for number in range(60))
         server.execute(tables, beside.source.database)

@@ -1,0 +1,138 @@
+"""Shipped program: whether a MariaDB database can be backed up and restored, and which rights are missing.
+
+Standard library only, Python 3.9 or newer.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .program_error import ProgramError
+from .program_mariadb_client import Session, Target, client, quoted, server_version
+from .program_mariadb_dump import refuse_nontransactional
+from .program_mariadb_structure import VERSIONED, database_made, is_broken, tables
+
+# The history of system-versioned tables can be dumped from this version on.
+HISTORY = (10, 11)
+# Tables of the server that hold what belongs to a database, and are read one by one with these rights.
+SERVER_TABLES = ("proc", "db", "tables_priv", "columns_priv", "procs_priv")
+ON_DATABASE = ("SELECT", "SHOW VIEW", "TRIGGER", "EVENT")
+# What making, filling and moving a copy takes, on the database and on what stands beside it.
+TO_RESTORE = (
+    *ON_DATABASE,
+    *("INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES", "CREATE VIEW"),
+    *("CREATE ROUTINE", "ALTER ROUTINE"),
+)
+_GRANT = re.compile(r"^GRANT (.*?) ON (?:(\*)|`((?:[^`]|``)*)`)\.(?:(\*)|`((?:[^`]|``)*)`) TO ")
+
+
+def preflight(arguments: list[bytes]) -> dict[str, Any]:
+    """Return warnings; raises ProgramError naming what keeps a backup from being whole."""
+    target = Target(arguments[0])
+    with Session(target) as session:
+        version = server_version(session)
+        client("mariadb", version)
+        client("mariadb-dump", version)
+        _require_rights(session, target)
+        database_made(session, target.database)
+        found = tables(session, target.database)
+        waiting = len(session.run("XA RECOVER"))
+    refuse_nontransactional(target, found)
+    _refuse_what_cannot_come_back(target, found, version)
+    if waiting:
+        return {"warnings": [f"{waiting} prepared transactions wait: what they changed is not in the backup"]}
+    return {"warnings": []}
+
+
+def _refuse_what_cannot_come_back(target: Target, found: list[dict[str, Any]], version: str) -> None:
+    broken = [table["name"] for table in found if is_broken(table)]
+    if broken:
+        raise ProgramError(
+            "SourceError",
+            f"views of the database {target.database} refer to what is not there: {', '.join(broken[:5])}",
+            "nothing was touched",
+            "mend them or drop them: they could not be made again",
+        )
+    versioned = [table["name"] for table in found if table["type"] == VERSIONED]
+    if versioned and tuple(int(number) for number in version.split(".")[:2]) < HISTORY:
+        raise ProgramError(
+            "SourceError",
+            f"the history of {', '.join(versioned[:5])} cannot be dumped from a server of version {version}",
+            "nothing was touched",
+            "upgrade the server to 10.11 or newer",
+        )
+
+
+def _require_rights(session: Session, target: Target) -> None:
+    """Raise ProgramError naming the first missing grant: what an account may not see is left out without a word."""
+    everywhere, here, single = _rights(session, target.database)
+    user = target.user or session.one("SELECT CURRENT_USER()")
+    on_database = [*ON_DATABASE, *(["LOCK TABLES"] if target.lock_nontransactional else [])]
+    missing = []
+    if "RELOAD" not in everywhere:
+        missing.append("GRANT RELOAD ON *.*")
+    lacking = [right for right in on_database if right not in everywhere | here]
+    if lacking:
+        missing.append(f"GRANT {', '.join(lacking)} ON {quoted(target.database)}.*")
+    if "SELECT" not in everywhere:
+        missing += [f"GRANT SELECT ON mysql.{name}" for name in SERVER_TABLES if f"mysql.{name}" not in single]
+    if missing:
+        raise ProgramError(
+            "SourceError",
+            f"the account {user} may not read all of the database {target.database}",
+            "nothing was touched",
+            "; ".join(f"{grant} TO {user}" for grant in missing),
+        )
+
+
+def restorable(arguments: list[bytes]) -> dict[str, Any]:
+    """Return as warnings what the account that connects may not do and a restore would need; a backup needs none."""
+    target = Target(arguments[0])
+    copies = f"{target.database}.pulih-"
+    with Session(target) as session:
+        everywhere, here, single = _rights(session, target.database)
+        _everywhere, beside, _single = _rights(session, f"{copies}x")
+        user = target.user or session.one("SELECT CURRENT_USER()")
+    missing = [f"GRANT {right} ON *.*" for right in ("PROCESS", "SET USER") if not everywhere & {right, "SUPER"}]
+    for there, name in ((here, quoted(target.database)), (beside, quoted(f"{copies}%"))):
+        if any(right not in everywhere | there for right in TO_RESTORE):
+            missing.append(f"GRANT ALL ON {name}.*")
+    if "SELECT" not in everywhere:
+        columns = {"mysql.proc": "SELECT", "mysql.db": "SELECT", "mysql.user": "SELECT (User, Host)"}
+        missing += [f"GRANT {right} ON {table}" for table, right in columns.items() if table not in single]
+    return {"warnings": [f"the account {user} could not restore: {grant} TO {user}" for grant in missing]}
+
+
+def _rights(session: Session, database: str) -> tuple[set[str], set[str], set[str]]:
+    """Return the rights of the account everywhere and on the database, and the tables of the server it may read."""
+    everywhere: set[str] = set()
+    here: set[str] = set()
+    single: set[str] = set()
+    for (line,) in session.run("SHOW GRANTS"):
+        match = _GRANT.match(line)
+        if match is None:
+            continue
+        words, all_databases, name, all_tables, table = match.groups()
+        rights = {word.strip() for word in words.split(",")}
+        if "ALL PRIVILEGES" in rights:
+            rights |= {"RELOAD", "PROCESS", "SET USER", "LOCK TABLES", *TO_RESTORE}
+        if all_databases:
+            everywhere |= rights
+        elif all_tables and _matches(name, database):
+            here |= rights
+        elif all_tables and name == "mysql" and "SELECT" in rights:
+            single |= {f"mysql.{each}" for each in (*SERVER_TABLES, "user")}
+        elif table and words.startswith("SELECT"):
+            single.add(f"{name}.{table}")
+    return everywhere, here, single
+
+
+def _matches(pattern: str, database: str) -> bool:
+    """Say whether a right on databases, whose name is a pattern, is one on this database."""
+    parts = re.findall(r"\\.|.", pattern.replace("``", "`"), re.DOTALL)
+    words = {"%": ".*", "_": "."}
+    expression = "".join(
+        re.escape(part[-1]) if part.startswith("\\") else words.get(part, re.escape(part)) for part in parts
+    )
+    return re.fullmatch(expression, database, re.DOTALL) is not None
