@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from demo.engines import choose, engine_of, require_known
+from demo.engines import ENGINES, choose, engine_of, require_known
 from demo.machine import choose_host
 from demo.running import has_approved_schedule, has_backup, is_up, start, stop_all
 from demo.site import Site
@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("verb", choices=("story", "up", "down"))
     parser.add_argument("--directory", type=Path, default=Path("run/demo"))
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--engine", default="", help="what keeps the application's database: sqlite, postgresql")
+    parser.add_argument("--engine", default="", help=f"what keeps the database: {', '.join(ENGINES)}")
     parser.add_argument("--host", default="", help="where the application runs: local, systemd (a machine of its own)")
     given = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)

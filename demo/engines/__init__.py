@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol
 
+from demo.engines.mariadb import MariadbEngine
 from demo.engines.postgresql import PostgresqlEngine
 from demo.engines.sqlite import SqliteEngine
 from demo.site import Site
@@ -34,9 +35,10 @@ class Engine(Protocol):
         """Remove what does not lie in the site's directory. The engine does not run any more."""
 
 
-ENGINES: dict[str, type[SqliteEngine | PostgresqlEngine]] = {
+ENGINES: dict[str, type[SqliteEngine | PostgresqlEngine | MariadbEngine]] = {
     "sqlite": SqliteEngine,
     "postgresql": PostgresqlEngine,
+    "mariadb": MariadbEngine,
 }
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
-from demo.simpel import schema, schema_postgresql
+from demo.simpel import schema, schema_mariadb, schema_postgresql
 
 Values = Sequence[Any]
 
@@ -152,7 +152,49 @@ class PostgresqlConnection(Connection):
             cursor.executemany(statement.replace("?", "%s"), rows)
 
 
-ENGINES: dict[str, type[Connection]] = {"": Connection, "postgresql": PostgresqlConnection}
+class MariadbConnection(Connection):
+    """A connection to a MariaDB database."""
+
+    existing_tables = "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
+
+    def make_tables(self) -> None:
+        """See Connection.make_tables."""
+        # The driver takes one statement at a time.
+        for statement in schema_mariadb.SCHEMA.strip().split(";\n"):
+            self.change(statement)
+
+    def _open(self, address: str) -> Any:
+        import pymysql
+
+        self.errors = pymysql.Error
+        found = urlsplit(address)
+        more = {name: values[0] for name, values in parse_qs(found.query).items()}
+        return pymysql.connect(
+            host=found.hostname,
+            port=found.port or 0,
+            unix_socket=more.get("socket"),
+            user=found.username,
+            database=found.path[1:],
+            read_default_file=more.get("option-file"),
+            autocommit=True,
+            connect_timeout=10,
+        )
+
+    def _execute(self, statement: str, values: Values) -> Any:
+        cursor = self._connection.cursor()
+        # Without values nothing is replaced, so that a per cent sign may stand in the statement.
+        cursor.execute(statement.replace("?", "%s") if values else statement, values or None)
+        return cursor
+
+    def _many(self, statement: str, rows: list[Values]) -> None:
+        self._connection.cursor().executemany(statement.replace("?", "%s"), rows)
+
+
+ENGINES: dict[str, type[Connection]] = {
+    "": Connection,
+    "postgresql": PostgresqlConnection,
+    "mariadb": MariadbConnection,
+}
 
 
 def connect(address: str | Path) -> Connection:

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import pytest
 
 from demo.engines import ENGINES, choose
+from demo.engines.mariadb import ACCOUNTS, FROM
 from demo.engines.postgresql import ROLES
 from demo.simpel.damage import damage
 from demo.simpel.databases import DatabaseError, Row, connect
@@ -22,12 +23,13 @@ from demo.simpel.schema import TABLES
 from demo.site import Site
 from recovery.errors import ConfigurationError
 from tests.demo.test_simpel import Process
+from tests.testbed.mariadb import run_mariadb
 from tests.testbed.postgresql import run_postgresql
 
 ROOT = Path(__file__).parents[2]
 EMPLOYEES = 120
 # Engines whose databases lie in a server, and what starts one for tests: yields the address of an empty database.
-SERVED = {"postgresql": "postgresql_database"}
+SERVED = {"postgresql": "postgresql_database", "mariadb": "mariadb_database"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,13 @@ def postgresql_database() -> Iterator[str]:
     with run_postgresql() as server:
         server.execute("CREATE DATABASE simpel")
         yield f"postgresql://{server.user}@/simpel?host={server.directory}"
+
+
+@contextmanager
+def mariadb_database() -> Iterator[str]:
+    with run_mariadb() as server:
+        server.execute("CREATE DATABASE simpel CHARACTER SET utf8mb4")
+        yield f"mariadb://{server.user}@/simpel?socket={server.socket}"
 
 
 @pytest.fixture(scope="module", params=list(SERVED))
@@ -130,6 +139,13 @@ def test_a_demonstration_keeps_the_engine_that_it_was_made_with(tmp_path: Path) 
     assert "postgresql" == site.engine
     with pytest.raises(ConfigurationError, match="was made with postgresql; it was left as it is"):
         choose(site, "sqlite")
+
+
+def test_the_demonstrations_mariadb_accounts_have_the_documented_rights() -> None:
+    documented = (ROOT / "docs" / "mariadb.md").read_text().split("```sql\n")
+    wanted = [line for block in documented[1:3] for line in block.partition("```")[0].splitlines() if line.strip()]
+    given = re.sub(r"IDENTIFIED BY '{\w+}'", "IDENTIFIED VIA unix_socket", ACCOUNTS.replace(f"'{FROM}'", "localhost"))
+    assert [line for line in wanted if line not in given.splitlines()] == []
 
 
 def test_the_demonstrations_accounts_have_the_documented_rights() -> None:
