@@ -19,25 +19,13 @@ def whole_office(
 ) -> "Iterator[WorkingOffice]":
     """The office, applied to the server by `pulih apply`'s own code."""
     from deployments.apply import apply
-    from recovery.inventory import Inventory
-    from tests.flows.people import people
-    from tests.flows.working_office import WorkingOffice, enrol_missing
+    from tests.flows.working_office import WorkingOffice, enrol_missing, inventory_of
     from tests.testbed.prefect_server import database_url, empty_server
     from tests.testbed.small_office import open_office
 
     small = open_office(tmp_path_factory.mktemp("kantor") / "kantor")
-    there = small.installation
-    inventory = Inventory(
-        office=there.office,
-        keys=there.keys,
-        hosts=list(there.hosts.values()),
-        stores=list(there.stores.values()),
-        applications=list(there.applications.values()),
-        schedules=list(there.schedules.values()),
-        officials=people(there.office.notice_targets[0]),
-    )
     empty_server()
-    apply(inventory)
+    apply(inventory_of(small))
     enrol_missing(small)
     built = WorkingOffice(small, prefect_worker, WORKER, database_url(prefect_database))
     # Each notice is a process of its own; only the tests of notices need them.

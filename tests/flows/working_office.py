@@ -17,10 +17,11 @@ import pyotp
 from demo.officials import Browser, Phone
 from deployments.server import LocalServer, start_server
 from recovery.installation import Installation
+from recovery.inventory import Inventory
 from recovery.records import ledger, officials, procedures, steps
 from recovery.records.ledger import Entry
 from recovery.records.steps import StepRow
-from tests.flows.people import PEOPLE
+from tests.flows.people import PEOPLE, people
 from tests.flows.waiting import wait_until
 from tests.testbed.prefect_server import server_settings, start_test_worker
 from tests.testbed.small_office import (
@@ -293,6 +294,20 @@ class WorkingOffice:
 
 
 ANSWERS: dict[str, dict[str, str]] = {"backup.6": REVIEW, "restore.2": DISPOSITION, "restore.3": VERIFICATION}
+
+
+def inventory_of(small: SmallOffice) -> Inventory:
+    """What an administrator would have written for this office."""
+    there = small.installation
+    return Inventory(
+        office=there.office,
+        keys=there.keys,
+        hosts=list(there.hosts.values()),
+        stores=list(there.stores.values()),
+        applications=list(there.applications.values()),
+        schedules=list(there.schedules.values()),
+        officials=people(there.office.notice_targets[0]),
+    )
 
 
 def enrol_missing(small: SmallOffice) -> None:
