@@ -35,13 +35,14 @@ def test_a_draft_has_no_number_and_uses_none_up(office: SmallOffice) -> None:
 
 
 def test_what_waits_and_what_is_approved_is_the_issued_document_itself(office: SmallOffice) -> None:
-    """Until the inventory says something else; then it is a draft again."""
+    """Until the inventory says something else; then it is a draft again. Another schedule waits beside it."""
+    another = schedules_with(office, "harian")
+    begin_schedule(office.installation, "another-run", another)
+    assert "" == printed_schedule(office.installation, another).number, "it was not drawn up"
     begin_schedule(office.installation, "run", "bulanan")
     drawn_up = draw_up(office.installation, "run")
     waiting = printed_schedule(office.installation, "bulanan")
     assert ("never", drawn_up.number, 1) == (waiting.approval.state, waiting.number, waiting.version)
-    another = schedules_with(office, "harian")
-    assert "" == printed_schedule(office.installation, another).number, "what waits is another schedule"
     assert drawn_up.pdf_sha256 == waiting.sha256 == hashlib.sha256(waiting.pdf).hexdigest()
 
     schedules = office.installation.schedules

@@ -152,7 +152,7 @@ HOLES = b"3\n65536\n4096\n131072\n4096\n135168\n0\n"
 @pytest.mark.parametrize(
     ("map_of_holes", "why"),
     [
-        (b"3\n65536\n4096\n999999\n4096\n135168\n0\n", "a map of holes that contradicts itself"),
+        (b"3\n65536\n4096\n131072\n4096\n999999\n0\n", "a map of holes that contradicts itself"),
         (b"3\n99999\n4096\n065536\n4096\n135168\n0\n", "a map of holes that contradicts itself"),
         (b"1\n65536\n4096\n131072\n4096\n135168\n0\n", "a map of holes that contradicts its size"),
     ],
