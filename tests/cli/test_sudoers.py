@@ -33,6 +33,25 @@ def test_the_file_can_be_installed_as_it_is_printed(pulih: Pulih, broken: Office
     assert ["/usr/bin/systemctl", "stop", "simpel.timer"] == document["commands"][0]
 
 
+def test_the_account_is_the_one_of_the_inventory(pulih: Pulih, broken: Office) -> None:
+    """With which Pulih logs in there."""
+
+    def over_ssh(data: dict[str, Any]) -> None:
+        with_sudo(data)
+        data["hosts"][0] |= {
+            "kind": "ssh",
+            "address": "aplikasi.example",
+            "user": "pulih-app",
+            "key": "file:/etc/pulih/kunci",
+            "host_keys": "/etc/pulih/known_hosts",
+        }
+
+    broken.change_inventory(over_ssh)
+    ended = pulih("--inventory", broken.inventory, "--json", "sudoers", "server")
+    assert (0, "pulih-app") == (ended.code, ended.document["account"])
+    assert "pulih-app ALL=(root) NOPASSWD: /usr/bin/systemctl stop simpel.timer\n" in ended.document["file"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [
