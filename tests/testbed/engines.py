@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.testbed import postgresql
+from tests.testbed import mariadb, postgresql
 
 START_SECONDS = 60
 TABLE = "pegawai"
@@ -38,9 +38,6 @@ class EngineServer(Protocol):
 
     def fill(self, database: str, number: int) -> None:
         """Put so many more rows, of about a hundred bytes each, into `pegawai`."""
-
-    def kill_scratch(self, directory: Path) -> None:
-        """SIGKILL the throw-away server that a proof keeps in its directory."""
 
     def component(self, database: str) -> dict[str, Any]:
         """Return what the inventory says about a database, without the component's name."""
@@ -122,10 +119,6 @@ class PostgresqlServer:
         rows = f"SELECT repeat(md5(n::text), 3), n FROM generate_series(1, {number}) n"
         self._execute(f"INSERT INTO pegawai (nama, gaji) {rows}", database)
 
-    def kill_scratch(self, directory: Path) -> None:
-        """See EngineServer.kill_scratch."""
-        kill_tree(int((directory / "server" / "postmaster.pid").read_text().split("\n")[0]))
-
     def component(self, database: str) -> dict[str, Any]:
         """See EngineServer.component."""
         return {"kind": self.kind, "database": database, "server": str(self.directory), "user": self.user}
@@ -175,15 +168,84 @@ class PostgresqlServer:
         return True
 
     def _pid(self) -> int:
-        try:
-            pid = int((self.directory / "data" / "postmaster.pid").read_text().split("\n")[0])
-            # A killed server leaves its file, and the number may be somebody else's by now.
-            return pid if str(self.directory).encode() in Path(f"/proc/{pid}/cmdline").read_bytes() else 0
-        except FileNotFoundError:
-            return 0
+        return _pid_of(self.directory / "data" / "postmaster.pid", self.directory)
 
 
-ENGINES: dict[str, Callable[..., EngineServer]] = {"postgresql": PostgresqlServer}
+class MariadbServer:
+    """A MariaDB server. It is killed with whoever started it."""
+
+    kind = "mariadb"
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="pulih-engine-"))
+        shutil.copytree(mariadb._initialised(), self.directory / "data")
+        mariadb._give_away(self.directory)
+        # What was committed must survive the death of the server's processes.
+        self._server = mariadb.MariaDBServer(self.directory, ("innodb-flush-log-at-trx-commit=1",))
+
+    def start(self) -> None:
+        """See EngineServer.start."""
+        if self._server._process is not None:
+            self._server._process.wait(START_SECONDS)
+        self._server.start()
+
+    def kill(self) -> None:
+        """See EngineServer.kill."""
+        kill_tree(_pid_of(self.directory / "pid", self.directory))
+
+    def make(self, database: str) -> None:
+        """See EngineServer.make."""
+        self._server.execute(f"CREATE DATABASE `{database}`")
+        self._server.execute(
+            """
+            CREATE TABLE pegawai (id int AUTO_INCREMENT PRIMARY KEY, nama varchar(120) NOT NULL, gaji int, KEY (nama));
+            INSERT INTO pegawai (nama, gaji) SELECT CONCAT('Pegawai ', seq), seq * 1000 FROM seq_1_to_200;
+            CREATE VIEW bergaji AS SELECT nama FROM pegawai WHERE gaji > 0;
+            CREATE TABLE catatan (isi varchar(120));
+            CREATE TRIGGER dicatat AFTER DELETE ON pegawai FOR EACH ROW INSERT INTO catatan VALUES (OLD.nama);
+            """,
+            database,
+        )
+
+    def fill(self, database: str, number: int) -> None:
+        """See EngineServer.fill."""
+        rows = f"SELECT REPEAT(MD5(seq), 3), seq FROM seq_1_to_{number}"
+        self._server.execute(f"INSERT INTO pegawai (nama, gaji) {rows}", database)
+
+    def component(self, database: str) -> dict[str, Any]:
+        """See EngineServer.component."""
+        return {"kind": self.kind, "database": database, "server": str(self._server.socket), "user": "root"}
+
+    def rows(self, database: str) -> list[tuple[Any, ...]]:
+        """See EngineServer.rows."""
+        return self._server.rows(f"SELECT * FROM `{database}`.pegawai ORDER BY id")
+
+    def damage(self, database: str) -> None:
+        """See EngineServer.damage."""
+        self._server.execute("DELETE FROM pegawai WHERE id % 2 = 0; UPDATE pegawai SET nama = 'rusak'", database)
+
+    def databases(self) -> dict[str, bool]:
+        """See EngineServer.databases; here all are open."""
+        own = ("information_schema", "mysql", "performance_schema", "sys")
+        return {name: True for (name,) in self._server.rows("SHOW DATABASES") if name not in own}
+
+    def remove(self) -> None:
+        """See EngineServer.remove."""
+        self.kill()
+        shutil.rmtree(self.directory)
+
+
+ENGINES: dict[str, Callable[..., EngineServer]] = {"postgresql": PostgresqlServer, "mariadb": MariadbServer}
+
+
+def _pid_of(file: Path, directory: Path) -> int:
+    """The process that a server's file names, 0 when it is gone."""
+    try:
+        pid = int(file.read_text().split("\n")[0])
+        # A killed server leaves its file, and the number may be somebody else's by now.
+        return pid if str(directory).encode() in Path(f"/proc/{pid}/cmdline").read_bytes() else 0
+    except FileNotFoundError:
+        return 0
 
 
 def kill_tree(pid: int) -> None:

@@ -3,9 +3,11 @@
 One test for all engines: an engine joins by a class in tests/testbed/engines.py, and by a way to hold its swap.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from recovery.settings import ComponentSettings
 from recovery.sources import open_source
 from recovery.sources.base import Source
 from tests.recovery.sabotage.proving import Original, dump_of
-from tests.testbed.engines import ENGINES, EngineServer, PostgresqlServer, _wait
+from tests.testbed.engines import ENGINES, EngineServer, MariadbServer, PostgresqlServer, _wait, kill_tree
 
 DATABASE = "simpel"
 # More than all pipes between the server and us can hold.
@@ -35,7 +37,38 @@ def hold_postgresql(server: PostgresqlServer, copy: str) -> Iterator[Callable[[]
         yield lambda: bool(server._execute(waiting))
 
 
-HOLDERS: dict[str, Callable[..., AbstractContextManager[Callable[[], bool]]]] = {"postgresql": hold_postgresql}
+@contextmanager
+def hold_mariadb(server: MariadbServer, copy: str) -> Iterator[Callable[[], bool]]:
+    """Keep the RENAME of a swap waiting for a reader of one of its tables; yield what says that it waits."""
+    with closing(server._server.connect()) as holder:
+        cursor = holder.cursor()
+        cursor.execute("BEGIN")
+        cursor.execute(f"SELECT count(*) FROM `{copy}`.pegawai")
+        waiting = "SELECT 1 FROM information_schema.processlist WHERE state LIKE 'Waiting for table metadata lock%'"
+        yield lambda: bool(server._server.rows(waiting))
+
+
+def scratch_mariadb(directory: Path) -> int:
+    """The throw-away server of a proof, by what it has open."""
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if (path / "comm").read_text().strip() == "mariadbd" and any(
+                str(directory) in os.readlink(file) for file in (path / "fd").iterdir()
+            ):
+                return int(path.name)
+        except OSError:
+            continue
+    raise AssertionError("no server of a proof runs")
+
+
+SCRATCH_PIDS: dict[str, Callable[[Path], int]] = {
+    "postgresql": lambda directory: int((directory / "postmaster.pid").read_text().split("\n")[0]),
+    "mariadb": scratch_mariadb,
+}
+HOLDERS: dict[str, Callable[..., AbstractContextManager[Callable[[], bool]]]] = {
+    "postgresql": hold_postgresql,
+    "mariadb": hold_mariadb,
+}
 
 
 @pytest.fixture(params=list(ENGINES))
@@ -90,7 +123,8 @@ def test_a_server_that_dies_while_a_copy_is_loaded_leaves_no_whole_copy(server: 
         stream.finish()
     server.start()
     assert server.rows(DATABASE) == before
-    assert copy not in server.databases()
+    with pytest.raises(PulihError):
+        source.prepare_swap(copy)
     # What is left of it is known for what it is, and goes.
     assert set(source.copies()) <= {copy}
     source.discard(copy)
@@ -145,7 +179,7 @@ def test_a_proof_whose_server_dies_is_no_proof(server: EngineServer, tmp_path: A
         copy = scratch.beside("proof")
         with pytest.raises(PulihError), scratch.load(copy, original.server_globals) as stream:
             stream.write(original.plain[:1000])
-            server.kill_scratch(tmp_path / "bukti")
+            kill_tree(SCRATCH_PIDS[server.kind](tmp_path / "bukti" / "server"))
             stream.write(original.plain[1000:])
             stream.finish()
         with pytest.raises(PulihError):
