@@ -31,8 +31,8 @@ LEFT_ON_STDERR = 1 << 20
 class Supervisor:
     """One program, its three streams, and the worker."""
 
-    def __init__(self, request: dict[str, Any], frames: Frames, wake: int) -> None:
-        self._request, self._frames, self._wake = request, frames, wake
+    def __init__(self, request: dict[str, Any], frames: Frames) -> None:
+        self._request, self._frames = request, frames
         self._mode: str = request["mode"]  # run, stream, feed, or both
         self._output, self._complaints = Outlet(1, frames), Outlet(2, frames)
         self._pending: deque[memoryview] = deque()
@@ -111,7 +111,7 @@ class Supervisor:
         poll = select.poll()
         # Only a tunnel's input may wait here: nothing counts its frames.
         poll.register(0, 0 if self._mode == "both" and self._pending_size > READ_AHEAD else select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
+        poll.register(self._frames.wake, select.POLLIN)
         if self._stderr >= 0 and len(self._complaints.pending) < PIPE_SIZE:
             poll.register(self._stderr, select.POLLIN)
         if self._complaints.pending:
@@ -121,8 +121,8 @@ class Supervisor:
         if self._stdout >= 0:
             poll.register(1 if self._readable else self._stdout, select.POLLOUT if self._readable else select.POLLIN)
         ready = dict(poll.poll(wait * 1000))
-        if self._wake in ready:
-            os.read(self._wake, CHUNK)
+        if self._frames.wake in ready:
+            os.read(self._frames.wake, CHUNK)
         if self._stderr in ready:
             self._take_complaints()
         if 2 in ready:
@@ -230,8 +230,9 @@ def _serve(_arguments: list[bytes]) -> dict[str, Any]:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _interrupted)
-    frames = Frames()
+    frames = Frames(wake)
+    # Seen at the next look and not raised: a program that was just started must not be forgotten.
+    signal.signal(signal.SIGTERM, lambda *_: setattr(frames, "interrupted", True))
     with suppress(LostError, OSError):
         received: list[bytes] = []
         while not received:
@@ -241,13 +242,9 @@ def _serve(_arguments: list[bytes]) -> dict[str, Any]:
         # What a login prints before is no output of the program.
         for descriptor in (1, 2):
             os.write(descriptor, request["mark"].encode())
-        Supervisor(request, frames, wake).run(received[1:])
+        Supervisor(request, frames).run(received[1:])
     # Nothing more is said: the worker knows the result, or is gone.
     os._exit(0)
-
-
-def _interrupted(*_: object) -> None:
-    raise LostError
 
 
 VERBS: dict[str, Callable[[list[bytes]], dict[str, Any]]] = {

@@ -33,17 +33,19 @@ class LostError(Exception):
 class Frames:
     """What comes from the worker."""
 
-    def __init__(self) -> None:
+    def __init__(self, wake: int) -> None:
         self.silence = FIRST_SILENCE
+        self.interrupted = False
+        self.wake = wake  # readable after every signal
         self.ended = False
         self.done = False
         self._read = bytearray()
         self._heard = time.monotonic()
 
     def remaining(self) -> float:
-        """Return the seconds for which the worker may stay silent from now on. Raises LostError when there are none."""
+        """Return the seconds for which the worker may stay silent from now on. Raises LostError when it is over."""
         left = self._heard + self.silence - time.monotonic()
-        if left <= 0:
+        if left <= 0 or self.interrupted:
             raise LostError
         return left
 
@@ -72,9 +74,11 @@ class Frames:
 
     def wait(self) -> list[bytes]:
         """Wait for something of the worker, and read it."""
-        if not select.select([0], [], [], self.remaining())[0]:
-            raise LostError
-        return self.read()
+        readable = select.select([0, self.wake], [], [], self.remaining())[0]
+        if self.wake in readable:
+            os.read(self.wake, CHUNK)
+        self.remaining()
+        return self.read() if 0 in readable else []
 
 
 class Outlet:

@@ -7,16 +7,17 @@ from recovery.hosts.base import OutputStream
 
 
 def gone(pid: int, seconds: float = 5) -> bool:
-    """Tell whether a process ends (or is a zombie that nobody reaped) within some seconds."""
+    """Tell whether a process ends (or is a zombie that nobody reaped) within some seconds; 0: by now."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while True:
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
                 return True
         except (FileNotFoundError, ProcessLookupError):
             return True
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(0.02)
-    return False
 
 
 def wait_for(path: Path) -> str:

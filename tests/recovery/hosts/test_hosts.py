@@ -122,6 +122,14 @@ def test_leaving_a_stream_kills_the_children_of_a_leader_that_has_ended(host, tm
     assert gone(pid)
 
 
+def test_leaving_a_stream_that_was_read_to_its_end_kills_what_it_left_running(host, tmp_path):
+    """Only who knows how the program ended lets its background go on."""
+    with host.stream(["sh", "-c", f"sleep 60 > /dev/null 2>&1 & echo $! > {tmp_path}/pid; exit 0"]) as stream:
+        assert read_all(stream) == b""
+        pid = int(wait_for(tmp_path / "pid"))
+    assert gone(pid)
+
+
 def test_an_input_is_written_whole_and_ended(host, tmp_path):
     data = os.urandom(3 << 20)
     with host.feed(["sh", "-c", f"cat > {tmp_path}/isi"]) as stream:

@@ -85,8 +85,11 @@ def test_the_end_of_the_output_is_seen_where_one_socket_is_stdin_and_stdout(befo
 
 def test_input_that_came_with_the_request_is_not_lost():
     with supervisor() as (connection, stderr, _):
-        connection.sendall(request("run", "cat") + frame(b"masukan") + frame(b"") + HEAD.pack(DONE))
-        assert rest(connection) == MARK.encode() + b"masukan"
+        connection.sendall(request("run", "cat") + frame(b"awal "))
+        assert connection.recv(len(MARK)) == MARK.encode()
+        # A program is not begun before its input is whole.
+        connection.sendall(frame(b"akhir") + frame(b"") + HEAD.pack(DONE))
+        assert rest(connection) == b"awal akhir"
         assert json.loads(said(stderr)[b"r"])["status"] == 0
 
 
