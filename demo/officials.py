@@ -60,8 +60,17 @@ class Browser:
         return sorted(found, key=lambda run: run["start_time"] or "")
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        for _attempt in range(10):
-            response = self._client.request(method, path, json=body)
+        reading = method == "GET" or path.endswith("/filter")
+        for attempt in range(10):
+            try:
+                response = self._client.request(method, path, json=body)
+            except httpx.TimeoutException as error:
+                # What only reads may be asked again; whether an answer arrived nobody knows then.
+                if reading and attempt < 3:
+                    continue
+                raise HostError(
+                    f"{method} {path} was not answered within 60 s", hint="the machine is too busy; try again later"
+                ) from error
             # The embedded server keeps its data in SQLite and says 503 when that is busy; browsers try again.
             if response.status_code != 503:
                 break
