@@ -20,7 +20,7 @@ help: ## list these commands
 
 install: $(INSTALLED) ## install the pinned packages into .venv
 
-demo: needed $(INSTALLED) ## back up, really damage, and restore a small application on a real Prefect server; ENGINE=postgresql, HOST=systemd
+demo: needed $(INSTALLED) ## back up, really damage, and restore a small application on a real Prefect server; ENGINE=postgresql, ENGINE=mariadb, HOST=systemd
 	@$(RUN) -m demo story $(if $(ENGINE),--engine $(ENGINE)) $(DEMO_HOST)
 
 up: needed $(INSTALLED) ## start server, worker and the demo application, to be tried in the browser
