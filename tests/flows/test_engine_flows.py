@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from recovery.settings import ApplicationSettings, ComponentSettings
-from tests.testbed.engines import ENGINES, EngineServer
+from tests.testbed.engines import ENGINES, EngineServer, first_every_time
 from tests.testbed.small_office import EXECUTOR, REQUESTER, web_service
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Served:
         return self.server.rows(DATABASE), (self.files / "satu.txt").read_bytes()
 
 
-@pytest.fixture(scope="module", params=list(ENGINES))
+@pytest.fixture(scope="module", params=first_every_time())
 def served(
     request: pytest.FixtureRequest, whole_office: "WorkingOffice", tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:

@@ -15,6 +15,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
+import pytest
+
 from tests.testbed import mariadb, postgresql
 
 START_SECONDS = 60
@@ -236,6 +238,12 @@ class MariadbServer:
 
 
 ENGINES: dict[str, Callable[..., EngineServer]] = {"postgresql": PostgresqlServer, "mariadb": MariadbServer}
+
+
+def first_every_time() -> list[Any]:
+    """All engines as parameters of tests that cost a server and whole procedures: `make test` takes the first alone."""
+    first, *others = ENGINES
+    return [first, *(pytest.param(name, marks=pytest.mark.endurance) for name in others)]
 
 
 def _pid_of(file: Path, directory: Path) -> int:

@@ -10,12 +10,12 @@ import pytest
 
 from tests.recovery.procedures.sweep import Case, Seen, cases_of_engine, sample
 from tests.recovery.procedures.sweeper import Sweeper, told
-from tests.testbed.engines import ENGINES
+from tests.testbed.engines import ENGINES, first_every_time
 
 SAMPLED = 3
 
 
-@pytest.fixture(scope="module", params=list(ENGINES))
+@pytest.fixture(scope="module", params=first_every_time())
 def restores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweeper]:
     """An office whose rows are in a server, in which a restore was played once, undisturbed."""
     sweeper = Sweeper("restore", tmp_path_factory.mktemp("restore"), request.param)

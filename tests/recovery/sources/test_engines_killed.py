@@ -93,6 +93,7 @@ def load(source: Source, original: Original, copy: str) -> None:
         stream.finish()
 
 
+@pytest.mark.endurance
 def test_a_server_that_dies_while_it_is_dumped_gives_no_dump(server: EngineServer) -> None:
     server.fill(DATABASE, FILLER)
     source, before = source_of(server), server.rows(DATABASE)
@@ -111,6 +112,7 @@ def test_a_server_that_dies_while_it_is_dumped_gives_no_dump(server: EngineServe
     assert original.expected.differences(source.fingerprint(copy)) == []
 
 
+@pytest.mark.endurance
 def test_a_server_that_dies_while_a_copy_is_loaded_leaves_no_whole_copy(server: EngineServer) -> None:
     server.fill(DATABASE, FILLER)
     source, before = source_of(server), server.rows(DATABASE)
