@@ -548,3 +548,33 @@ def test_a_proof_needs_the_servers_own_series(tmp_path: Path) -> None:
         pytest.raises(SourceError, match=r"MariaDB 99\.1 are not installed where backups are proven"),
     ):
         scratch._start("99.1.2")
+
+
+# --- at full size -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.endurance
+def test_five_hundred_tables_of_which_one_has_a_thousand_columns(mariadb: MariaDBServer, tmp_path: Path) -> None:
+    """As many columns as InnoDB takes, keys through all tables, and a view on each."""
+    wide = ", ".join(f"k{number} tinyint" for number in range(1000))
+    statements = [
+        f"CREATE TABLE lebar (id int PRIMARY KEY, {wide}); INSERT INTO lebar (id, k1, k999) VALUES (1, 1, 2);"
+    ]
+    for number in range(500):
+        parent = f", FOREIGN KEY (id) REFERENCES t{number - 1} (id)" if number else ""
+        statements.append(f"CREATE TABLE t{number} (id int PRIMARY KEY, isi varchar(20), KEY (isi){parent});")
+        statements.append(f"INSERT INTO t{number} VALUES (1, 'a'), (2, NULL);")
+        statements.append(f"CREATE VIEW v{number} AS SELECT * FROM {f'v{number - 1}' if number % 20 else 't0'};")
+    source = make_database(mariadb, "\n".join(statements))
+    assert source.preflight() == []
+    dump = dumped(source)
+    with scratch_of(source, tmp_path / "bukti") as scratch:
+        copy = dump.load("proof", into=scratch)
+        verdict = judge_copy(scratch, copy, dump.result.fingerprint, "", MOMENT, tmp_path)
+    assert verdict.state == "pass"
+    copy = dump.load()
+    assert dump.differences(copy) == []
+    receipt = source.prepare_swap(copy)
+    source.swap(receipt)
+    assert dump.differences(None) == []
+    source.discard(copy)
