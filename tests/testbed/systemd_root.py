@@ -93,12 +93,12 @@ def _build(root: Path) -> None:
     policy.parent.mkdir(parents=True)
     policy.write_text(POLICY)
     policy.chmod(0o755)
-    # In a mount namespace of its own, so that no mount of it outlives it.
+    # In namespaces of its own, so that no mount and no process of it outlives it.
     install = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(partial), _mirror()]
     log = cache() / "build.log"
     with log.open("wb") as output:
         done = subprocess.run(
-            ["unshare", "--mount", "--propagation", "private", *install],
+            ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child=SIGKILL", *install],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
