@@ -11,6 +11,9 @@ from recovery.doctor.hosts import examine_hosts
 from recovery.installation import Installation
 from tests.testbed.sshd import SshServer, run_sshd
 
+# A real sshd.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[SshServer]:
