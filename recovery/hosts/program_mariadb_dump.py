@@ -159,8 +159,14 @@ class _Dumping:
         self._complaints.close()
 
     def wait_until_begun(self) -> None:
-        """Return when something was dumped, or when it has ended without."""
-        self._begun.wait()
+        """Return when something was dumped, or it has ended without. Raises ProgramError: nobody waits for ever."""
+        if not self._begun.wait(self._target.seconds()):
+            raise ProgramError(
+                "SourceLockedError",
+                f"mariadb-dump read nothing of the database {self._target.database} for {self._target.seconds()} s",
+                "commits go on, and nothing was kept",
+                "let what holds a table's lock finish, or allow more time (lock_timeout)",
+            )
 
     def finish(self) -> list[str]:
         """Wait for the end; return warnings. Raises ProgramError unless all of it was written."""

@@ -223,7 +223,7 @@ def test_the_server_killed_while_it_dumps_or_loads_fails_the_work(tmp_path: Path
     with run_mariadb() as server:
         source = make_database(server, LEDGER)
         dump = dumped(source)
-        server.execute("INSERT INTO mutasi (dari, ke) SELECT 1, 2 FROM seq_1_to_600000", source.database)
+        server.execute("INSERT INTO mutasi (dari, ke) SELECT 1, 2 FROM seq_1_to_200000", source.database)
         with source.dump() as stream:
             stream.readinto(bytearray(100))
             server.kill()
@@ -251,6 +251,19 @@ def test_whoever_holds_commits_back_already_stops_a_dump_in_time(mariadb: MariaD
         with pytest.raises(SourceLockedError, match="Lock wait timeout exceeded"):
             dumped(source)
         cursor.execute("BACKUP STAGE END")
+
+
+def test_a_locked_table_stops_a_dump_in_time_and_commits_go_on(mariadb: MariaDBServer) -> None:
+    source = make_database(mariadb, LEDGER)
+    with closing(mariadb.connect(source.database)) as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLES mutasi WRITE, rekening READ")
+        with pytest.raises(
+            SourceLockedError, match=f"mariadb-dump read nothing of the database {source.database} for 3"
+        ):
+            dumped(source)
+        cursor.execute("INSERT INTO mutasi (dari, ke) VALUES (1, 2)")
+        cursor.execute("UNLOCK TABLES")
+    assert len(dumped(source).plain) > 0
 
 
 def test_who_changes_the_structure_meanwhile_makes_the_dump_fail(mariadb: MariaDBServer) -> None:
