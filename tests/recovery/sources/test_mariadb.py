@@ -25,6 +25,7 @@ from recovery.errors import (
 )
 from recovery.hosts.program_error import ProgramError
 from recovery.hosts.program_mariadb_client import Target, as_option_file, client, explained
+from recovery.hosts.program_mariadb_dump import _Dumping
 from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.quality.judge import judge
 from recovery.sources.mariadb import MariadbSource
@@ -36,6 +37,8 @@ from tests.testbed.mariadb import MariaDBServer, run_mariadb
 MOMENT = "2026-11-20T15:00:03.000000+00:00"
 PASSWORD = "kata sandi: yang # \\ 'sulit\" ;"
 
+TARGET = b"""{"server": "", "port": 0, "user": "", "database": "simpel", "private": "", "lock_timeout": 1,
+"lock_nontransactional": false, "write_binlog": true}"""
 LEDGER = """
 CREATE TABLE rekening (id int PRIMARY KEY, saldo bigint NOT NULL);
 INSERT INTO rekening SELECT seq, 1000 FROM seq_1_to_40;
@@ -178,10 +181,7 @@ def test_an_error_of_the_client_fails_the_load_and_tells_no_value(rich_mariadb: 
     with pytest.raises(SourceError, match="Column count doesn't match value count at row 1"):
         rich_mariadb.load("salah", plain=rich_mariadb.plain.replace(row, b"(1,2019)"))
     assert rich_mariadb.source.copies() == []
-    target = Target(
-        b'{"server": "", "port": 0, "user": "", "database": "simpel", "private": "", "lock_timeout": 1,'
-        b'"lock_nontransactional": false, "write_binlog": true}'
-    )
+    target = Target(TARGET)
     said = "ERROR 1062 (23000) at line 7: Duplicate entry '350301' for key 'PRIMARY'"
     assert explained(said, target, "").report["message"] == (
         "the database simpel on the local socket: Duplicate entry '…' for key '…'"
@@ -257,13 +257,20 @@ def test_a_locked_table_stops_a_dump_in_time_and_commits_go_on(mariadb: MariaDBS
     source = make_database(mariadb, LEDGER)
     with closing(mariadb.connect(source.database)) as other, other.cursor() as cursor:
         cursor.execute("LOCK TABLES mutasi WRITE, rekening READ")
-        with pytest.raises(
-            SourceLockedError, match=f"mariadb-dump read nothing of the database {source.database} for 3"
-        ):
+        with pytest.raises(SourceLockedError, match="Lock wait timeout exceeded"):
             dumped(source)
         cursor.execute("INSERT INTO mutasi (dari, ke) VALUES (1, 2)")
         cursor.execute("UNLOCK TABLES")
     assert len(dumped(source).plain) > 0
+
+
+def test_a_dump_that_reads_nothing_does_not_keep_commits_back_for_ever() -> None:
+    target = Target(TARGET)
+    with (
+        _Dumping(["sleep", "60"], target) as dumping,
+        pytest.raises(ProgramError, match="mariadb-dump read nothing of the database simpel for 1 s"),
+    ):
+        dumping.wait_until_begun()
 
 
 def test_who_changes_the_structure_meanwhile_makes_the_dump_fail(mariadb: MariaDBServer) -> None:
