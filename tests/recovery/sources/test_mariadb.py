@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -24,7 +25,7 @@ from recovery.errors import (
     SourceMissingError,
 )
 from recovery.hosts.program_error import ProgramError
-from recovery.hosts.program_mariadb_client import Target, as_option_file, client, explained
+from recovery.hosts.program_mariadb_client import Target, as_option_file, client, explained, server_version
 from recovery.hosts.program_mariadb_dump import _Dumping
 from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.quality.judge import judge
@@ -333,6 +334,21 @@ def test_what_names_the_live_database_waits_until_it_is_live(mariadb: MariaDBSer
     source.discard(copy)
 
 
+@pytest.mark.parametrize("write_binlog", [True, False])
+def test_copies_and_swaps_are_in_the_binary_log_when_they_shall_be(mariadb: MariaDBServer, write_binlog: bool) -> None:
+    source = make_database(mariadb)
+    source.write_binlog = write_binlog
+    dump = dumped(source)
+    before = mariadb.rows("SELECT @@gtid_binlog_pos")
+    copy = dump.load()
+    loaded = mariadb.rows("SELECT @@gtid_binlog_pos")
+    source.swap(source.prepare_swap(copy))
+    swapped = mariadb.rows("SELECT @@gtid_binlog_pos")
+    source.discard(copy)
+    assert (before != loaded, loaded != swapped) == (write_binlog, write_binlog)
+    assert (swapped != mariadb.rows("SELECT @@gtid_binlog_pos")) == write_binlog
+
+
 def test_an_event_of_a_copy_never_runs(mariadb: MariaDBServer) -> None:
     source = make_database(mariadb)
     mariadb.execute(
@@ -389,6 +405,20 @@ def test_a_name_that_leaves_no_room_for_a_copy_is_refused(rich_mariadb: Dumped) 
         Dumped(source, rich_mariadb.plain, rich_mariadb.result).load()
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("8.0.36", "says that it is 8.0.36, which is no MariaDB"),
+        ("10.5.29-MariaDB-log", "is of version 10.5.29"),
+    ],
+)
+def test_other_servers_are_refused_by_a_sentence(said: str, expected: str) -> None:
+    answering = SimpleNamespace(one=lambda _statement: said, target=Target(TARGET))
+    with pytest.raises(ProgramError) as raised:
+        server_version(answering)  # type: ignore[arg-type]
+    assert raised.value.report["message"] == f"the server of simpel {expected}"
+
+
 def test_programs_older_than_the_server_are_refused() -> None:
     with pytest.raises(
         ProgramError, match=r"mariadb-dump is of version 10\.\d+\.\d+ and the server of version 99\.1\.0"
@@ -412,7 +442,10 @@ def accounts(mariadb: MariaDBServer) -> Iterator[MariadbSource]:
     """A database with the accounts of the document."""
     source = make_database(mariadb)
     mariadb.execute(
-        "CREATE SEQUENCE nomor; CREATE TABLE pecah (a float); INSERT INTO pecah VALUES (1.23456789);", source.database
+        "CREATE TABLE jabatan (id int PRIMARY KEY) WITH SYSTEM VERSIONING; INSERT INTO jabatan VALUES (1);"
+        "DELETE FROM jabatan;"
+        "CREATE SEQUENCE nomor; CREATE TABLE pecah (a float); INSERT INTO pecah VALUES (1.23456789);",
+        source.database,
     )
     mariadb.execute(documented(1, source.database))
     mariadb.execute(documented(2, source.database))
