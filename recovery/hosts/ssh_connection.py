@@ -143,13 +143,6 @@ class SshConnection:
             channel.exec_command(serve_command(self.settings))
         return channel, link
 
-    def close(self) -> None:
-        """End every connection; what runs there is killed."""
-        with self._lock:
-            for link in self._links:
-                link.close()
-            self._links = []
-
     def _connect(self) -> "Connection":
         import fabric
         from paramiko import RejectPolicy

@@ -132,6 +132,25 @@ def test_a_machine_that_does_not_listen_cannot_be_reached(server):
     assert error.message == f"server (root@127.0.0.1, port {port}) cannot be reached (Connection refused)"
 
 
+def test_a_machine_that_drops_what_it_gets_is_given_up(server):
+    """As behind a firewall: the queue of those who wait to be taken is full, and the system answers nobody else."""
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        for waiting in (first, second):
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", port))
+        error = refusal(SshHost(server.settings(port=port, connect_timeout=1)))
+    assert error.message == f"server (root@127.0.0.1, port {port}) did not answer within 1 s"
+
+
+def test_a_name_that_nobody_knows_is_a_mistake_of_the_inventory(server):
+    error = refusal(SshHost(server.settings(address="tidak-ada.invalid")))
+    assert error.message.startswith(f"the address of server (root@tidak-ada.invalid, port {server.port}) is unknown (")
+    assert error.hint == "correct the inventory"
+
+
 def test_what_listens_but_says_nothing_is_given_up(server):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         error = refusal(SshHost(server.settings(port=silent.getsockname()[1], connect_timeout=0.3)))

@@ -243,3 +243,11 @@ def test_a_word_to_a_program_that_has_just_ended_does_not_end_the_connection_of_
             pass
         left.beat()
         assert lasting.readinto(bytearray(10)) > 0
+
+
+def test_a_supervisor_that_is_stuck_is_not_waited_for_longer_than_the_time_allows(host, tmp_path):
+    script = f"echo $PPID > {tmp_path}/penjaga; echo $$ > {tmp_path}/pid; kill -STOP $PPID; sleep 60"
+    with pytest.raises(HostError, match=LOST):
+        host.run(["sh", "-c", script], timeout=0.2)
+    os.kill(pid_in(tmp_path / "penjaga"), signal.SIGCONT)
+    assert gone(pid_in(tmp_path / "pid"))
