@@ -16,8 +16,10 @@ from tests.testbed.systemd_host import SystemdHost
 pytestmark = pytest.mark.timeout(900)
 
 LOG = "/srv/urutan"
+# Said before a unit counts as started, and before it counts as stopped.
 SAYS = f"""\
-ExecStart=/bin/sh -c 'echo start %n >>{LOG}; exec sleep infinity'
+ExecStartPre=/bin/sh -c 'echo start %n >>{LOG}'
+ExecStart=/bin/sleep infinity
 ExecStopPost=/bin/sh -c 'echo stop %n >>{LOG}'
 """
 SLEEPS = "ExecStart=/bin/sleep infinity\n"
@@ -103,7 +105,7 @@ def test_one_unit_that_runs_is_no_stopped_service(units: Units) -> None:
 
 def test_a_timer_of_the_service_starts_its_unit_again_and_pulih_does_not(units: Units) -> None:
     """A nightly report must not run because a restore has ended."""
-    job = units.make("laporan.service", SAYS.replace("exec sleep infinity", "true"), start=False)
+    job = units.make("laporan.service", SAYS.replace("/bin/sleep infinity", "/bin/true"), start=False)
     timer = units.make("laporan.timer", "OnActiveSec=1d\nUnit=laporan.service\n", section="Timer")
     service = units.service(timer, job)
     assert service.healthy()
