@@ -57,7 +57,8 @@ screenshots: needed $(INSTALLED) ## take the pictures in docs/ from a running `m
 	$(RUN) -m demo.screenshots
 
 clean: ## remove the virtual environment and the demonstration
-	rm -rf "$$(readlink -f run/demo/postgresql)" $(VENV) run
+	@for link in run/demo/postgresql run/demo/mariadb; do [ ! -L $$link ] || rm -rf "$$(readlink -f $$link)"; done
+	rm -rf $(VENV) run
 
 # --no-deps: the lock is complete, and every file's hash is checked. pip byte-compiles what it installs, without which
 # the first import of great-expectations takes 12 seconds instead of 4.
