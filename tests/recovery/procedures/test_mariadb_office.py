@@ -141,6 +141,8 @@ def test_doctor_names_the_grants_that_are_missing(with_database: SmallOffice, ma
         mariadb.execute("DROP USER lemah@localhost, pemulih@localhost")
 
 
+# The procedure's part of it is proven with the other engine each time; the server's identity, by the source's tests.
+@pytest.mark.endurance
 def test_a_database_of_the_same_name_on_another_server_is_not_touched(
     with_database: SmallOffice, mariadb: MariaDBServer
 ) -> None:

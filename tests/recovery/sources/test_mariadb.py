@@ -164,7 +164,7 @@ expectations:
     }
 
 
-@pytest.mark.parametrize("position", [300, -400, -5])
+@pytest.mark.parametrize("position", [300, -5])
 def test_a_damaged_dump_leaves_no_copy(rich_mariadb: Dumped, position: int) -> None:
     with pytest.raises(SourceCorruptError, match="the content of the backup ends before its end; nothing was kept"):
         rich_mariadb.load("putus", plain=rich_mariadb.plain[:position])
