@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+import socket
 import sqlite3
 import threading
 import time
@@ -262,6 +263,23 @@ def test_many_connections_go_through_one_tunnel_at_once(database, tmp_path):
                 one.execute(text("CREATE TABLE x (y int)"))
         engine.dispose()
     database.discard(copy)
+
+
+def test_a_tunnel_leads_to_an_address_and_ends_both_directions(host):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with host.tunnel(["/tidak/ada", f"127.0.0.1:{port}"], "soket") as directory:
+            listener.accept()[0].close()  # the look whether somebody answers
+            with socket.socket(socket.AF_UNIX) as near:
+                near.connect(f"{directory}/soket")
+                far, _ = listener.accept()
+                with far:
+                    near.sendall(b"tanya")
+                    near.shutdown(socket.SHUT_WR)
+                    assert (far.recv(100), far.recv(100)) == (b"tanya", b"")
+                    far.sendall(b"jawab")
+                assert (near.recv(100), near.recv(100)) == (b"jawab", b"")
+    assert not Path(directory).exists()
 
 
 def test_a_tunnel_to_where_nobody_listens_says_so(host):
