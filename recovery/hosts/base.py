@@ -148,7 +148,7 @@ def out_of_time(host: str, argv: Sequence[Argument], timeout: float, stderr: byt
     """Given a program that was killed because its time was over, return the error to raise."""
     return CommandError(
         f"{describe(argv)} on {host} did not end within {timeout:g} s",
-        state="it was killed with everything that it had started",
+        state="it was killed with everything that it had started, except what runs as another account",
         stderr=stderr.decode(errors="replace"),
     )
 

@@ -31,6 +31,7 @@ from recovery.hosts.base import (
 PIPE_SIZE = 1 << 20
 # Kept of what a streaming program says on stderr: the end, where its result is; a chatty program must not fill memory.
 STDERR_KEPT = 16 << 20
+LEFT_AFTER = 5.0
 HELPER = Path(__file__).with_name("helper.py")
 PipedT = TypeVar("PipedT", bound="_Piped")
 
@@ -232,8 +233,11 @@ def _start(
 def _kill(process: "subprocess.Popen[bytes]") -> None:
     if process.returncode is None:
         # Not yet reaped, so the group number cannot belong to anyone else, and children of a dead leader are found.
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        # What runs as another account (sudo) may not be killed by this one: it is waited for a little, and left.
+        with suppress(PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(LEFT_AFTER)
 
 
 def _memory_file() -> IO[bytes]:
