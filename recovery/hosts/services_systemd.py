@@ -14,7 +14,7 @@ SUDO = ["sudo", "-n"]
 SYSTEMCTL = "/usr/bin/systemctl"
 # systemctl(1), "show": an answer per unit, in the order of the question. What starts a unit by itself: systemd.unit(5).
 PROPERTIES = (
-    *("LoadState", "ActiveState", "SubState", "InvocationID", "ControlGroup"),
+    *("LoadState", "ActiveState", "SubState", "InvocationID", "ControlGroup", "Job"),
     *("Triggers", "Upholds", "TriggeredBy", "UpheldBy"),
 )
 OVER = ("inactive", "failed")
@@ -32,16 +32,19 @@ class _Unit:
     sub: str
     invocation: str
     group: str
+    job: str
     starts: tuple[str, ...]
     starters: tuple[str, ...]
 
     @property
     def is_over(self) -> bool:
-        return self.active in OVER
+        # What waits for another unit is inactive and about to start; `systemctl stop` takes its job away.
+        return self.active in OVER and not self.job
 
     def words(self) -> str:
         masked = "" if self.load == "loaded" else f", {self.load}"
-        return f"{self.active} ({self.sub}{masked})"
+        waits = f", job {self.job}" if self.job else ""
+        return f"{self.active} ({self.sub}{masked}{waits})"
 
 
 def privileged_commands(settings: ServiceSettings) -> list[list[str]]:
@@ -177,6 +180,7 @@ def _unit(name: str, answer: str) -> _Unit:
         sub=found["SubState"],
         invocation=found["InvocationID"],
         group=found["ControlGroup"],
+        job=found["Job"] if found["Job"] != "0" else "",
         starts=tuple(f"{found['Triggers']} {found['Upholds']}".split()),
         starters=tuple(f"{found['TriggeredBy']} {found['UpheldBy']}".split()),
     )

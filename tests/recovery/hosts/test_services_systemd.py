@@ -168,6 +168,18 @@ def test_a_unit_that_waits_for_its_restart_is_not_down(units: Units) -> None:
     assert "stopped" == service.stop()["state"]
 
 
+def test_a_unit_that_waits_for_another_one_to_start_is_not_down(units: Units) -> None:
+    """Inactive, with a job that starts it as soon as the other one is ready."""
+    slow = units.make("lambat.service", "Type=oneshot\nExecStart=/bin/sleep 600\n", start=False)
+    units.machine.unit("web.service", f"[Unit]\nRequires={slow}\nAfter={slow}\n[Service]\n{SLEEPS}")
+    units.made.append("web.service")
+    units.machine.systemctl("start", "--no-block", "web.service")
+    service = units.service("web.service")
+    with pytest.raises(ServiceError, match=r"not down \(manager: web.service inactive \(dead, job \d+\)\)"):
+        service.prove_down()
+    assert {"web.service": "inactive (dead)"} == service.stop()["units"]
+
+
 def test_a_unit_that_systemd_does_not_know_is_no_stopped_service(units: Units) -> None:
     """`systemctl show` calls it inactive and ends with 0."""
     known = units.make("web.service")
