@@ -58,7 +58,7 @@ class Service:
             # What could not be started again must not be stopped.
             self._manager.check()
         if self._maintenance is not None:
-            self._close(self._maintenance)
+            self._close(self._maintenance, look)
         return self._wait("down", self._manager.stop, self._settings.stop_timeout, begun, lambda found: found.down)
 
     def start(self) -> dict[str, Any]:
@@ -103,19 +103,36 @@ class Service:
             )
         return self._evidence(look, begun)
 
-    def _close(self, maintenance: Maintenance) -> None:
+    def _close(self, maintenance: Maintenance, before: Look) -> None:
         reached(f"service: before closing {self.name}")
         maintenance.put()
+        # A health URL that the page answers would be noticed only when the service can no longer be started.
+        past_page = before.well and bool(self._settings.health_url)
         give_up_at = time.monotonic() + LOOK
-        while not (look := self._answers()).closed:
+        while not (look := self._answers()).closed or (past_page and not look.healthy):
             if time.monotonic() > give_up_at:
-                maintenance.remove()
-                raise ServiceError(
-                    f"the web server does not show the maintenance page of {self.name} ({look.words()})",
-                    state="nothing was stopped, and the flag was removed again",
-                    hint="check what the web server does when the flag file is there, and the page's `url` and `text`",
-                )
+                if before.flag and look.page and not look.page["status"]:
+                    return  # closed before, and nothing says that it is open now: the units must not run on
+                raise self._not_closed(maintenance, look, was_there=bool(before.flag))
             time.sleep(INTERVAL)
+
+    def _not_closed(self, maintenance: Maintenance, look: Look, *, was_there: bool) -> ServiceError:
+        """Remove the flag, unless somebody else had put it, and return the error to raise."""
+        if not was_there:
+            maintenance.remove()
+        left = "the flag, which had been there before, was left" if was_there else "the flag was removed again"
+        if look.closed:
+            return ServiceError(
+                f"the health_url of {self.name} does not answer 200 while the maintenance page is shown"
+                f" ({look.words()})",
+                state=f"nothing was stopped, and {left}",
+                hint="give a health_url that leads past the page, such as the application's own port",
+            )
+        return ServiceError(
+            f"the web server does not show the maintenance page of {self.name} ({look.words()})",
+            state=f"nothing was stopped, and {left}",
+            hint="check what the web server does when the flag file is there, and the page's `url` and `text`",
+        )
 
     def _require_settled(self) -> None:
         """A unit counts as active the moment its process begins. Where nothing answers, staying so is the proof."""
@@ -147,17 +164,23 @@ class Service:
             complaint = error.message
         while True:
             over = time.monotonic() - begun > timeout
-            seen = self._answers()
-            # Asking a manager is slow, so it is asked when all else has come, and for the message at the end.
-            look = replace(seen, managed=self._manager.state()) if over or is_reached(seen) else seen
-            if look is not seen and is_reached(look):
-                return self._evidence(look, begun)
+            try:
+                seen = self._answers()
+                # Asking a manager is slow, so it is asked when all else has come, and for the message at the end.
+                look = replace(seen, managed=self._manager.state()) if over or is_reached(seen) else seen
+            except CommandError as error:
+                # A machine that is busy with starting may be too slow to answer; the next look tells.
+                words = error.message
+            else:
+                words = look.words()
+                if look is not seen and is_reached(look):
+                    return self._evidence(look, begun)
             if over:
                 break
             time.sleep(INTERVAL)
         told = f"; its manager said: {complaint}" if complaint else ""
         raise ServiceError(
-            f"the service {self.name} is not {goal} after {timeout:g} s ({look.words()}{told})",
+            f"the service {self.name} is not {goal} after {timeout:g} s ({words}{told})",
             state="the service may be running or not",
             hint="look at the service's own log on the host, then continue the procedure",
         )

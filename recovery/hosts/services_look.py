@@ -67,11 +67,12 @@ class Look:
     @property
     def well(self) -> bool:
         """The application runs and is healthy, whether people get to it or not."""
-        return (
-            self.managed.word in ("running", "")
-            and self.port in ("open", "")
-            and (self.health is None or self.health["status"] == 200)
-        )
+        return self.managed.word in ("running", "") and self.port in ("open", "") and self.healthy
+
+    @property
+    def healthy(self) -> bool:
+        """The health URL, if there is one, answers 200."""
+        return self.health is None or self.health["status"] == 200
 
     @property
     def up(self) -> bool:

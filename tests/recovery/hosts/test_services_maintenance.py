@@ -119,6 +119,42 @@ def test_another_page_with_503_is_not_the_page(service: Service, machine: System
     assert machine.is_active(UNIT)
 
 
+def test_a_flag_that_somebody_else_has_put_is_left(service: Service, machine: SystemdHost) -> None:
+    """People were kept out before, for a reason of somebody else's."""
+    machine.inside(FLAG).touch()
+    wrong = site_settings(maintenance={"flag": FLAG, "url": PAGE, "text": "Halaman lain"})
+    with pytest.raises(
+        ServiceError, match=r"does not show the maintenance page of web .*503 in spite of its flag"
+    ) as e:
+        open_service(service._host, wrong).stop()
+    assert "nothing was stopped, and the flag, which had been there before, was left" == e.value.state
+    assert machine.inside(FLAG).exists()
+    assert machine.is_active(UNIT)
+
+
+def test_a_page_that_cannot_be_asked_does_not_keep_what_was_closed_before_running(
+    service: Service, machine: SystemdHost
+) -> None:
+    """Nothing says that people get in, so the units are stopped; that they are kept out is still to be proven."""
+    machine.inside(FLAG).touch()
+    unasked = site_settings(maintenance={"flag": FLAG, "url": "https://127.0.0.1:80/", "text": TEXT}, stop_timeout=6)
+    with pytest.raises(ServiceError, match=r"not down after 6 s \(manager: stopped, port: closed"):
+        open_service(service._host, unasked).stop()
+    assert machine.inside(FLAG).exists()
+    assert not machine.is_active(UNIT)
+
+
+def test_a_health_url_that_the_page_answers_stops_nothing(service: Service, machine: SystemdHost) -> None:
+    """The service could be stopped, and would never be found well again behind its page."""
+    behind = site_settings(health_url=f"{PAGE}?dari=pulih")
+    with pytest.raises(ServiceError, match=r"the health_url of web does not answer 200 while .*health: 503") as e:
+        open_service(service._host, behind).stop()
+    assert "nothing was stopped, and the flag was removed again" == e.value.state
+    assert "give a health_url that leads past the page, such as the application's own port" == e.value.hint
+    assert not machine.inside(FLAG).exists()
+    assert service.healthy()
+
+
 def test_a_page_without_its_flag_is_no_proof(service: Service, machine: SystemdHost) -> None:
     """Somebody removed the flag: nothing keeps people out any more once the application starts."""
     service.stop()
