@@ -289,7 +289,7 @@ def _told(said: str) -> tuple[int, str]:
 
 
 def _by_code(code: int, target: Target) -> tuple[str, str]:
-    user = target.user or "the worker's account"
+    user = target.user or "Pulih's account on the host"
     if code in (1205, 1213, 3024):
         return "SourceLockedError", "let what holds the lock finish, or allow more time (lock_timeout)"
     if code in (1044, 1142, 1143, 1227, 1370):

@@ -43,7 +43,9 @@ def server_globals(session: Session, database: str, things: list[dict[str, Any]]
         "grants": grants,
         "objects": things,
     }
-    lines = [GLOBALS_MARK + json.dumps(found), dressed(database, made, "ALTER") + ";"]
+    lines = [GLOBALS_MARK + json.dumps(found)]
+    # The comment is written as a literal without escapes, whatever the client's session would take them for.
+    lines += ["SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES';", dressed(database, made, "ALTER") + ";"]
     lines += [f"{_account_made(account)};" for account in accounts]
     lines += [_plain(thing) for thing in _placed(things)]
     # Last, because rights on routines need the routines.

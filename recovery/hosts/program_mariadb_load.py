@@ -224,7 +224,9 @@ def _fill(target: Target, path: str, copy: str, content: Iterable[bytes]) -> Non
 
 def _settings(target: Target) -> str:
     logged = "" if target.write_binlog else ", sql_log_bin = 0"
-    return f"SET SESSION max_statement_time = 0, lock_wait_timeout = {target.seconds()}{logged}"
+    # Tables of old servers have options that a strict one refuses; the fingerprint shows whether one was lost.
+    settings = f"max_statement_time = 0, lock_wait_timeout = {target.seconds()}, innodb_strict_mode = 0"
+    return f"SET SESSION {settings}{logged}"
 
 
 def _stdin() -> Iterator[bytes]:

@@ -279,7 +279,9 @@ def definer_clause(account: str) -> str:
 def names_database(thing: dict[str, Any], database: str) -> bool:
     """Say whether an object's text names a database: made elsewhere, it would still work on that one."""
     name = re.escape(database)
-    pattern = rf"(?:`{re.escape(quoted(database)[1:-1])}`|(?<![\w$`]){name}(?![\w$`]))\s*\."
+    # In double quotes where the sql_mode of its day made them names.
+    quotes = re.escape(database.replace('"', '""'))
+    pattern = rf"(?:`{re.escape(quoted(database)[1:-1])}`|\"{quotes}\"|(?<![\w$`]){name}(?![\w$`]))\s*\."
     return re.search(pattern, statement_of(thing, live=False), re.IGNORECASE) is not None
 
 
@@ -289,7 +291,7 @@ def _account(clause: str) -> str:
 
 
 def _hidden(session: Session, what: str, right: str) -> ProgramError:
-    user = session.target.user or "the worker's account"
+    user = session.target.user or "Pulih's account on the host"
     return ProgramError(
         "SourceError", f"{user} may not read the definition of {what}", "nothing was kept", f"GRANT {right} TO {user}"
     )

@@ -25,8 +25,16 @@ from recovery.errors import (
     SourceMissingError,
 )
 from recovery.hosts.program_error import ProgramError
-from recovery.hosts.program_mariadb_client import Target, as_option_file, client, explained, server_version
+from recovery.hosts.program_mariadb_client import (
+    Session,
+    Target,
+    as_option_file,
+    client,
+    explained,
+    server_version,
+)
 from recovery.hosts.program_mariadb_dump import _Dumping
+from recovery.hosts.program_mariadb_dump import dump as dump_program
 from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.quality.judge import judge
 from recovery.sources.mariadb import MariadbSource
@@ -265,6 +273,25 @@ def test_a_locked_table_stops_a_dump_in_time_and_commits_go_on(mariadb: MariaDBS
     assert len(dumped(source).plain) > 0
 
 
+def test_commits_are_kept_back_by_a_session_that_the_server_ends_soon(
+    mariadb: MariaDBServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_database(mariadb)
+    run, seen = Session.run, []
+
+    def looking(session: Session, statement: str, encoding: str = "utf-8") -> list[list[str]]:
+        found = run(session, statement, encoding)
+        if statement.startswith("BACKUP STAGE BLOCK"):
+            seen.append(session.one("SELECT @@wait_timeout"))
+        return found
+
+    monkeypatch.setattr(Session, "run", looking)
+    with source._target(source.account) as target:
+        dump_program([target.encode()])
+    # Four times the three seconds of these sources, and ten.
+    assert seen == ["22"]
+
+
 def test_a_dump_that_reads_nothing_does_not_keep_commits_back_for_ever() -> None:
     target = Target(TARGET)
     with (
@@ -332,6 +359,42 @@ def test_what_names_the_live_database_waits_until_it_is_live(mariadb: MariaDBSer
     assert dump.differences(None) == []
     assert mariadb.rows("SELECT n FROM memanggil", name) == [(200,)]
     source.discard(copy)
+
+
+def test_double_quotes_around_the_live_database_are_a_name_too(mariadb: MariaDBServer) -> None:
+    source = make_database(mariadb)
+    name = source.database
+    mariadb.execute(
+        "SET SESSION sql_mode = 'ANSI_QUOTES';"
+        f'CREATE TRIGGER jauh AFTER INSERT ON catatan FOR EACH ROW DELETE FROM "{name}"."pegawai" WHERE id < 0;',
+        name,
+    )
+    dump = dumped(source)
+    copy = dump.load()
+    assert dump.differences(copy) == []
+    made = f"SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = '{copy}'"
+    assert mariadb.rows(made) == [("dicatat",)]
+    source.discard(copy)
+
+
+def test_what_is_hard_to_make_again_is_made_again(mariadb: MariaDBServer, tmp_path: Path) -> None:
+    """A comment with a quotation mark and backslashes, and options that a strict server refuses."""
+    source = make_database(mariadb)
+    mariadb.execute(
+        "SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES', innodb_strict_mode = 0;"
+        "ALTER DATABASE COMMENT 'it''s a\\b\\';"
+        "CREATE TABLE tua (a int) ENGINE=InnoDB ROW_FORMAT=DYNAMIC KEY_BLOCK_SIZE=4;",
+        source.database,
+    )
+    with pytest.raises(AssertionError, match="errno: 140"):
+        mariadb.execute("CREATE TABLE x (a int) ENGINE=InnoDB ROW_FORMAT=DYNAMIC KEY_BLOCK_SIZE=4", source.database)
+    dump = dumped(source)
+    copy = dump.load()
+    assert dump.differences(copy) == []
+    source.discard(copy)
+    with scratch_of(source, tmp_path / "bukti") as scratch:
+        assert dump.differences(dump.load("proof", into=scratch), scratch) == []
+        assert scratch.fingerprint().structure["database"] == dump.result.fingerprint.structure["database"]
 
 
 @pytest.mark.parametrize("write_binlog", [True, False])
