@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recovery.errors import ServiceError
+from recovery.errors import CommandError, ServiceError
 from recovery.installation import Installation
 from recovery.points import reached
 from recovery.procedures.restore.plan import Plan
@@ -34,8 +34,9 @@ def restart(
     """Given the leases, settle which data is live and start the services on it; unwell on the new, they get the old.
 
     `trusted=False`: nothing proves that the swap was finished, so the old data comes back even when the journal says
-    that all is new. Raises ServiceError when the services are not well on the data that stays: an administrator is
-    needed at once. Raises SourceBusyError or SwapError when the old data cannot be put back now.
+    that all is new. Raises ServiceError, or the CommandError of a look that took too long, when the services are not
+    well on the data that stays: an administrator is needed at once. Raises SourceBusyError or SwapError when the old
+    data cannot be put back now.
     """
     new_data = replaced(installation, procedure_id) and (trusted or is_final(installation, procedure_id))
     if not new_data:
@@ -43,7 +44,7 @@ def restart(
         put_back(installation, procedure_id, plan, held)
     try:
         health = _start_all(installation, plan)
-    except ServiceError as error:
+    except (ServiceError, CommandError) as error:  # a look that took too long says as little good
         # Data on which the service once was well stays: users may have worked on it.
         if not new_data or is_final(installation, procedure_id):
             raise
@@ -81,7 +82,7 @@ def _go_back(
     put_back(installation, procedure_id, plan, held, trouble)
     try:
         return _start_all(installation, plan)
-    except ServiceError as error:
+    except (ServiceError, CommandError) as error:
         raise ServiceError(
             f"the service is well neither on the new nor on the old data ({error.message})",
             state="the old data is live and unchanged; the service is not healthy",

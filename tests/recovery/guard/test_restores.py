@@ -5,10 +5,12 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from recovery.errors import LeaseLostError, SwapError
+from recovery.errors import CommandError, LeaseLostError, SwapError
+from recovery.hosts.services import Service
 from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.swapping import swap_all, undo_all
 from recovery.procedures.working import work_on
@@ -126,6 +128,29 @@ def test_a_swap_that_was_finished_goes_back_when_the_service_is_not_well_on_it(s
     started = scene.office.step("restore.6", scene.procedure_id)
     assert "dikembalikan" == started["status"]
     assert "the service web is not healthy" in started["trouble"]
+
+
+def test_a_look_that_takes_too_long_on_the_new_data_brings_the_old_data_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says as little good as a service that is not well, and nobody may be left without a service for it."""
+    scene.stop()
+    scene.office.step("restore.5", scene.procedure_id)
+    scene.forget_leases()
+    start, begun = Service.start, []
+
+    def slow_at_first(service: Service) -> dict[str, Any]:
+        begun.append(service.name)
+        if len(begun) == 1:
+            raise CommandError("the shipped program (service look) on local did not end within 20 s")
+        return start(service)
+
+    monkeypatch.setattr(Service, "start", slow_at_first)
+    report = scene.guard()
+    assert "on the new it was not well: the shipped program (service look)" in report.actions[-1].message
+    assert ["undone", "undone"] == scene.states()
+    assert scene.old == scene.content()
+    assert scene.office.service_running()
 
 
 def replace_table(scene: Scene) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from recovery.errors import ConfigurationError, ServiceError
+from recovery.hosts.base import Argument, out_of_time
 from recovery.hosts.local import LocalHost
 from recovery.hosts.services import open_service
 from recovery.settings import ServiceSettings
@@ -323,3 +324,52 @@ def test_a_port_that_accepts_but_never_answers_is_neither_healthy_nor_down(tmp_p
 def test_settings_that_cannot_prove_anything_are_refused(settings, message):
     with pytest.raises(ConfigurationError, match=message):
         open_service(HOST, ServiceSettings(name="web", **settings))
+
+
+class FakeSlowHost(LocalHost):
+    """Some looks, counted from the first, take longer than they may."""
+
+    def __init__(self, *slow: int) -> None:
+        super().__init__("mesin")
+        self.slow, self.looks = slow, 0
+
+    def call(self, *arguments: Argument, timeout: float = 60) -> dict[str, Any]:
+        self.looks += 1
+        if self.looks in self.slow:
+            raise out_of_time(self.name, self.helper(*arguments), timeout, b"")
+        return super().call(*arguments, timeout=timeout)
+
+
+def test_a_look_that_takes_too_long_is_followed_by_another_one():
+    """A machine that is starting a service may be busy; as long as there is time, that says nothing."""
+    port = free_port()
+    start = [sys.executable, "-c", f"import socket, time; s = socket.create_server(('', {port})); time.sleep(60)"]
+    daemon = ["sh", "-c", '"$@" >/dev/null 2>&1 & echo $!', "sh", *start]
+    pids: list[int] = []
+
+    class Host(FakeSlowHost):
+        def run(self, argv, **options):
+            completed = super().run(argv, **options)
+            if list(argv) == daemon:
+                pids.append(int(completed.stdout))
+            return completed
+
+    settings = {"name": "web", "kind": "command", "start": daemon, "stop": ["true"], "port": port, "start_timeout": 10}
+    service = open_service(Host(2, 3), ServiceSettings.model_validate(settings))
+    try:
+        assert service.start()["port"] == "open"
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_looks_that_take_too_long_until_the_time_is_over_are_an_error_of_the_service():
+    """Not of a command: whoever starts a service on new data then puts the old data back."""
+    settings = {"name": "web", "kind": "command", "start": ["true"], "stop": ["true"], "port": free_port()}
+    service = open_service(
+        FakeSlowHost(*range(2, 1000)), ServiceSettings.model_validate({**settings, "start_timeout": 0.3})
+    )
+    with pytest.raises(
+        ServiceError, match=r"web is not healthy after 0\.3 s \(the shipped program .* did not end within"
+    ):
+        service.start()
