@@ -161,10 +161,21 @@ def ended_early(host: str, argv: Sequence[Argument]) -> HostError:
 def call_program(host: Host, arguments: Sequence[Argument], timeout: float) -> dict[str, Any]:
     """Run the shipped program on a host; return its result, or raise the error that it reports."""
     argv = host.helper(*arguments)
-    result = json.loads(host.run(argv, timeout=timeout).stdout)
+    try:
+        result = json.loads(host.run(argv, timeout=timeout).stdout)
+    except ValueError as error:
+        raise _no_object(host, argv) from error
     if not isinstance(result, dict):
-        raise HostError(f"{describe(argv)} on {host.name} returned no object")
+        raise _no_object(host, argv)
     return result
+
+
+def _no_object(host: Host, argv: Sequence[Argument]) -> HostError:
+    return HostError(
+        f"{describe(argv)} on {host.name} returned no object",
+        state="it ended well, but what it answered counts for nothing",
+        hint="see whether something else prints there, such as a wrapper of Python, then run it again",
+    )
 
 
 def describe(argv: Sequence[Argument]) -> str:

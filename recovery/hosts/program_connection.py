@@ -202,7 +202,7 @@ class Supervisor:
     def _hand_over(self) -> None:
         """Hand over what the ended program said. What it left running may hold its stderr: nobody waits for that."""
         if self._mode == "run":
-            _copy(self._kept[1], self._output, b"")
+            self._moved += _copy(self._kept[1], self._output, b"")
             _copy(self._kept[2], self._complaints, b"e")
         before = len(self._complaints.pending)
         while self._stderr >= 0 and len(self._complaints.pending) < before + LEFT_ON_STDERR and self._take_complaints():
@@ -216,10 +216,14 @@ class Supervisor:
         self._complaints.end()
 
 
-def _copy(descriptor: int, outlet: Outlet, kind: bytes) -> None:
+def _copy(descriptor: int, outlet: Outlet, kind: bytes) -> int:
+    """Hand over a whole file; return its size."""
     os.lseek(descriptor, 0, os.SEEK_SET)
+    size = 0
     while chunk := os.read(descriptor, CHUNK):
         outlet.flush((SAID.pack(kind, len(chunk)) if kind else b"") + chunk)
+        size += len(chunk)
+    return size
 
 
 def _serve(_arguments: list[bytes]) -> dict[str, Any]:

@@ -68,7 +68,8 @@ class RemoteProgram:
         try:
             self._send_frame(json.dumps(request).encode())
             if mode != "run":
-                self._begun.wait()
+                if not self._begun.wait(2 * self._limit):
+                    raise self._lost()  # the machine answers, its supervisor does not
                 if not self._started:
                     self.finish()  # raises: it was not started, or the connection was lost
         except BaseException:
@@ -91,6 +92,7 @@ class RemoteProgram:
         data = bytearray()
         while chunk := self._receive(FRAME):
             data += chunk
+        self._received += len(data)
         return bytes(data)
 
     # --- input -------------------------------------------------------------------------------------------------
@@ -166,7 +168,7 @@ class RemoteProgram:
             raise not_started(self._argv, result["not_started"])
         if "timed_out" in result:
             raise out_of_time(self._host, self._argv, self._timeout, stderr)
-        if self._mode == "stream" and result["moved"] != self._received:
+        if self._mode in ("run", "stream") and result["moved"] != self._received:
             raise self._lost()
         completed = Completed(result["status"], b"", stderr)
         if self._mode == "feed" and result["unread"] and completed.code in self._ok:

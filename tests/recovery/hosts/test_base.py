@@ -46,15 +46,18 @@ def test_only_an_error_of_ours_is_raised_as_what_it_says(
     assert (kind, message) == (type(error), error.message)
 
 
-def test_a_program_that_returns_something_else_than_an_object_is_refused() -> None:
+@pytest.mark.parametrize("answer", ["[]", '{"half":', ""])
+def test_a_program_that_returns_something_else_than_an_object_is_refused(answer: str) -> None:
     """Another program may stand under its name."""
 
     class FakeHost(LocalHost):
         def helper(self, *arguments: Argument) -> list[Argument]:
-            return ["echo", "[]"]
+            return ["echo", answer]
 
-    with pytest.raises(HostError, match="echo on mesin returned no object"):
+    with pytest.raises(HostError, match="echo on mesin returned no object") as caught:
         call_program(FakeHost("mesin"), ["system", "look"], 5)
+    assert caught.value.state == "it ended well, but what it answered counts for nothing"
+    assert caught.value.hint.startswith("see whether something else prints there")
 
 
 def test_a_stream_that_was_finished_gives_no_more(tmp_path: Path) -> None:

@@ -300,3 +300,21 @@ def test_an_output_of_which_part_did_not_arrive_is_no_success(server):
             else:
                 with pytest.raises(HostError, match="the connection to hilang-10 was lost while cat ran there"):
                     stream.finish()
+        if moved == 5:
+            assert host.run(["cat"]).stdout == b"lima!"
+        else:
+            with pytest.raises(HostError, match="the connection to hilang-10 was lost while cat ran there"):
+                host.run(["cat"])
+
+
+def test_a_supervisor_that_never_begins_is_given_up(server):
+    """The machine answers, so that its connection is well."""
+    program = server.directory / "fake_python"
+    program.write_text('#!/bin/sh\ncase "$*" in *-c*) exec python3 "$@";; esac\nexec sleep 60\n')
+    program.chmod(0o755)
+    host = SshHost(server.settings(python=str(program), name="diam", answer_timeout=0.5))
+    with (
+        pytest.raises(HostError, match="the connection to diam was lost while cat ran there"),
+        host.stream(["cat"]),
+    ):
+        pass
