@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,7 +16,17 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .program_error import ProgramError
-from .program_mariadb_client import Session, Target, client, environment, explained, in_database, quoted, server_version
+from .program_mariadb_client import (
+    Session,
+    Target,
+    client,
+    environment,
+    explained,
+    in_database,
+    program,
+    quoted,
+    server_version,
+)
 from .program_mariadb_control import begin, read, write
 from .program_mariadb_dump import END, PIECE, SANDBOX
 from .program_mariadb_globals import granted
@@ -23,6 +35,8 @@ from .program_mariadb_structure import create, dressed, names_database, placehol
 # Beside a copy stands, while tables move, an empty database with this at the end of its name.
 MIDDLE = "~"
 LONGEST_NAME = 64
+ZONES = "/usr/share/zoneinfo"
+ZONE = re.compile(r"[\w+-]+(?:/[\w+-]+)*")
 FIRST_LINES = (b"-- MariaDB dump ", b"/*!", b"/*M!")
 
 
@@ -50,6 +64,7 @@ def load(arguments: list[bytes]) -> dict[str, Any]:
             begin(session, copy)
     _fill(target, path, copy, _whole(_stdin()))
     if scratch:
+        _add_zones(target, path, needed["objects"])
         # The very text with which somebody restores who has no other program.
         _fill(target, path, copy, [request["text"].encode("utf-8", "surrogateescape")])
         with Session(target) as session:
@@ -59,6 +74,24 @@ def load(arguments: list[bytes]) -> dict[str, Any]:
             _make_objects(session, copy, needed["objects"])
             _refresh_statistics(session, copy)
     return {"tools": {"mariadb": tool}}
+
+
+def _add_zones(target: Target, path: str, things: list[dict[str, Any]]) -> None:
+    """Let a new server know the time zones in which events are written down."""
+    for zone in sorted({str(thing["zone"]) for thing in things if "zone" in thing}):
+        if zone == "SYSTEM" or zone.startswith(("+", "-")):
+            continue  # every server knows these
+        file = pathlib.Path(ZONES, zone)
+        if not ZONE.fullmatch(zone) or not file.is_file():
+            raise ProgramError(
+                "SourceError",
+                f"an event is written down in the time zone {zone}, which is not known where backups are proven",
+                "nothing was proven",
+                "install Debian's packages tzdata and tzdata-legacy there",
+            )
+        argv = [program("mariadb-tzinfo-to-sql"), str(file), zone]
+        made = subprocess.run(argv, stdout=subprocess.PIPE, check=True, env=environment()).stdout
+        _fill(target, path, "mysql", [made])
 
 
 def keep(arguments: list[bytes]) -> dict[str, Any]:
