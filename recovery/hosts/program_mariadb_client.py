@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from .program_error import ProgramError
+from .program_server import hold
 
 PASSWORD_FILE = "client.cnf"  # noqa: S105 - the name of a file
 OLDEST_SERVER = (10, 6)
@@ -71,6 +72,7 @@ class Target:
         self.user = str(given["user"])
         self.database = str(given["database"])
         self.private = str(given["private"])
+        hold(self.private)
         self.lock_timeout = float(given["lock_timeout"])
         self.lock_nontransactional = bool(given["lock_nontransactional"])
         self.write_binlog = bool(given["write_binlog"])

@@ -16,6 +16,7 @@ import tempfile
 from typing import IO, Any
 
 from .program_error import ProgramError
+from .program_server import hold
 
 PROGRAMS = "/usr/lib/postgresql"
 OLDEST_SERVER = 13
@@ -54,6 +55,7 @@ class Target:
         self.user = str(given["user"])
         self.database = str(given["database"])
         self.private = str(given["private"])
+        hold(self.private)
         self.lock_timeout = float(given["lock_timeout"])
 
     def environment(self, database: str) -> dict[str, str]:
@@ -218,7 +220,7 @@ def _first_error(said: str) -> str:
 
 
 def _by_code(code: str, target: Target, database: str) -> tuple[str, str]:
-    role = target.user or "the worker's account"
+    role = target.user or "Pulih's account on the host"
     codes = {
         "55P03": ("SourceLockedError", "let what holds the lock finish, or allow more time (lock_timeout)"),
         "40P01": ("SourceLockedError", "run it again"),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pwd
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-# What a killed call left behind holds a password; clients read it when they connect and never again.
+# What a killed call left behind holds a password. A call that runs holds its own, and connects more than once.
 LEFT_BEHIND_SECONDS = 3600
 # Database servers refuse to run as root.
 UNPRIVILEGED = "nobody"
@@ -34,6 +35,13 @@ def begin(prefix: str, password_file: str, written: Callable[[str], str]) -> dic
         _write_private(os.path.join(directory, password_file), written(given["password"]))
     _write_private(os.path.join(directory, "request"), json.dumps(given["request"]))
     return {"directory": directory}
+
+
+def hold(directory: str) -> None:
+    """Keep the private directory from being swept away, as long as this program runs; an empty name is none."""
+    if directory:
+        # Never closed: the lock goes with the program, however it ends.
+        fcntl.flock(os.open(directory, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_SH)
 
 
 def end(prefix: str, arguments: list[bytes]) -> dict[str, Any]:
@@ -89,8 +97,22 @@ def _sweep(prefix: str) -> None:
             continue
         path = os.path.join(parent, name)
         found = os.lstat(path)
-        if found.st_uid == os.geteuid() and found.st_mtime < time.time() - LEFT_BEHIND_SECONDS:
+        if found.st_uid == os.geteuid() and found.st_mtime < time.time() - LEFT_BEHIND_SECONDS and not _is_held(path):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_held(path: str) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return False  # gone meanwhile
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _write_private(path: str, text: str) -> None:

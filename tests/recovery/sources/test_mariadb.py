@@ -6,8 +6,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -535,6 +536,22 @@ def test_the_documented_rights_are_enough_to_back_up_and_to_restore(accounts: Ma
     assert source.copies() == []
 
 
+def test_an_account_that_does_not_see_all_sessions_proves_nothing(
+    accounts: MariadbSource, mariadb: MariaDBServer
+) -> None:
+    source = accounts
+    copy = dumped(source).load()
+    receipt = source.prepare_swap(copy)
+    mariadb.execute("REVOKE PROCESS ON *.* FROM pulih_restore@localhost")
+    with closing(mariadb.connect(source.database)):
+        for looking in (source.quiet, lambda: source.swap(receipt)):
+            with pytest.raises(SourceError, match="the account pulih_restore does not see who else uses") as raised:
+                looking()
+            assert raised.value.hint == "GRANT PROCESS ON *.* TO pulih_restore"
+    assert source.live_is(receipt) == "old"
+    source.discard(copy)
+
+
 @pytest.mark.parametrize(
     ("right", "hint"),
     [
@@ -593,6 +610,40 @@ def test_a_password_is_in_no_process_list_and_stays_nowhere(
     assert [path.name for path in tmp_path.iterdir() if path.name != "judge.cnf"] == []
 
 
+def test_a_load_of_many_hours_keeps_its_password(
+    mariadb: MariaDBServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    source = make_database(mariadb)
+    mariadb.execute("CREATE USER berkunci@localhost IDENTIFIED BY 'x'; GRANT ALL ON *.* TO berkunci@localhost")
+    source.account = source.restore_account = Account("berkunci", lambda: "x")
+    try:
+        dump = dumped(source)
+        copy = source.beside("lama")
+        # Left behind by a call that was killed.
+        (tmp_path / "pulih-mariadb-sisa").mkdir()
+        with source.load(copy, dump.result.server_globals) as stream:
+            stream.write(dump.plain[:100])
+            wait_until(lambda: bool(mariadb.rows(f"SHOW DATABASES LIKE '{copy}'")))
+            for private in tmp_path.iterdir():
+                os.utime(private, (time.time() - 7200,) * 2)
+            source.preflight()
+            stream.write(dump.plain[100:])
+            stream.finish()
+        assert dump.differences(copy) == []
+        source.discard(copy)
+    finally:
+        mariadb.execute("DROP USER berkunci@localhost")
+    assert list(tmp_path.iterdir()) == []
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.01)
+
+
 def watch_processes(seen: list[bytes], end: threading.Event) -> None:
     """Look at arguments and environments of everything that runs."""
     while not end.is_set():
@@ -630,6 +681,31 @@ def test_the_server_of_a_proof_listens_in_its_directory_alone(rich_mariadb: Dump
         if os.geteuid() == 0:
             assert Path(f"/proc/{process}").stat().st_uid != 0
     assert not Path(f"/proc/{process}").exists()
+
+
+def test_an_event_in_a_named_time_zone_is_proven(mariadb: MariaDBServer, tmp_path: Path) -> None:
+    argv = ["mariadb-tzinfo-to-sql", "/usr/share/zoneinfo/Asia/Jakarta", "Asia/Jakarta"]
+    mariadb.execute(subprocess.run(argv, capture_output=True, check=True).stdout.decode(), "mysql")
+    source = make_database(mariadb)
+    mariadb.execute(
+        "SET SESSION time_zone = 'Asia/Jakarta';"
+        "CREATE EVENT pagi ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 06:00:00' DO SET @a = 1",
+        source.database,
+    )
+    dump = dumped(source)
+    with scratch_of(source, tmp_path / "bukti") as scratch:
+        assert dump.differences(dump.load("proof", into=scratch), scratch) == []
+    for zone in ("Bukan/Kota", "../Asia/Jakarta", "Asia/../../etc"):
+        unknown = Dumped(source, dump.plain, replace(dump.result, server_globals=in_zone(dump, zone)))
+        with (
+            scratch_of(source, tmp_path / zone.replace("/", "-")) as scratch,
+            pytest.raises(SourceError, match="is written down in the time zone"),
+        ):
+            unknown.load("proof", into=scratch)
+
+
+def in_zone(dump: Dumped, zone: str) -> bytes:
+    return dump.result.server_globals.replace(b'"zone": "Asia/Jakarta"', f'"zone": "{zone}"'.encode())
 
 
 @pytest.mark.parametrize("victim", ["worker", "keeper"])
