@@ -66,7 +66,7 @@ def _refuse_what_cannot_come_back(target: Target, found: list[dict[str, Any]], v
 
 def _require_rights(session: Session, target: Target) -> None:
     """Raise ProgramError naming the first missing grant: what an account may not see is left out without a word."""
-    everywhere, here, single = _rights(session, target.database)
+    everywhere, here, single = granted_here(session, target.database)
     user = target.user or session.one("SELECT CURRENT_USER()")
     on_database = [*ON_DATABASE, *(["LOCK TABLES"] if target.lock_nontransactional else [])]
     missing = []
@@ -91,8 +91,8 @@ def restorable(arguments: list[bytes]) -> dict[str, Any]:
     target = Target(arguments[0])
     copies = f"{target.database}.pulih-"
     with Session(target) as session:
-        everywhere, here, single = _rights(session, target.database)
-        _everywhere, beside, _single = _rights(session, f"{copies}x")
+        everywhere, here, single = granted_here(session, target.database)
+        _everywhere, beside, _single = granted_here(session, f"{copies}x")
         user = target.user or session.one("SELECT CURRENT_USER()")
     missing = [f"GRANT {right} ON *.*" for right in ("PROCESS", "SET USER") if not everywhere & {right, "SUPER"}]
     for there, name in ((here, quoted(target.database)), (beside, quoted(f"{copies}%"))):
@@ -104,7 +104,7 @@ def restorable(arguments: list[bytes]) -> dict[str, Any]:
     return {"warnings": [f"the account {user} could not restore: {grant} TO {user}" for grant in missing]}
 
 
-def _rights(session: Session, database: str) -> tuple[set[str], set[str], set[str]]:
+def granted_here(session: Session, database: str) -> tuple[set[str], set[str], set[str]]:
     """Return the rights of the account everywhere and on the database, and the tables of the server it may read."""
     everywhere: set[str] = set()
     here: set[str] = set()

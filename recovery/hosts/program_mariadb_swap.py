@@ -18,6 +18,7 @@ from .program_error import ProgramError
 from .program_mariadb_client import Session, Target, in_database, literal, quoted
 from .program_mariadb_control import LIVE, mark_live, read, write
 from .program_mariadb_load import MIDDLE, exists, make, require_empty
+from .program_mariadb_rights import granted_here
 from .program_mariadb_structure import database_made, dressed, drop, is_broken, objects, tables
 
 OTHER = {"old": "new", "new": "old"}
@@ -109,21 +110,13 @@ def _move(target: Target, receipt: dict[str, Any], coming: str) -> dict[str, Any
             _rename(target, receipt, coming)
     except ProgramError:
         # A lost connection says nothing: what the server did stands in the copy.
-        now = _live_now(target, receipt)
-        _settle(target, receipt, now)
-        if now != coming:
+        if _settle(target, receipt) != coming:
             raise
     else:
-        _settle(target, receipt, coming)
+        if _settle(target, receipt) != coming:
+            # The tables still moved when we looked, for a call that was killed.
+            return _move(target, receipt, coming)
     return {"live": coming, "moved": True}
-
-
-def _live_now(target: Target, receipt: dict[str, Any]) -> str:
-    with Session(target) as session:
-        known = read(session, receipt["copy"])
-    if known is None or known["live"] not in OTHER:
-        raise _unknown(receipt)
-    return str(known["live"])
 
 
 def _write_down(session: Session, target: Target, known: dict[str, Any], live: str, copy: str) -> None:
@@ -181,12 +174,18 @@ def _rename(target: Target, receipt: dict[str, Any], coming: str) -> None:
         session.run("RENAME TABLE " + ", ".join(f"{quoted(*move[:2])} TO {quoted(*move[2:])}" for move in moves))
 
 
-def _settle(target: Target, receipt: dict[str, Any], which: str) -> None:
-    """Make what is outside of tables again for the live data. The other side's waits in the copy, written down."""
-    live, copy = receipt["live"], receipt["copy"]
+def _settle(target: Target, receipt: dict[str, Any]) -> str:
+    """Make what is outside of tables again for the live data, and return which it is. The other side's waits."""
+    live, copy, middle = receipt["live"], receipt["copy"], receipt["copy"] + MIDDLE
     with Session(target, changing=True) as session:
-        known = read(session, copy) or {}
-        session.run(f"DROP DATABASE IF EXISTS {quoted(copy + MIDDLE)}")
+        # A server goes on moving tables when the client is dead. This waits until it has ended, and then nothing moves.
+        session.run(f"CREATE DATABASE IF NOT EXISTS {quoted(middle)}")
+        require_empty(session, middle)
+        session.run(f"DROP DATABASE {quoted(middle)}")
+        known = read(session, copy)
+        if known is None or known["live"] not in OTHER:
+            raise _unknown(receipt)
+        which = str(known["live"])
         side = known[f"{which} side"]
         if side is None:
             # There was no old data: no database either, unless somebody put something into it.
@@ -197,6 +196,7 @@ def _settle(target: Target, receipt: dict[str, Any], which: str) -> None:
             session.run(dressed(live, side["database"], "ALTER"))
             make(session, live, side["objects"], live=True)
         write(session, copy, {"phase": "settled"})
+    return which
 
 
 def _clear(session: Session, database: str, side: dict[str, Any] | None) -> None:
@@ -211,6 +211,16 @@ def _clear(session: Session, database: str, side: dict[str, Any] | None) -> None
 
 
 def _users(session: Session, names: list[str]) -> list[dict[str, Any]]:
+    everywhere, _here, _single = granted_here(session, names[0])
+    if "PROCESS" not in everywhere:
+        # It would be shown its own sessions alone, without a word.
+        user = session.target.user or session.one("SELECT CURRENT_USER()")
+        raise ProgramError(
+            "SourceError",
+            f"the account {user} does not see who else uses the database {names[0]}",
+            "nothing was moved",
+            f"GRANT PROCESS ON *.* TO {user}",
+        )
     patterns = [name.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%") for name in names]
     query = USERS.format(
         names=", ".join(literal(name) for name in names),

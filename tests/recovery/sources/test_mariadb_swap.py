@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -351,3 +351,57 @@ def test_the_server_killed_while_tables_move_leaves_all_or_nothing(
         assert damaged.differences(beside.source.fingerprint()) == []
         beside.source.swap(receipt)
         assert beside.live() == "new"
+
+
+@pytest.mark.parametrize(
+    "delay", [0.02, *(pytest.param(number / 100, marks=pytest.mark.endurance) for number in range(1, 20))]
+)
+def test_a_client_killed_while_tables_move_says_what_the_server_did(
+    beside: Beside, monkeypatch: pytest.MonkeyPatch, delay: float
+) -> None:
+    """The server goes on with the renames; who looks too early would call the wrong data live."""
+    tables = "".join(f"CREATE TABLE t{number} (a int);" for number in range(60))
+    beside.server.execute(tables, beside.source.database)
+    beside = replace(beside, damaged=beside.source.fingerprint())
+    receipt = beside.source.prepare_swap(beside.copy)
+    rows = Session.rows
+
+    def killing(session: Session, statement: str, encoding: str = "utf-8") -> Iterator[list[str]]:
+        if statement.startswith("RENAME TABLE"):
+            threading.Timer(delay, session._process.kill).start()
+        return rows(session, statement, encoding)
+
+    with beside.source._target(beside.source.account) as target, monkeypatch.context() as patched:
+        patched.setattr(Session, "rows", killing)
+        try:
+            said = swap([target.encode(), json.dumps(receipt).encode()])["live"]
+        except ProgramError:
+            said = "old"
+    assert beside.source.live_is(receipt) == said
+    assert beside.live() == said
+    beside.source.swap_back(receipt)
+    assert beside.live() == "old"
+
+
+def test_a_table_that_stopped_on_its_way_is_never_dropped(beside: Beside, monkeypatch: pytest.MonkeyPatch) -> None:
+    receipt = beside.source.prepare_swap(beside.copy)
+    run = Session.run
+    moved = []
+
+    def stopping(session: Session, statement: str, encoding: str = "utf-8") -> list[list[str]]:
+        if not statement.startswith("RENAME TABLE"):
+            return run(session, statement, encoding)
+        first = statement.partition(", ")[0]
+        moved.append(first.rpartition(".")[2].strip("`"))
+        run(session, first, encoding)
+        raise ProgramError("SourceError", "the server died", "unknown")
+
+    with beside.source._target(beside.source.account) as target, monkeypatch.context() as patched:
+        patched.setattr(Session, "run", stopping)
+        with pytest.raises(ProgramError, match=f"the database {beside.copy}~ is not empty") as raised:
+            swap([target.encode(), json.dumps(receipt).encode()])
+    assert raised.value.report["error"] == "SwapError"
+    for verb in (beside.source.swap, beside.source.swap_back):
+        with pytest.raises(SwapError, match=f"the database {beside.copy}~ is not empty"):
+            verb(receipt)
+    assert beside.server.rows("SHOW TABLES", f"{beside.copy}~") == [(moved[0],)]
