@@ -110,9 +110,10 @@ class SshConnection:
                 except ChannelException:
                     continue  # it has as many sessions as the server allows
                 except (SSHException, EOFError, OSError):
-                    # It died just now, and nothing was asked of the machine yet.
-                    link.close()
-                    self._links.remove(link)
+                    # Nothing was asked of the machine yet. One that is only slow has programs of others.
+                    if not link.transport.is_active():
+                        link.close()
+                        self._links.remove(link)
             if len(self._links) >= MOST_CONNECTIONS:
                 raise HostError(
                     f"{self.settings.name} does not allow more sessions",

@@ -58,6 +58,12 @@ def connecting(settings: HostSettings) -> Iterator[None]:
             f"the file of pinned host keys, {settings.host_keys}, is not there", state=NOT_REACHED, hint=_pin(settings)
         ) from error
     except (OSError, EOFError) as error:
+        if isinstance(error, OSError) and error.filename == settings.host_keys:
+            raise ConfigurationError(
+                f"the file of pinned host keys, {settings.host_keys}, cannot be read ({error.strerror})",
+                state=NOT_REACHED,
+                hint="let the worker's account read it",
+            ) from error
         # Of several addresses of one name; the system's own words stand in the last one.
         reasons = [each.strerror for each in getattr(error, "errors", {}).values()] or [
             getattr(error, "strerror", None) or "the connection was closed"

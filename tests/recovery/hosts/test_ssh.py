@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from recovery.errors import ConfigurationError, HostError, KeyMissingError
@@ -72,6 +73,15 @@ def test_a_machine_that_shows_another_host_key_is_refused(server, tmp_path):
 def test_a_file_of_host_keys_that_is_not_there_is_a_mistake_of_the_inventory(server):
     with pytest.raises(ConfigurationError, match="the file of pinned host keys, /tidak/ada, is not there"):
         SshHost(server.settings(host_keys="/tidak/ada")).run(["true"])
+
+
+def test_a_file_of_host_keys_that_cannot_be_read_is_not_told_as_a_machine_that_is_not_reached(server, tmp_path):
+    """A directory: root may read every file."""
+    with pytest.raises(
+        ConfigurationError, match=rf"pinned host keys, {tmp_path}, cannot be read \(Is a directory"
+    ) as e:
+        SshHost(server.settings(host_keys=str(tmp_path))).run(["true"])
+    assert e.value.hint == "let the worker's account read it"
 
 
 def test_a_key_that_the_machine_does_not_know_is_refused_with_what_to_do(server, other_key):
@@ -162,6 +172,20 @@ def test_more_programs_than_one_connection_may_have_use_another(tmp_path):
         host = SshHost(narrow.settings())
         with host.stream(["cat", "/dev/zero"]), host.stream(["cat", "/dev/zero"]), host.stream(["cat", "/dev/zero"]):
             assert host.run(["echo", "1"]).stdout == b"1\n"
+
+
+def test_a_connection_that_is_slow_to_begin_another_program_keeps_those_that_it_has(server, monkeypatch):
+    host = SshHost(server.settings(title="lambat"))
+    with host.stream(["cat", "/dev/zero"]) as lasting:
+        (link,) = host._connection._links
+
+        def slow(**_options: object) -> None:
+            raise paramiko.SSHException("Timeout opening channel.")
+
+        monkeypatch.setattr(link.transport, "open_session", slow)
+        assert host.run(["echo", "1"]).stdout == b"1\n"
+        assert lasting.readinto(bytearray(10)) > 0
+        assert link.transport.is_active()
 
 
 # --- what is kept on the machine ---------------------------------------------------------------------------------
@@ -263,7 +287,10 @@ def test_an_account_that_is_not_root_is_served_alike(tmp_path):
     with run_sshd("UsePAM yes") as shared:
         shutil.chown(shared.home, "postgres", "postgres")
         tmp_path.chmod(0o777)
-        for parent in tmp_path.parents[:2]:
+        # All that pytest made, which is one more where several test files run at once.
+        for parent in tmp_path.parents:
+            if not parent.name.startswith(("pytest-", "popen-")):
+                break
             parent.chmod(0o755)
         host = SshHost(shared.settings(user="postgres"))
         assert host.run(["id", "-un"]).stdout == b"postgres\n"
