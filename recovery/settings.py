@@ -79,7 +79,7 @@ class MaintenanceSettings(Settings):
 
     flag: str = Field(pattern=r"^/.+$", description="Absolute path of the flag file on the host.")
     url: str = Field(pattern=r"^https?://.+$", description="URL that answers 503 with the page while it is shown.")
-    text: str = Field(default="", description="Text by which the page is known.")
+    text: str = Field(min_length=1, description="Text by which the page is known.")
 
 
 class ServiceSettings(Settings):
@@ -122,7 +122,7 @@ class ComponentSettings(Settings):
         description="Address of the server, or its socket (postgresql: the directory); empty means the host's own.",
     )
     port: int | None = Field(default=None, ge=1, le=65535, description="Port of the server; empty means the usual one.")
-    user: str = Field(default="", description="Account that backs up; empty means the worker's own.")
+    user: str = Field(default="", description="Account that backs up; empty means Pulih's account on the host.")
     password: SecretReference | None = Field(default=None, description="Reference to its password.")
     restore_user: str = Field(default="", description="Account that restores; empty means the one above.")
     restore_password: SecretReference | None = Field(

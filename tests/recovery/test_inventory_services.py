@@ -71,3 +71,10 @@ def test_what_is_no_name_of_a_unit_is_refused(unit: str) -> None:
     """It would reach systemctl as an option, as a pattern, or as something whose state says nothing."""
     with pytest.raises(ValidationError, match="pattern"):
         ServiceSettings(name="web", kind="systemd", units=[unit])
+
+
+@pytest.mark.parametrize("page", [{**PAGE, "text": ""}, {key: PAGE[key] for key in ("flag", "url")}])
+def test_a_page_that_nothing_tells_from_another_one_is_refused(page: dict[str, str]) -> None:
+    """Any 503 of a web server that is overloaded would pass for it."""
+    with pytest.raises(ValidationError, match=r"maintenance\.text"):
+        ServiceSettings.model_validate({"name": "web", **UNITS, "maintenance": page})

@@ -212,7 +212,7 @@ def test_a_masked_unit_does_not_put_the_page_on(service: Service, machine: Syste
 def test_a_flag_that_cannot_be_put_stops_nothing(service: Service, machine: SystemdHost) -> None:
     """The directory is not there, or something else lies under that name."""
     for flag, words in ((f"{MISSING}/x/y", "cannot be used"), (STATE, "is no plain file")):
-        broken = site_settings(maintenance={"flag": flag, "url": PAGE})
+        broken = site_settings(maintenance={"flag": flag, "url": PAGE, "text": TEXT})
         with pytest.raises(ServiceError, match=words):
             open_service(service._host, broken).stop()
     assert service.healthy()
