@@ -142,7 +142,7 @@ def test_a_dump_whose_program_is_killed_fails_although_its_bytes_ended(database)
         [program] = [
             int(name)
             for name in os.listdir("/proc")
-            if name.isdigit() and _parent(name) == os.getpid() and b"dump" in _command(name)
+            if name.isdigit() and _parent(name) == os.getpid() and os.fsencode(database) in _command(name)
         ]
         os.kill(program, signal.SIGKILL)
         read_all(dump)
