@@ -204,9 +204,12 @@ class RemoteProgram:
         return self._recv(size)
 
     def _recv(self, size: int) -> bytes:
+        from paramiko import SSHException
+
         try:
             chunk = bytes(self._channel.recv(size))
-        except TimeoutError:
+        except (OSError, EOFError, SSHException):
+            # Reading writes too: it tells the server how much was taken, and finds the connection gone.
             raise self._lost() from None
         self.heard = time.monotonic() if chunk else self.heard
         return chunk
@@ -234,6 +237,8 @@ class RemoteProgram:
 
     def _listen(self) -> None:
         """Read what the program says, and how it ended."""
+        from paramiko import SSHException
+
         received, marked = bytearray(), False
         try:
             while chunk := self._channel.recv_stderr(1 << 16):
@@ -247,8 +252,8 @@ class RemoteProgram:
                 self._take(received)
             if not marked:
                 self._noise += received
-        except TimeoutError:
-            return  # its supervisor is stuck; told by whoever waits
+        except (OSError, EOFError, SSHException):
+            return  # its supervisor is stuck, or the connection gone; told by whoever waits
         finally:
             self._told.set()
             self._begun.set()
