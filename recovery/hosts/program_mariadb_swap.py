@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from typing import Any
 
 from .program_error import ProgramError
@@ -19,7 +20,7 @@ from .program_mariadb_client import Session, Target, in_database, literal, quote
 from .program_mariadb_control import LIVE, mark_live, read, write
 from .program_mariadb_load import MIDDLE, exists, make, require_empty
 from .program_mariadb_rights import granted_here
-from .program_mariadb_structure import database_made, dressed, drop, is_broken, objects, tables
+from .program_mariadb_structure import create, database_made, dressed, drop, is_broken, names_database, objects, tables
 
 OTHER = {"old": "new", "new": "old"}
 # Whoever is in the database, and whoever was given rights on it and is connected without having chosen any.
@@ -125,7 +126,17 @@ def _write_down(session: Session, target: Target, known: dict[str, Any], live: s
     found = {f"{there} side": _side(target, live) if exists(session, live) else None}
     if f"{beside} side" not in known:
         # Its events were made disabled, and what names the live database was not made at all.
-        found[f"{beside} side"] = _side(target, copy, known["events"], known["waiting"])
+        side = _side(target, copy, known["events"], known["waiting"])
+        # A view whose account may not read is shown with the name of its database, and cannot be made in another.
+        tied = [each for each in side["objects"] if each["kind"] == "view" and names_database(each, copy)]
+        if side["broken"] or tied:
+            raise _failed(
+                f"views of the copy {copy} lack what they read, or the right to: "
+                + ", ".join(each["name"] for each in [*side["broken"], *tied]),
+                "nothing was moved",
+                "give the accounts in whose name they work their rights, then continue",
+            )
+        found[f"{beside} side"] = side
     write(session, copy, {**found, "phase": "moving"})
 
 
@@ -137,18 +148,15 @@ def _side(
 ) -> dict[str, Any]:
     with Session(target, database) as session:
         there = tables(session, database)
-        # A view whose tables are gone can never be made again; it was of no use before, either.
-        broken = {table["name"] for table in there if is_broken(table)}
-        found = [
-            thing
-            for thing in objects(session, database, there)
-            if thing["kind"] != "view" or thing["name"] not in broken
-        ]
+        invalid = {table["name"] for table in there if is_broken(table)}
+        found, broken = [], []
+        for thing in objects(session, database, there):
+            (broken if thing["kind"] == "view" and thing["name"] in invalid else found).append(thing)
         made = database_made(session, database)
     for thing in found:
         if thing["kind"] == "event":
             thing["status"] = (statuses or {}).get(thing["name"], thing["status"])
-    return {"database": made, "objects": _in_order([*found, *(waiting or [])]), "broken": sorted(broken)}
+    return {"database": made, "objects": _in_order([*found, *(waiting or [])]), "broken": broken}
 
 
 def _in_order(things: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -195,8 +203,16 @@ def _settle(target: Target, receipt: dict[str, Any]) -> str:
             _clear(session, live, side)
             session.run(dressed(live, side["database"], "ALTER"))
             make(session, live, side["objects"], live=True)
+            for thing in side["broken"]:
+                _try(target, live, thing)
         write(session, copy, {"phase": "settled"})
     return which
+
+
+def _try(target: Target, database: str, view: dict[str, Any]) -> None:
+    """Make a view again that did not work before: it lacks a right, or what it reads, and then nobody misses it."""
+    with suppress(ProgramError), Session(target, database, changing=True) as session:
+        create(session, view, live=True)
 
 
 def _clear(session: Session, database: str, side: dict[str, Any] | None) -> None:
@@ -204,9 +220,7 @@ def _clear(session: Session, database: str, side: dict[str, Any] | None) -> None
     if side is None or not exists(session, database):
         return
     session.run(f"USE {quoted(database)}")
-    for name in side["broken"]:
-        session.run(f"DROP VIEW IF EXISTS {quoted(name)}")
-    for thing in side["objects"]:
+    for thing in [*side["broken"], *side["objects"]]:
         drop(session, thing)
 
 

@@ -127,6 +127,35 @@ def test_a_view_whose_table_was_lost_does_not_keep_the_old_data_from_coming_back
     ]
 
 
+def test_a_view_without_its_table_comes_back_when_the_table_does(beside: Beside) -> None:
+    beside.server.execute("DROP TABLE sampah", beside.source.database)
+    receipt = beside.source.prepare_swap(beside.copy)
+    beside.source.swap(receipt)
+    beside.server.execute("CREATE TABLE sampah (a int)", beside.copy)
+    beside.source.swap_back(receipt)
+    assert beside.live() == "old"
+
+
+def test_a_view_of_a_copy_that_lacks_a_right_stops_the_swap(beside: Beside) -> None:
+    name, server = beside.source.database, beside.server
+    view = "CREATE DEFINER=tanpa_hak@localhost VIEW terlarang AS SELECT nama FROM pegawai"
+    server.execute(f"CREATE USER tanpa_hak@localhost; {view}", name)
+    try:
+        receipt = beside.source.prepare_swap(beside.copy)
+        server.execute(view, beside.copy)
+        said = f"views of the copy {beside.copy} lack what they read, or the right to: terlarang; nothing was moved"
+        with pytest.raises(SwapError, match=said):
+            beside.source.swap(receipt)
+        server.execute("DROP VIEW terlarang", beside.copy)
+        beside.source.swap(receipt)
+        assert beside.live() == "new"
+        beside.source.swap_back(receipt)
+        views = f"SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA = '{name}' ORDER BY 1"
+        assert server.rows(views) == [("kaya",), ("sampahan",), ("terlarang",)]
+    finally:
+        server.execute("DROP USER tanpa_hak@localhost")
+
+
 def test_whoever_uses_the_database_is_named_and_stops_the_swap(beside: Beside) -> None:
     source = beside.source
     receipt = source.prepare_swap(beside.copy)
