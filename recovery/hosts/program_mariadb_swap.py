@@ -149,7 +149,8 @@ def _side(
     with Session(target, database) as session:
         there = tables(session, database)
         invalid = {table["name"] for table in there if is_broken(table)}
-        found, broken = [], []
+        found: list[dict[str, Any]] = []
+        broken: list[dict[str, Any]] = []
         for thing in objects(session, database, there):
             (broken if thing["kind"] == "view" and thing["name"] in invalid else found).append(thing)
         made = database_made(session, database)

@@ -705,7 +705,8 @@ def test_an_event_in_a_named_time_zone_is_proven(mariadb: MariaDBServer, tmp_pat
 
 
 def in_zone(dump: Dumped, zone: str) -> bytes:
-    return dump.result.server_globals.replace(b'"zone": "Asia/Jakarta"', f'"zone": "{zone}"'.encode())
+    whole: bytes = dump.result.server_globals
+    return whole.replace(b'"zone": "Asia/Jakarta"', f'"zone": "{zone}"'.encode())
 
 
 @pytest.mark.parametrize("victim", ["worker", "keeper"])
