@@ -43,7 +43,7 @@ class _Unit:
 
     def words(self) -> str:
         masked = "" if self.load == "loaded" else f", {self.load}"
-        waits = f", job {self.job}" if self.job else ""
+        waits = f", job {self.job}" if self.job and self.active in OVER else ""
         return f"{self.active} ({self.sub}{masked}{waits})"
 
 
