@@ -383,7 +383,7 @@ def test_the_server_killed_while_tables_move_leaves_all_or_nothing(
 
 
 @pytest.mark.parametrize(
-    "delay", [0.02, *(pytest.param(number / 100, marks=pytest.mark.endurance) for number in range(1, 20))]
+    "delay", [0.02, *(pytest.param(number / 100, marks=pytest.mark.endurance) for number in range(3, 20))]
 )
 def test_a_client_killed_while_tables_move_says_what_the_server_did(
     beside: Beside, monkeypatch: pytest.MonkeyPatch, delay: float
