@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recovery.settings import HostSettings
@@ -72,6 +72,14 @@ class SshServer:
         """Stop what serves connections as it stands, or let it go on."""
         for pid in self.sessions():
             os.kill(pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+
+    def end(self) -> None:
+        """Kill all of it; when this returns, nothing listens any more."""
+        for pid in [*_descendants(self.pid), self.pid]:
+            _kill(pid)
+        with suppress(ConnectionRefusedError, ConnectionResetError):
+            while True:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
 
 
 def make_key(path: Path) -> str:

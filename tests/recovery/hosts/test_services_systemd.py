@@ -276,10 +276,11 @@ def test_a_unit_that_is_started_meanwhile_is_not_proven_down(units: Units) -> No
 
 def test_a_port_that_something_else_serves_is_not_closed(units: Units) -> None:
     """The unit is down, and people still get answers."""
-    serves = "ExecStart=/usr/bin/python3 -m http.server --bind 127.0.0.1 8098\n"
-    # Started when it answers, and not when its process is there.
-    serves += "ExecStartPost=/bin/bash -c 'until echo >/dev/tcp/127.0.0.1/8098; do sleep 0.05; done'\n"
-    other, unit = units.make("lain.service", serves), units.make("web.service")
+    # systemd itself listens, and hands nothing on.
+    other = units.make("lain.socket", "ListenStream=127.0.0.1:8098\nAccept=no\n", section="Socket", start=False)
+    units.make("lain.service", start=False)
+    units.machine.systemctl("start", other)
+    unit = units.make("web.service")
     service = units.service(unit, port=8098, stop_timeout=1)
     with pytest.raises(ServiceError, match=r"not down after 1 s \(manager: stopped, port: open\)"):
         service.stop()

@@ -228,8 +228,7 @@ def test_a_server_that_goes_away_altogether_is_told_so(tmp_path):
     with run_sshd() as brief:
         host = SshHost(brief.settings())
         host.run(["true"])
-        os.kill(brief.pid, signal.SIGKILL)
-        brief.cut()
+        brief.end()
         with pytest.raises(HostError, match="cannot be reached"):
             host.run(["true"])
 
