@@ -3,7 +3,6 @@
 import os
 import random
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -296,22 +295,6 @@ def test_memory_does_not_grow_with_the_tree(tmp_path: Path) -> None:
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert after - before < 50_000
-
-
-def test_the_fold_is_faster_than_disks(tmp_path: Path) -> None:
-    """A third of what is demanded, since other programs run beside the tests."""
-    write(tmp_path / "besar" / "isi", os.urandom(64 * MIB))
-    large = tar_of(tmp_path)
-    started = time.process_time()
-    folded(large)
-    assert len(large) / MIB / (time.process_time() - started) > 170
-    write(tmp_path / "kecil" / "isi", b"x" * 100)
-    data = tar_of(tmp_path, "./kecil/isi")
-    member = data[: len(data.rstrip(b"\0")) // 512 * 512 + 512]
-    many = member * 5000 + bytes(1024)
-    started = time.process_time()
-    assert folded(many).totals["rows"] == 5000
-    assert 5000 / (time.process_time() - started) > 7000
 
 
 def test_only_what_is_known_is_read() -> None:
