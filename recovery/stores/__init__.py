@@ -4,8 +4,11 @@ from recovery.settings import StoreSettings
 from recovery.stores.base import Store
 
 
-def open_store(settings: StoreSettings) -> Store:
-    """Given a store's settings, return the store. Nothing is touched until it is used."""
+def open_store(settings: StoreSettings, *, for_removal: bool = False) -> Store:
+    """Given a store's settings, return the store. Nothing is touched until it is used.
+
+    `for_removal` opens it with the credentials that may remove objects; a directory has only its one account.
+    """
     from recovery.stores.directory import DirectoryStore
 
     return DirectoryStore(settings)

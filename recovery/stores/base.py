@@ -35,6 +35,10 @@ class Store(Protocol):
     Keys are relative, with `/` between their parts. `put_file` and `put_bytes` are write-once: a key that already
     holds the same bytes is success (the call is repeated after a crash), any other content is ObjectExistsError.
     When a put raises, nothing is under the key.
+
+    A store with versions reads the oldest of a key, whatever was laid over it since: what was written once is what is
+    read. Given the SHA-256 that the object must have, it reads the oldest version that has it; when none has, the
+    oldest, so that the reader finds the difference. A store without versions does not look at the SHA-256.
     """
 
     name: str
@@ -45,11 +49,11 @@ class Store(Protocol):
     def put_bytes(self, key: str, data: bytes) -> None:
         """Given a key and bytes, put them under the key, durably."""
 
-    def open(self, key: str) -> AbstractContextManager[Readable]:
+    def open(self, key: str, *, sha256: str = "") -> AbstractContextManager[Readable]:
         """Given a key, open its object for reading. Raises ObjectMissingError."""
         ...
 
-    def read(self, key: str, *, limit: int = 16 << 20) -> bytes:
+    def read(self, key: str, *, limit: int = 16 << 20, sha256: str = "") -> bytes:
         """Given a key, return its object's bytes. Raises StoreError when there are more than `limit`."""
         ...
 
@@ -71,6 +75,25 @@ class Store(Protocol):
     def sweep(self, older_than_seconds: float) -> Names:
         """Given an age, remove what interrupted puts older than that left behind, and return its names."""
         ...
+
+    def protect(self, key: str, until: str) -> str:
+        """Given a key and a moment (ISO 8601 with its zone), keep the object from being removed or replaced before it.
+
+        Returns what the store says of it afterwards: "compliance" (nobody can remove it), "governance" (whom the
+        store's owner allows can), or "none" where the store has no lock. What already holds longer stays.
+        Raises ObjectMissingError; StoreError when the settings demand a lock and it does not hold.
+        """
+        ...
+
+    def removable(self, key: str) -> str:
+        """Given a key, return "" when `remove` would work now, else the reason in words. What is gone is removable."""
+        ...
+
+    def remove(self, key: str) -> None:
+        """Given a key, remove its object with every version of it; what is gone already is success.
+
+        Only retention calls this, on a store opened for removal. Raises StoreError when the store refuses.
+        """
 
 
 def check_key(key: str) -> None:

@@ -49,12 +49,12 @@ class DirectoryStore:
         self._put(key, len(data), lambda: iter([data]))
 
     @contextlib.contextmanager
-    def open(self, key: str) -> Iterator[StoredFile]:
+    def open(self, key: str, *, sha256: str = "") -> Iterator[StoredFile]:
         """Given a key, open its object for reading. Raises ObjectMissingError."""
         with self._open(key) as descriptor:
             yield StoredFile(descriptor, f"{key} in the store {self.name}")
 
-    def read(self, key: str, *, limit: int = 16 << 20) -> bytes:
+    def read(self, key: str, *, limit: int = 16 << 20, sha256: str = "") -> bytes:
         """Given a key, return its object's bytes. Raises StoreError when there are more than `limit`."""
         with self._open(key) as descriptor:
             if os.fstat(descriptor).st_size > limit:
@@ -118,6 +118,39 @@ class DirectoryStore:
             except OSError as error:
                 raise write_error(error, key, state="it still lies in the store and harms nothing") from error
         return sorted(abandoned)
+
+    def protect(self, key: str, until: str) -> str:
+        """Given a key and a moment, return "none": no file system keeps its own root from removing a file."""
+        with self._open(key):
+            return "none"
+
+    def removable(self, key: str) -> str:
+        """Given a key, return "" when its object could be removed now, else the reason in words."""
+        check_key(key)
+        self._require_directory()
+        folder = (self._root / key).parent
+        # Asked of the system and not of the mode: a read-only mount refuses root, too.
+        if not folder.is_dir() or os.access(folder, os.W_OK | os.X_OK):
+            return ""
+        return f"the account has no right to remove files from {folder}"
+
+    def remove(self, key: str) -> None:
+        """Given a key, remove its object, durably, and its folder when nothing else is in it."""
+        check_key(key)
+        self._require_directory()
+        path = self._root / key
+        try:
+            path.unlink(missing_ok=True)
+            reached("store: object removed")
+            if path.parent != self._root:
+                path.parent.rmdir()
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY):
+                raise write_error(error, key, state="it is still in the store") from error
+        folder = path.parent
+        while not folder.is_dir():
+            folder = folder.parent
+        sync_directory(folder)
 
     def _put(self, key: str, size: int, content: Callable[[], Iterator[bytes]]) -> None:
         check_key(key)

@@ -374,3 +374,40 @@ def test_a_folder_that_cannot_be_listed_is_not_taken_for_empty(store: Store, tmp
     (tmp_path / "disk/cadangan/loop").symlink_to("loop")
     with pytest.raises(StoreError, match=r"the store utama cannot be read \(Too many levels of symbolic links\)"):
         list(store.list("loop/"))
+
+
+def test_a_directory_cannot_lock_and_says_so(store: Store) -> None:
+    store.put_bytes(KEY, b"words")
+    assert store.protect(KEY, "2027-11-20T22:00:03+07:00") == "none"
+    with pytest.raises(ObjectMissingError, match="gone is not in the store utama"):
+        store.protect("gone", "2027-11-20T22:00:03+07:00")
+
+
+def test_removing_leaves_neither_object_nor_empty_folder_and_nothing_else_is_touched(tmp_path: Path) -> None:
+    settings = StoreSettings(name="utama", path=str(tmp_path), prefix="cadangan")
+    store = open_store(settings, for_removal=True)
+    for key in ("a/set/part", "a/set/manifest.json", "a/other/part"):
+        store.put_bytes(key, b"words")
+    for key in ("a/set/part", "a/set/part", "a/set/manifest.json", "a/set/manifest.json", "never/was"):
+        assert store.removable(key) == ""
+        store.remove(key)
+    assert [info.key for info in store.list()] == ["a/other/part"]
+    assert sorted(path.name for path in (tmp_path / "cadangan/a").iterdir()) == ["other"]
+    store.remove("a/other/part/below")
+    store.put_bytes("top", b"words")
+    store.remove("top")
+    assert files(tmp_path) == ["cadangan/a/other/part"]
+
+
+def test_what_cannot_be_removed_is_told_before_and_stays(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "size=4m") as disk:
+        store = store_at(disk)
+        store.put_bytes(KEY, b"words")
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        assert (
+            store.removable(KEY) == f"the account has no right to remove files from {(disk / 'cadangan' / KEY).parent}"
+        )
+        words = r"cannot be written \(Read-only file system\); it is still in the store"
+        with pytest.raises(StoreReadOnlyError, match=words):
+            store.remove(KEY)
+        assert store.read(KEY) == b"words"
