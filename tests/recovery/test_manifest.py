@@ -127,7 +127,7 @@ def test_another_format_is_refused_with_what_to_do(version: object) -> None:
         (with_part(0, cipher={"sha256": "a" * 64, "size": True}), "the digest of the part data.sqlite.zst.age is none"),
         (with_part(0, cipher=None), "the part data.sqlite.zst.age must be encrypted"),
         (with_part(1, cipher={"sha256": "a" * 64, "size": 1}), "the part quality.json must not be encrypted"),
-        (changed(unit="lone").replace(b"lone", b"\\ud800"), "the manifest holds what canonical JSON cannot"),
+        (changed(warnings=["lone"]).replace(b"lone", b"\\ud800"), "the manifest holds what canonical JSON cannot"),
         (MANIFEST.to_bytes() + b"\n", "the manifest is not written in its canonical form"),
         (MANIFEST.to_bytes().replace(b",", b", ", 1), "the manifest is not written in its canonical form"),
         (b'{"verdict":"fail",' + MANIFEST.to_bytes()[1:], "the manifest is not written in its canonical form"),
