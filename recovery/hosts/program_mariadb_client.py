@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from .program_error import ProgramError
+from .program_mariadb_errors import explained
 from .program_server import hold
 
 PASSWORD_FILE = "client.cnf"  # noqa: S105 - the name of a file
@@ -49,17 +50,8 @@ SETTINGS = {
     "system_versioning_asof": "DEFAULT",
     "lc_messages": "'en_US'",
 }
-_PRIMARY = re.compile(r"ERROR (\d+) \(\w+\)[^:]*: (.*)")
-_DUMPING = (
-    re.compile(r"[Gg]ot error: (\d+): \"?(.*?)\"? when "),
-    re.compile(r"[Ee]rror (\d+): (.*?)(?: when dumping .*)?$", re.MULTILINE),
-)
-_DUMPING_AFTER = re.compile(r"Couldn't execute '.*?': (.*) \((\d+)\)", re.DOTALL)
-_QUOTED_VALUE = re.compile(r"'[^']*'")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
-# Messages of these codes quote names and accounts, all others may quote values of the data.
-_NAMING = {1040, 1044, 1045, 1046, 1049, 1142, 1143, 1146, 1227, 1305, 1356, 1370, 1698, 2002, 2003, 2005, 2013}
 
 
 class Target:
@@ -266,48 +258,3 @@ def client(name: str, server: str) -> tuple[str, str]:
 
 def _series(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in version.split(".")[:2])
-
-
-def explained(said: str, target: Target, database: str) -> ProgramError:
-    """Given what a client or mariadb-dump said, return the error that an operator can treat."""
-    code, message = _told(said)
-    if code not in _NAMING:
-        message = _QUOTED_VALUE.sub("'…'", message)
-    kind, hint = _by_code(code, target)
-    name = database or target.database
-    return ProgramError(kind, f"the database {name} on {target.place()}: {message}", "nothing was changed", hint)
-
-
-def _told(said: str) -> tuple[int, str]:
-    after = _DUMPING_AFTER.search(said)
-    if after:
-        return int(after.group(2)), after.group(1)
-    for pattern in (_PRIMARY, *_DUMPING):
-        match = pattern.search(said)
-        if match:
-            return int(match.group(1)), match.group(2).strip()
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return 0, lines[0] if lines else "the program ended without a word"
-
-
-def _by_code(code: int, target: Target) -> tuple[str, str]:
-    user = target.user or "Pulih's account on the host"
-    if code in (1205, 1213, 3024):
-        return "SourceLockedError", "let what holds the lock finish, or allow more time (lock_timeout)"
-    if code in (1044, 1142, 1143, 1227, 1370):
-        return "SourceError", f"give {user} the rights that docs/mariadb.md names"
-    if code in (1045, 1698):
-        return "SourceError", "check user and password"
-    if code == 1049:
-        return "SourceMissingError", "correct the name in the inventory, or restore the database"
-    if code in (2002, 2003, 2005, 2006, 2013, 1053):
-        return "SourceError", "see whether the server runs and listens there"
-    if code in (1040, 1203, 1226):
-        return "SourceError", "wait until connections are free, or raise max_connections"
-    if code in (1021, 1114, 1041):
-        return "StoreFullError", "make room where the server keeps its data"
-    if code == 1412:
-        return "SourceError", "somebody changed a table meanwhile; run it again"
-    if code in (1034, 1035, 1194, 1195, 1712, 1932):
-        return "SourceCorruptError", "the server's files are damaged: repair them, or restore an earlier backup"
-    return "SourceError", ""

@@ -21,8 +21,9 @@ from datetime import datetime, timezone
 from typing import IO, Any
 
 from .program_error import ProgramError
-from .program_mariadb_client import Session, Target, client, environment, explained, quoted, server_version
+from .program_mariadb_client import Session, Target, client, environment, quoted, server_version
 from .program_mariadb_content import Column, assembled, columns, positions, rows, structure
+from .program_mariadb_errors import explained
 from .program_mariadb_globals import server_globals
 from .program_mariadb_structure import SEQUENCE, VERSIONED, VIEW, objects, tables
 

@@ -21,7 +21,6 @@ from .program_mariadb_client import (
     Target,
     client,
     environment,
-    explained,
     in_database,
     program,
     quoted,
@@ -29,6 +28,7 @@ from .program_mariadb_client import (
 )
 from .program_mariadb_control import begin, read, write
 from .program_mariadb_dump import END, PIECE, SANDBOX
+from .program_mariadb_errors import explained
 from .program_mariadb_globals import granted
 from .program_mariadb_structure import create, dressed, names_database, placeholder, tables
 

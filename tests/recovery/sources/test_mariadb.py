@@ -31,11 +31,11 @@ from recovery.hosts.program_mariadb_client import (
     Target,
     as_option_file,
     client,
-    explained,
     server_version,
 )
 from recovery.hosts.program_mariadb_dump import _Dumping
 from recovery.hosts.program_mariadb_dump import dump as dump_program
+from recovery.hosts.program_mariadb_errors import explained
 from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.quality.judge import judge
 from recovery.sources.mariadb import MariadbSource
