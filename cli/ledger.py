@@ -23,7 +23,7 @@ def verify(output: Output) -> None:
     unread: list[StoreError] = []
     for store_name in sorted(installation.stores):
         try:
-            heads += ledger.read_heads(installation.store(store_name), installation.signer.public_pem)
+            heads += ledger.read_heads(installation.store(store_name), installation.signer.trusted_pem)
         except (SignatureError, LedgerError) as error:
             findings.append(f"store {store_name}: {error.message}")
         except StoreError as error:

@@ -31,7 +31,7 @@ def command(output: Output, name: str) -> None:
             state="nothing was read",
             hint="`pulih backups` lists the names",
         )
-    public_pem = installation.signer.public_pem
+    public_pem = installation.signer.trusted_pem
     results = [_look(installation, backup, store_name, public_pem) for store_name in backup.stores]
     output.show(
         {"name": name, "verdict": _worst(results), "stores": [result.to_json() for result in results]},

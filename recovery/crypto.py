@@ -28,15 +28,49 @@ def read_identity(text: bytes, name: str) -> Any:
 
     Raises KeyMissingError when there is not exactly one identity in it, or it is none. No part of the text is shown.
     """
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith(b"#")]
+    lines = _identity_lines(text)
     if len(lines) != 1:
         raise KeyMissingError(
             f"{name} holds {len(lines)} age identities instead of one",
             state=UNTOUCHED,
             hint="give it the one line AGE-SECRET-KEY-1… that age-keygen wrote",
         )
+    return _parsed_identity(lines[0], name)
+
+
+def read_identities(text: bytes, name: str) -> list[Any]:
+    """As read_identity, for a file that holds several of them, the newest first: those before a rotation stay in it."""
+    lines = _identity_lines(text)
+    if not lines:
+        raise KeyMissingError(
+            f"{name} holds no age identity", state=UNTOUCHED, hint="give it the line AGE-SECRET-KEY-1… of age-keygen"
+        )
+    return [_parsed_identity(line, name) for line in lines]
+
+
+def identity_that_opens(identities: Sequence[Any], recipients: Sequence[str], name: str) -> Any:
+    """Given the identities that are held, the recipients of what is to be opened and the name by which messages call
+    the identities, return the one that opens it.
+
+    Raises KeyMissingError when none does.
+    """
+    for identity in identities:
+        if recipient_of(identity) in recipients:
+            return identity
+    raise KeyMissingError(
+        f"{name} holds no identity of {', '.join(recipients)}",
+        state=UNTOUCHED,
+        hint="add the identity of one of these recipients to it: that of an earlier key, or the one in escrow",
+    )
+
+
+def _identity_lines(text: bytes) -> list[bytes]:
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith(b"#")]
+
+
+def _parsed_identity(line: bytes, name: str) -> Any:
     try:
-        return x25519.Identity.from_str(lines[0].decode("ascii"))
+        return x25519.Identity.from_str(line.decode("ascii"))
     except (IdentityError, UnicodeDecodeError):
         # The cause is dropped on purpose: its text could carry a piece of the secret into a log.
         raise KeyMissingError(
@@ -80,6 +114,7 @@ class Signer:
     """Signs manifests and ledger heads. `fingerprint` is what the escrow sheet carries."""
 
     _key: Ed25519PrivateKey
+    _trusted_pem: bytes = b""
 
     @classmethod
     def from_pem(cls, text: bytes, name: str) -> "Signer":
@@ -104,6 +139,15 @@ class Signer:
         )
 
     @property
+    def trusted_pem(self) -> bytes:
+        """Public keys as PEM, one behind the other: this one, and those whose signatures count because of it."""
+        return self._trusted_pem or self.public_pem
+
+    def trusting(self, public_pems: bytes) -> "Signer":
+        """Given public keys that this one vouches for (recovery/keys_succession.py), return a signer that says so."""
+        return Signer(self._key, public_pems)
+
+    @property
     def fingerprint(self) -> str:
         """`SHA256:` and the SHA-256 of the raw 32-byte public key, in hexadecimal."""
         return _fingerprint(self._key.public_key())
@@ -115,19 +159,30 @@ def public_fingerprint(public_pem: bytes) -> str:
 
 
 def verify_signature(public_pem: bytes, data: bytes, signature: bytes) -> None:
-    """Given a trusted public key, bytes and a raw signature, return when the signature is that key's on those bytes.
+    """Given trusted public keys (PEM, one or several), bytes and a raw signature, return when the signature is one of
+    theirs on those bytes.
 
-    Raises SignatureError when it is not and KeyMissingError when the public key is none.
+    Raises SignatureError when it is not and KeyMissingError when a public key is none.
     """
-    key = _public_key(public_pem)
-    try:
-        key.verify(signature, data)
-    except InvalidSignature:
-        raise SignatureError(
-            f"the signature is not one of the key {_fingerprint(key)}",
-            state="nothing that it covers can be trusted",
-            hint="compare the key's fingerprint with the escrow sheet; if it is right, take another copy of the set",
-        ) from None
+    keys = [_public_key(pem) for pem in split_pem(public_pem)]
+    for key in keys:
+        try:
+            return key.verify(signature, data)
+        except InvalidSignature:
+            continue
+    earlier = f", nor of the {len(keys) - 1} that it vouches for" if len(keys) > 1 else ""
+    raise SignatureError(
+        f"the signature is not one of the key {_fingerprint(keys[0])}{earlier}",
+        state="nothing that it covers can be trusted",
+        hint="compare the key's fingerprint with the escrow sheet; if it is right, take another copy of the set",
+    )
+
+
+def split_pem(public_pems: bytes) -> list[bytes]:
+    """Given public keys as PEM, one behind the other, return each by itself; always at least one."""
+    end = b"-----END PUBLIC KEY-----"
+    found = [part + end + b"\n" for part in public_pems.replace(b"\r", b"").split(end)[:-1]]
+    return [part.lstrip() for part in found] or [public_pems]
 
 
 def _public_key(public_pem: bytes) -> Ed25519PublicKey:

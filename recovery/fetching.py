@@ -85,12 +85,12 @@ def _fetch(installation: Installation, backup: Backup, parent: Path, store_name:
     found = open_set(
         installation.store(store_name),
         set_prefix(backup.unit, backup.application, str(backup.name)),
-        installation.signer.public_pem,
+        installation.signer.trusted_pem,
         application=backup.application,
         component=backup.component,
         manifest_sha256=backup.manifest_sha256,
     )
-    identity = None if encrypted else installation.operations_identity()
+    identity = None if encrypted else installation.operations_identity(found.manifest.recipients)
     parts = [part for part in found.manifest.parts if encrypted or part.cipher_sha256 is not None]
     private_directory(parent)
     _require_space(parent, sum(part.stored_size if encrypted else part.plain_size for part in parts))
@@ -101,7 +101,7 @@ def _fetch(installation: Installation, backup: Backup, parent: Path, store_name:
         files = [_write(found, part, unfinished, identity) for part in parts]
         if encrypted:
             content, signature = found.manifest.to_bytes(), found.store.read(f"{found.prefix}/{SIGNATURE}")
-            verify_signature(installation.signer.public_pem, content, signature)
+            verify_signature(installation.signer.trusted_pem, content, signature)
             files += [_write_small(unfinished, MANIFEST, content), _write_small(unfinished, SIGNATURE, signature)]
         _put_in_place(unfinished, directory)
     finally:

@@ -5,16 +5,18 @@ The worker builds it from Prefect blocks, the command line from the inventory; e
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from recovery.crypto import Signer, read_identity
+from recovery.crypto import Signer, identity_that_opens, read_identities
 from recovery.errors import ConfigurationError, KeyMissingError, NotFoundError
 from recovery.hosts import open_host
 from recovery.hosts.base import Host
 from recovery.hosts.services import Service, open_service
+from recovery.keys_succession import recorded_successions, trusted_keys
 from recovery.records.catalog import Catalog, open_catalog
 from recovery.secrets import resolve
 from recovery.settings import (
@@ -102,12 +104,23 @@ class Installation:
 
     @cached_property
     def signer(self) -> Signer:
-        """The key that signs manifests and ledger heads. Raises KeyMissingError."""
-        return Signer.from_pem(resolve(self.keys.signing_key), self.keys.signing_key)
+        """The key that signs manifests and ledger heads, with the earlier keys that it vouches for.
 
-    def operations_identity(self) -> object:
-        """The age identity that opens backups in daily operations. Raises KeyMissingError."""
-        return read_identity(resolve(self.keys.operations_identity), self.keys.operations_identity)
+        Raises KeyMissingError, and SignatureError for a damaged file of successions beside the key.
+        """
+        signer = Signer.from_pem(resolve(self.keys.signing_key), self.keys.signing_key)
+        return signer.trusting(trusted_keys(signer.public_pem, recorded_successions(self.keys.signing_key)))
+
+    def operations_identities(self) -> list[Any]:
+        """The age identities that open backups in daily operation, newest first. Raises KeyMissingError."""
+        return read_identities(resolve(self.keys.operations_identity), self.keys.operations_identity)
+
+    def operations_identity(self, recipients: Sequence[str]) -> Any:
+        """Given a set's recipients, return the identity that opens it; a set keeps the recipients of its day.
+
+        Raises KeyMissingError when none is held.
+        """
+        return identity_that_opens(self.operations_identities(), recipients, self.keys.operations_identity)
 
     def enrolment_key(self) -> bytes:
         """The 32-byte key that encrypts officials' secrets. Raises KeyMissingError."""

@@ -14,8 +14,8 @@ def resolve(reference: str) -> bytes:
     """
     kind, _, name = reference.partition(":")
     match kind:
-        case "file":
-            return _read(Path(name), reference)
+        case "file" | "credential":
+            return _read(place_of(reference), reference)
         case "env":
             value = os.environ.get(name)
             if not value:
@@ -25,12 +25,17 @@ def resolve(reference: str) -> bytes:
                     hint=f"set the environment variable {name} of the worker",
                 )
             return value.strip().encode()
-        case "credential":
-            return _read(Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent")) / name, reference)
         case _:
             raise ConfigurationError(
                 f"{kind!r} is no kind of secret reference", hint="write file:/path, env:NAME or credential:NAME"
             )
+
+
+def place_of(reference: str) -> Path:
+    """Given a reference of kind `file:` or `credential:`, return the file that it names."""
+    kind, _, name = reference.partition(":")
+    directory = os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent") if kind == "credential" else "/"
+    return Path(directory) / name
 
 
 def _read(path: Path, reference: str) -> bytes:

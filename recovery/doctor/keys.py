@@ -29,11 +29,11 @@ def examine_keys(installation: Installation) -> Iterator[Finding]:
 def _operations_identity(installation: Installation) -> None:
     from recovery.crypto import recipient_of
 
-    recipient = recipient_of(installation.operations_identity())
-    if recipient != installation.keys.operations_recipient:
+    recipients = [recipient_of(identity) for identity in installation.operations_identities()]
+    if installation.keys.operations_recipient not in recipients:
         # Backups would go on well, and no restore could open one.
         raise KeyMissingError(
-            f"it opens what is encrypted for {recipient} and not for the operations recipient",
+            f"it opens what is encrypted for {', '.join(recipients)} and not for the operations recipient",
             hint="put the right identity there, or its recipient into the inventory",
         )
 

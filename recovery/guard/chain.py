@@ -16,7 +16,7 @@ def look_at_chain(installation: Installation, report: Report) -> None:
     heads = set()
     for name in sorted(installation.stores):
         try:
-            head = ledger.newest_head(installation.store(name), installation.signer.public_pem)
+            head = ledger.newest_head(installation.store(name), installation.signer.trusted_pem)
         except PulihError as error:
             report.trouble("ledger", f"head in the store {name}", error)
             continue

@@ -178,7 +178,7 @@ def anchor(catalog: Catalog, store: "Store", signer: Signer) -> Head:
     key = head_key(last.sequence)
     try:
         # The signature goes first, so that a head that can be read always has one.
-        store.put_bytes(f"{key}.sig", signer.sign(content))
+        _put_signature(store, f"{key}.sig", content, signer)
         store.put_bytes(key, content)
     except ObjectExistsError as error:
         raise LedgerError(
@@ -187,6 +187,17 @@ def anchor(catalog: Catalog, store: "Store", signer: Signer) -> Head:
             hint="the ledger was rewritten, or the signing key was changed since; run `pulih ledger verify`",
         ) from error
     return Head(last.sequence, last.hash)
+
+
+def _put_signature(store: "Store", key: str, content: bytes, signer: Signer) -> None:
+    try:
+        store.put_bytes(key, signer.sign(content))
+    except ObjectExistsError as error:
+        # The key was rotated since: what the one before signed is as good.
+        try:
+            verify_signature(signer.trusted_pem, content, store.read(key))
+        except SignatureError:
+            raise error from None
 
 
 def head_key(sequence: int) -> str:
@@ -200,7 +211,7 @@ def read_heads(store: "Store", public_pem: bytes) -> list[Head]:
     Raises SignatureError for a head that is not signed by that key, LedgerError for one that cannot be read.
     """
     keys = sorted(item.key for item in store.list(FOLDER) if item.key.endswith(".json"))
-    return [_read_head(store, key, public_pem) for key in keys]
+    return [read_head(store, key, public_pem) for key in keys]
 
 
 def newest_head(store: "Store", public_pem: bytes) -> Head | None:
@@ -209,10 +220,11 @@ def newest_head(store: "Store", public_pem: bytes) -> Head | None:
     Raises as read_heads(), for that head alone.
     """
     key = max((item.key for item in store.list(FOLDER) if item.key.endswith(".json")), default=None)
-    return None if key is None else _read_head(store, key, public_pem)
+    return None if key is None else read_head(store, key, public_pem)
 
 
-def _read_head(store: "Store", key: str, public_pem: bytes) -> Head:
+def read_head(store: "Store", key: str, public_pem: bytes) -> Head:
+    """Given the key of a head, return the head, its signature verified. Raises as read_heads()."""
     content = store.read(key)
     try:
         signature = store.read(f"{key}.sig")

@@ -134,7 +134,7 @@ class Worker:
         if not found:
             return
         opened = self._open(found[-1])
-        read_back(opened.store, opened.prefix, opened.manifest, self._office.installation.signer.public_pem)
+        read_back(opened.store, opened.prefix, opened.manifest, self._office.installation.signer.trusted_pem)
         expected = Fingerprint.from_json(opened.manifest.fingerprint)
         with self._loaded(found[-1], opened) as (scratch, copy, directory):
             verdict = judge_copy(scratch, copy, expected, "", found[-1].moment, directory)
@@ -166,7 +166,7 @@ class Worker:
             scratch = installation.source(backup.key).scratch(directory)
             copy = scratch.beside("proof")
             with scratch.load(copy) as load:
-                opened.restore("data", installation.operations_identity(), load.write)
+                opened.restore("data", installation.operations_identity(opened.manifest.recipients), load.write)
                 load.finish()
             yield scratch, copy, directory
 
@@ -175,7 +175,7 @@ class Worker:
         return open_set(
             installation.store(backup.stores[0]),
             set_prefix(backup.unit, backup.application, str(backup.name)),
-            installation.signer.public_pem,
+            installation.signer.trusted_pem,
             application=backup.application,
             component=backup.component,
             manifest_sha256=backup.manifest_sha256,

@@ -78,7 +78,7 @@ def _rehearse_component(
     backup_set = open_set(
         store,
         set_prefix(chosen["unit"], application.name, chosen["name"]),
-        installation.signer.public_pem,
+        installation.signer.trusted_pem,
         application=application.name,
         component=settings.name,
         manifest_sha256=chosen["manifest_sha256"],
@@ -87,11 +87,12 @@ def _rehearse_component(
     _require_space(source, component, expected)
     copy = source.beside(copy_label(procedure_id))
     discard_rehearsed(installation, procedure_id, component)
+    identity = installation.operations_identity(backup_set.manifest.recipients)
     outside = io.BytesIO()
     if any(part.role == "globals" for part in backup_set.manifest.parts):
-        backup_set.restore("globals", installation.operations_identity(), outside.write)
+        backup_set.restore("globals", identity, outside.write)
     with source.load(copy, outside.getvalue()) as load:
-        backup_set.restore("data", installation.operations_identity(), load.write)
+        backup_set.restore("data", identity, load.write)
         load.finish()
     reached("rehearsal: copy loaded")
     with (
