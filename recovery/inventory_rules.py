@@ -29,7 +29,10 @@ from recovery.settings import (
 RESERVED_SCHEDULE_NAME = "di-luar-jadwal"
 SAMPLE_MOMENT = datetime(2026, 11, 20, 15, 0, 3, tzinfo=UTC)
 MARIADB_FIELDS = ("lock_nontransactional", "write_binlog")
-SERVER_FIELDS = ("database", "server", "port", "user", "password", "restore_user", "restore_password")
+SERVER_FIELDS = (
+    *("database", "server", "port", "user", "password", "restore_user", "restore_password"),
+    "scratch_server",
+)
 SYSTEM_DATABASES = {
     "postgresql": ("postgres", "template0", "template1"),
     "mariadb": ("mysql", "information_schema", "performance_schema", "sys"),
@@ -107,6 +110,8 @@ def _owner(location: Location) -> str:
 def _office(parts: Parts) -> Iterator[Complaint]:
     if parts.office is None:
         return
+    if parts.office.destruction_cron:
+        yield from _cron(("office", "destruction_cron"), parts.office.destruction_cron)
     pattern = parts.office.backup_name
     objects = [(each.name, component.name) for each in parts.applications.values() for component in each.components]
     broken = [message for message in (_broken_name(pattern, *names) for names in objects) if message]

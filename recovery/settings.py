@@ -105,6 +105,18 @@ class ServiceSettings(Settings):
     start_timeout: float = Field(default=60, gt=0, description="Seconds within which the service must be healthy.")
 
 
+class ScratchServerSettings(Settings):
+    """A database server on which proofs load their copies, in place of one that each proof makes for itself."""
+
+    server: str = Field(
+        min_length=1,
+        description="Address of the server as the worker reaches it, or its socket there (postgresql: the directory).",
+    )
+    port: int | None = Field(default=None, ge=1, le=65535, description="Port of the server; empty means the usual one.")
+    user: str = Field(min_length=1, description="Account that makes and drops copies; it may do everything there.")
+    password: SecretReference | None = Field(default=None, description="Reference to its password.")
+
+
 class ComponentSettings(Settings):
     """One database or directory tree of an application: the unit of a dump."""
 
@@ -127,6 +139,9 @@ class ComponentSettings(Settings):
     restore_user: str = Field(default="", description="Account that restores; empty means the one above.")
     restore_password: SecretReference | None = Field(
         default=None, description="Reference to the restoring account's password."
+    )
+    scratch_server: ScratchServerSettings | None = Field(
+        default=None, description="Server on which backups are proven; empty means one of each proof's own."
     )
     lock_nontransactional: bool = Field(
         default=False,
@@ -175,6 +190,16 @@ class ApplicationSettings(Settings):
     downtime_allowed: str = Field(default="", description="Downtime that the owner accepts, as printed on forms.")
 
 
+class RetentionSettings(Settings):
+    """Which sets of a component stay beyond the schedule's retention_days: the newest of each of so many periods."""
+
+    verified: int = Field(default=3, ge=1, description="Verified sets of a component that always stay, however old.")
+    daily: int = Field(default=7, ge=0, description="Days with a set of which the newest stays.")
+    weekly: int = Field(default=4, ge=0, description="Weeks (ISO) with a set of which the newest stays.")
+    monthly: int = Field(default=12, ge=0, description="Months with a set of which the newest stays.")
+    yearly: int = Field(default=2, ge=0, description="Years with a set of which the newest stays.")
+
+
 class ScheduleSettings(Settings):
     """Jadwal Back Up: which applications are backed up when, by whom, for how long."""
 
@@ -186,6 +211,9 @@ class ScheduleSettings(Settings):
     store: Slug = Field(description="Name of the main store.")
     offsite_store: str = Field(default="", description="Name of the off-site store; empty when there is none.")
     retention_days: int = Field(default=365, ge=1, description="Days for which a set is kept at least.")
+    retention: RetentionSettings = Field(
+        default_factory=RetentionSettings, description="Which sets stay longer than that."
+    )
     recovery_point_objective: str = Field(default="1 bulan", description="RPO, as printed on forms.")
     recovery_time_objective: str = Field(default="1 hari kerja", description="RTO, as printed on forms.")
     executor: str = Field(description="NIP of the executor (Pelaksana).")
@@ -221,6 +249,9 @@ class NumberPatterns(Settings):
     restore: str = Field(
         default="{sequence:03d}/FLR/KOMINFO/{month_roman}/{year}", description="Formulir Pelaksanaan Restore."
     )
+    destruction: str = Field(
+        default="{sequence:03d}/BAP/KOMINFO/{month_roman}/{year}", description="Berita Acara Pemusnahan."
+    )
 
 
 class ApprovalSettings(Settings):
@@ -253,6 +284,10 @@ class OfficeSettings(Settings):
         ge=1,
         le=64,
         description="Components that a backup works on at the same time; one keeps about one core busy.",
+    )
+    destruction_cron: str = Field(
+        default="",
+        description="When what may be destroyed is drawn up, in cron's five fields, in WIB; empty: when it is started.",
     )
     timed_automations: bool = Field(
         default=True,

@@ -149,6 +149,7 @@ def content_of(installation: Installation, schedule_name: str) -> dict[str, Any]
         "main_location": _title(installation, schedule.store),
         "offsite_location": _title(installation, schedule.offsite_store) if schedule.offsite_store else "",
         "retention_days": schedule.retention_days,
+        "retention": schedule.retention.model_dump(),
         "recovery_point_objective": schedule.recovery_point_objective,
         "recovery_time_objective": schedule.recovery_time_objective,
         "executor": schedule.executor,

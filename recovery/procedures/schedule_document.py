@@ -44,7 +44,7 @@ def facts_of_content(
             cron=content["cron"],
             main_location=content["main_location"],
             offsite_location=content["offsite_location"],
-            retention=f"paling sedikit {content['retention_days']} hari",
+            retention=retention_words(content["retention_days"], content.get("retention")),
             recovery_point_objective=content["recovery_point_objective"],
             recovery_time_objective=content["recovery_time_objective"],
             executor=signer(connection, content["executor"]),
@@ -53,6 +53,24 @@ def facts_of_content(
             approved_by=signer(connection, content["approved_by"]),
             approval=approval,
         ),
+    )
+
+
+def retention_words(days: int, retention: dict[str, int] | None) -> str:
+    """Given what a schedule says of retention, return it as printed; earlier releases said no more than the days."""
+    if retention is None:
+        return f"paling sedikit {days} hari"
+    periods = (("daily", "harian"), ("weekly", "mingguan"), ("monthly", "bulanan"), ("yearly", "tahunan"))
+    kept = ", ".join(f"{retention[name]} {word}" for name, word in periods if retention[name])
+    return "\n".join(
+        filter(
+            None,
+            (
+                f"paling sedikit {days} hari",
+                f"sesudah itu tinggal: {kept}" if kept else "",
+                f"selalu tinggal: {retention['verified']} cadangan terverifikasi terbaru tiap komponen",
+            ),
+        )
     )
 
 

@@ -315,3 +315,18 @@ def test_a_schedule_with_a_mistake_is_not_also_reported_as_missing(tmp_path: Pat
         f"inventory.yaml:{_line('retention_days: 730')}: schedules[1].retention_days: "
         "should be greater than or equal to 1"
     ]
+
+
+def test_a_retention_that_keeps_no_verified_set_is_refused(tmp_path: Path) -> None:
+    """And a misspelt period is not a silent default."""
+    errors = _errors(tmp_path, ("verified: 3", "verified: 0"), ("weekly: 4", "weeekly: 4"))
+    assert errors == [
+        f"inventory.yaml:{_line('verified: 3')}: schedules[0].retention.verified: should be greater than or equal to 1",
+        f"inventory.yaml:{_line('weekly: 4')}: schedules[0].retention.weeekly: unknown key; did you mean 'weekly'?",
+    ]
+
+
+def test_the_time_at_which_destruction_is_drawn_up_is_a_cron_line(tmp_path: Path) -> None:
+    """A wrong one would never run, or every minute."""
+    (error,) = _errors(tmp_path, ('destruction_cron: "0 9 * * 1"', 'destruction_cron: "jam 9"'))
+    assert error.startswith(f"inventory.yaml:{_line('destruction_cron')}: office.destruction_cron: ")

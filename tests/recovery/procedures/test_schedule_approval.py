@@ -11,7 +11,7 @@ from recovery.procedures.conclude import conclude_backup
 from recovery.procedures.questions import question_of
 from recovery.procedures.schedule_approval import ScheduleApproval, approval_of, content_of
 from recovery.records import backups, forms, officials, procedures, schema
-from recovery.settings import OfficialSettings
+from recovery.settings import OfficialSettings, RetentionSettings
 from tests.testbed.small_office import KADIS, SmallOffice
 
 # Nothing here looks at the service.
@@ -70,6 +70,7 @@ def test_every_term_of_the_schedule_is_bound(office: SmallOffice) -> None:
         "frequency": "Harian",
         "period": "2027",
         "retention_days": 364,
+        "retention": RetentionSettings(verified=4),
         "recovery_point_objective": "1 hari",
         "recovery_time_objective": "1 jam",
         "offsite_store": "utama",
