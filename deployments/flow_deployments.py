@@ -1,5 +1,6 @@
 """Deployments on the Prefect server: what is there, what should be, and what changes."""
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from prefect.flows import load_flow_from_entrypoint
 
 from deployments.change import Change, differences
 from deployments.server import WORK_POOL
-from deployments.wanted import TAG, parameter_schema, wanted_deployments
+from deployments.wanted import TAG, engine_command, parameter_schema, wanted_deployments
 from recovery.errors import ConfigurationError
 from recovery.inventory import Inventory
 
@@ -124,7 +125,10 @@ def _comparable_wanted(deployment: dict[str, Any], schema: dict[str, Any], relea
         "schedules": {each["slug"]: each for each in deployment["schedules"]},
         "enforce_parameter_schema": deployment["enforce_parameter_schema"],
         "work_pool_name": deployment["work_pool"]["name"],
-        "job_variables": deployment["work_pool"]["job_variables"],
+        "job_variables": {
+            **deployment["work_pool"]["job_variables"],
+            "command": engine_command(shlex.quote(sys.executable)),
+        },
         "pull_steps": [{"prefect.deployments.steps.set_working_directory": {"directory": str(release)}}],
         "paused": False,
         "global_concurrency_limit": None,

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from deployments.wanted import wanted_deployments
+from deployments.wanted import engine_command, wanted_deployments
 from recovery.inventory import Inventory, load_inventory
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,8 +27,14 @@ def prefect_yaml(inventory: Inventory) -> dict[str, Any]:
         "name": "pulih",
         "prefect-version": "3.8.8",
         "pull": [{"prefect.deployments.steps.set_working_directory": {"directory": "{{ $PULIH_RELEASE }}"}}],
-        "deployments": wanted_deployments(inventory),
+        "deployments": [_started_by_command(deployment) for deployment in wanted_deployments(inventory)],
     }
+
+
+def _started_by_command(deployment: dict[str, Any]) -> dict[str, Any]:
+    pool = deployment["work_pool"]
+    command = engine_command("{{ $PULIH_RELEASE }}/.venv/bin/python")
+    return {**deployment, "work_pool": {**pool, "job_variables": {**pool["job_variables"], "command": command}}}
 
 
 def write(path: Path = ROOT / "prefect.yaml") -> None:

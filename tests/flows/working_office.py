@@ -240,7 +240,7 @@ class WorkingOffice:
     # --- processes ----------------------------------------------------------------------------------------------
 
     def processes_of(self, run: str) -> list[int]:
-        """The process ids of a run's supervisor and engine; empty when it is suspended or ended."""
+        """The process ids of a run; empty when it is suspended or ended."""
         marker = f"PREFECT__FLOW_RUN_ID={run}".encode()
         found = []
         for path in Path("/proc").glob("[0-9]*/environ"):
