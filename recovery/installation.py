@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from recovery.crypto import Signer, identity_that_opens, read_identities
-from recovery.errors import ConfigurationError, KeyMissingError, NotFoundError
+from recovery.errors import ConfigurationError, NotFoundError
 from recovery.hosts import open_host
 from recovery.hosts.base import Host
 from recovery.hosts.services import Service, open_service
+from recovery.keys import read_enrolment_key
 from recovery.keys_succession import recorded_successions, trusted_keys
 from recovery.records.catalog import Catalog, open_catalog
 from recovery.secrets import resolve
@@ -85,6 +86,13 @@ class Installation:
         """Given a store's name, open it. Raises NotFoundError."""
         return open_store(_named(self.stores, name, "store"))
 
+    def removal_store(self, name: str) -> Store:
+        """Given a store's name, open it with the credentials that may remove. Only retention asks for it.
+
+        Raises NotFoundError, KeyMissingError where those credentials are not kept.
+        """
+        return open_store(_named(self.stores, name, "store"), for_removal=True)
+
     def host_of(self, application: ApplicationSettings) -> Host:
         """Given an application, open the host on which it runs. Raises NotFoundError."""
         return open_host(_named(self.hosts, application.host, "host"))
@@ -124,21 +132,7 @@ class Installation:
 
     def enrolment_key(self) -> bytes:
         """The 32-byte key that encrypts officials' secrets. Raises KeyMissingError."""
-        import base64
-        import binascii
-
-        text = resolve(self.keys.enrolment_key)
-        try:
-            key = base64.b64decode(text, validate=True)
-        except binascii.Error:
-            key = b""
-        if len(key) != 32:
-            raise KeyMissingError(
-                f"the enrolment key {self.keys.enrolment_key} is not 32 bytes of base64",
-                state="no approval can be checked",
-                hint="restore the key file from escrow; a new key means that every official enrols again",
-            )
-        return key
+        return read_enrolment_key(resolve(self.keys.enrolment_key), self.keys.enrolment_key)
 
     # --- directories -------------------------------------------------------------------------------------------
 

@@ -1,0 +1,183 @@
+"""Changing keys: whenever it dies, every backup opens and new ones can be made; and it is finished by calling again."""
+
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from recovery import points
+from recovery.crypto import Signer, generate_identity, read_identities, recipient_of, verify_signature
+from recovery.errors import KeyMissingError, SignatureError
+from recovery.keys_rotation import ROTATED, Rotation, rotate_escrow, rotate_operations, rotate_signing
+from recovery.records import ledger
+from tests.recovery.key_office import CONTENT, KeyOffice
+from tests.testbed.small_office import open_office
+
+
+class DiedError(BaseException):
+    """Stands for the death of a process."""
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[KeyOffice]:
+    built = open_office(tmp_path / "office", running=False)
+    found = KeyOffice(built)
+    found.back_up()
+    yield found
+    built.installation.catalog.dispose()
+
+
+def dies_at(number: int, rotate: Callable[[], object]) -> bool:
+    left = number
+
+    def die(_name: str) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise DiedError
+
+    try:
+        with points.observe(die):
+            rotate()
+    except DiedError:
+        return True
+    return False
+
+
+def set_recipients(office: KeyOffice, **recipients: str) -> None:
+    keys = office.office.installation.keys
+    office.office.installation.keys = keys.model_copy(update=recipients)
+
+
+def entries(office: KeyOffice) -> list[tuple[str, str]]:
+    with office.office.installation.catalog.read() as connection:
+        found = ledger.entries(connection, kind=ROTATED)
+        assert [] == ledger.verify(connection)
+    return [(entry.facts["key"], entry.facts["new"]) for entry in found]
+
+
+def test_after_a_rotation_of_operations_old_and_new_backups_open(office: KeyOffice) -> None:
+    keys = office.office.root / "keys" / "operations"
+    keys.chmod(0o600)
+    old = office.office.installation.keys.operations_recipient
+    rotation = rotate_operations(office.fresh())
+    assert (old, f"operations_recipient: {rotation.new}") == (rotation.old, rotation.inventory_line)
+    office.back_up()  # the inventory is as it was: still for the old one
+    set_recipients(office, operations_recipient=rotation.new)
+    office.back_up()
+    assert [CONTENT] * 3 == [office.restored(name) for name in office.names]
+    assert [rotation.new, old] == [recipient_of(each) for each in read_identities(keys.read_bytes(), "it")]
+    assert 0o600 == stat.S_IMODE(keys.stat().st_mode)
+    assert [("operations", rotation.new)] == entries(office)
+
+
+def test_plain_age_opens_old_sets_with_the_rotated_file(office: KeyOffice) -> None:
+    rotate_operations(office.fresh())
+    (data,) = office.office.root.glob("store/bkd/simpel/*/data.sqlite.zst.age")
+    opened = subprocess.run(
+        ["age", "-d", "-i", office.office.root / "keys" / "operations", data], capture_output=True, check=True
+    )
+    assert opened.stdout.startswith(b"\x28\xb5\x2f\xfd")  # zstd's magic number
+
+
+def test_a_second_call_before_the_inventory_has_it_makes_no_other_key(office: KeyOffice) -> None:
+    """Otherwise a new identity nobody uses would be added with each impatient call."""
+    first, second = rotate_operations(office.fresh()), rotate_operations(office.fresh())
+    assert first == second
+    assert [("operations", first.new)] == entries(office)
+
+
+def test_a_rotation_that_would_lose_the_identity_of_today_is_refused(office: KeyOffice) -> None:
+    _identity, recipient = generate_identity()
+    set_recipients(office, operations_recipient=recipient)
+    before = (office.office.root / "keys" / "operations").read_bytes()
+    with pytest.raises(KeyMissingError, match=f"does not hold the identity of {recipient}; nothing was changed"):
+        rotate_operations(office.fresh())
+    assert before == (office.office.root / "keys" / "operations").read_bytes()
+
+
+def test_after_a_rotation_of_escrow_each_backup_opens_with_the_one_of_its_day(office: KeyOffice) -> None:
+    path = office.office.root / "safe" / "escrow-2"
+    path.parent.mkdir()
+    rotation = rotate_escrow(office.fresh(), path)
+    assert rotation == rotate_escrow(office.fresh(), path)
+    set_recipients(office, escrow_recipient=rotation.new)
+    office.back_up()
+    old, new = (read_identities(each.read_bytes(), "it")[0] for each in (office.office.root / "keys" / "escrow", path))
+    assert [CONTENT, CONTENT] == [office.restored(office.names[0], old), office.restored(office.names[1], new)]
+    assert [("escrow", rotation.new)] == entries(office)
+    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("held", ["operations", "escrow"])
+def test_an_identity_in_use_is_no_new_escrow(office: KeyOffice, held: str) -> None:
+    with pytest.raises(KeyMissingError, match="holds an identity that is in use already; nothing was changed"):
+        rotate_escrow(office.fresh(), office.office.root / "keys" / held)
+    assert [] == entries(office)
+
+
+def test_after_a_rotation_of_the_signing_key_old_and_new_backups_are_believed(office: KeyOffice) -> None:
+    first = office.fresh().signer
+    rotations = []
+    for _ in range(2):
+        rotations.append(rotate_signing(office.fresh()))
+        office.back_up()
+    assert [CONTENT] * 3 == [office.restored(name) for name in office.names]
+    assert (first.fingerprint, rotations[0].new) == (rotations[0].old, rotations[1].old)
+    now = office.fresh().signer
+    assert now.fingerprint == rotations[1].new
+    assert now.trusted_pem.startswith(now.public_pem)
+    assert [("signing", each.new) for each in rotations] == entries(office)
+    with pytest.raises(SignatureError, match="nor of the 2 that it vouches for"):
+        verify_signature(now.trusted_pem, b"words", bytes(64))
+
+
+def test_the_ledger_goes_on_over_a_rotation(office: KeyOffice) -> None:
+    """A head that was signed with the key before is no contradiction, also where nothing was written since."""
+    installation = office.fresh()
+    with installation.catalog.begin() as connection:
+        ledger.append(connection, "test", {})
+    store = installation.store("utama")
+    signed = ledger.anchor(installation.catalog, store, installation.signer)
+    other = Signer.from_pem((office.office.root / "keys" / "signing").read_bytes(), "it")
+    rotate_signing(installation)
+    with installation.catalog.read() as connection:
+        heads = ledger.read_heads(store, installation.signer.trusted_pem)
+        assert signed in heads
+        assert [] == ledger.verify(connection, heads)
+    # As if the old key had signed this very head in another process: the same again is success.
+    last = ledger.anchor(installation.catalog, store, other)
+    assert last == ledger.anchor(installation.catalog, store, installation.signer)
+
+
+def _rotate_operations(office: KeyOffice, _number: int) -> Rotation:
+    return rotate_operations(office.fresh())
+
+
+def _rotate_escrow(office: KeyOffice, number: int) -> Rotation:
+    return rotate_escrow(office.fresh(), office.office.root / f"escrow-{number}")
+
+
+def _rotate_signing(office: KeyOffice, _number: int) -> Rotation:
+    return rotate_signing(office.fresh())
+
+
+@pytest.mark.parametrize("rotate", [_rotate_operations, _rotate_escrow, _rotate_signing])
+def test_a_rotation_may_die_at_any_point(office: KeyOffice, rotate: Callable[[KeyOffice, int], Rotation]) -> None:
+    """Then all backups open, a new one is made and opens, and the next call finishes."""
+    number = 0
+    while dies_at(number, lambda number=number: rotate(office, number)):  # type: ignore[misc]
+        office.back_up()
+        assert [CONTENT, CONTENT] == [office.restored(office.names[0]), office.restored(office.names[-1])]
+        rotation = rotate(office, number)
+        if rotation.inventory_line:
+            name, _, value = rotation.inventory_line.partition(": ")
+            set_recipients(office, **{name: value})
+        number += 1
+    office.back_up()
+    assert {CONTENT} == {office.restored(name) for name in office.names}
+    assert number > 5
+    assert [] == [path.name for path in (office.office.root / "keys").iterdir() if "unfinished" in path.name]
+    assert len(entries(office)) == len(set(entries(office)))
