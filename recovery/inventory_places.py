@@ -12,6 +12,7 @@ from recovery.secrets import resolve
 from recovery.settings import (
     SERVER_PORTS,
     ApplicationSettings,
+    ComponentSettings,
     HostSettings,
     KeySettings,
     OfficeSettings,
@@ -19,6 +20,8 @@ from recovery.settings import (
     StoreSettings,
 )
 
+# Where a server is when the inventory does not say it.
+DEFAULT_SERVERS = {"postgresql": "/run/postgresql", "mariadb": "/run/mysqld/mysqld.sock"}
 PREFECT_DATABASES = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
 
 
@@ -36,6 +39,7 @@ def place_rules(
     # Two names for one address are one machine, and all local hosts are this one.
     machines = {host.name: (host.address or host.name) if host.kind == "ssh" else "" for host in hosts.values()}
     yield from _databases(office, applications, machines, environment)
+    yield from _scratch_servers(applications, machines)
     protected = {**protected_places(office, keys, environment), **_ways_to_hosts(hosts)}
     directories = {f"the store {store.name!r}": _real(store.path) for store in stores.values()}
     seen: list[tuple[str, Path, Location]] = []
@@ -126,6 +130,48 @@ def _databases(
             if title:
                 # Whatever the server is called here and there: two servers with such a name are not worth the risk.
                 yield Complaint(location, f"has name and port of {title}; it can never be a restore target")
+
+
+def _scratch_servers(
+    applications: Mapping[int, ApplicationSettings], machines: Mapping[str, str]
+) -> Iterator[Complaint]:
+    """No proof loads into a live server, and no two of one engine load what has one name there."""
+    live: dict[tuple[str, str], Location] = {}
+    proven: dict[tuple[str, str], Location] = {}
+    found: list[tuple[Location, ComponentSettings]] = []
+    for index, application in applications.items():
+        for position, component in enumerate(application.components):
+            if component.kind not in SERVER_PORTS:
+                continue
+            location: Location = ("applications", index, "components", position)
+            machine = machines.get(application.host, application.host)
+            address = _address(component.kind, component.server, component.server_port)
+            # What a name or a socket means on another machine cannot be known here; proofs compare the servers.
+            if machine == "" or not address.startswith(("/", "localhost:", "127.")):
+                live.setdefault((component.kind, address), location)
+            if component.scratch_server is not None:
+                found.append((location, component))
+    for location, component in found:
+        scratch = component.scratch_server
+        assert scratch is not None  # noqa: S101 - looked at above
+        address = _address(component.kind, scratch.server, scratch.port or component.server_port)
+        other = live.get((component.kind, address))
+        if other:
+            message = f"is the live server of {field_name(other)}; a proof never loads there"
+            yield Complaint((*location, "scratch_server", "server"), message)
+        name = (address, component.database)
+        if component.kind == "mariadb" and name in proven:
+            message = f"proves a database of the same name as {field_name(proven[name])}; two cannot be there at once"
+            yield Complaint((*location, "scratch_server", "server"), message)
+        proven.setdefault(name, location)
+
+
+def _address(kind: str, server: str, port: int) -> str:
+    server = server or DEFAULT_SERVERS[kind]
+    if not server.startswith("/"):
+        return f"{server}:{port}"
+    # One directory may hold sockets of several PostgreSQL servers.
+    return f"{os.path.realpath(server)}:{port if kind == 'postgresql' else 0}"
 
 
 def _own_databases(office: OfficeSettings | None, environment: Mapping[str, str] | None) -> dict[tuple[str, int], str]:

@@ -6,6 +6,7 @@ from recovery.calendar import format_bytes
 from recovery.doctor.finding import Finding
 from recovery.errors import PulihError
 from recovery.installation import Installation
+from recovery.proofs import require_apart
 from recovery.records import backups
 from recovery.settings import ApplicationSettings
 
@@ -50,6 +51,7 @@ def _processes(installation: Installation, application: ApplicationSettings) -> 
 def _source(installation: Installation, key: str) -> Iterator[Finding]:
     subject = f"component {key}"
     try:
+        require_apart(installation, key)
         source = installation.source(key)
         warnings = source.preflight()
         free = source.free_space()

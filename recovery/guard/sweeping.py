@@ -8,6 +8,7 @@ from recovery.errors import PulihError
 from recovery.guard.report import Action, Alarm, Report
 from recovery.installation import Installation, remove_tree
 from recovery.procedures.restore.rehearsal import copy_label, discard_rehearsed
+from recovery.proofs import sweep_proofs
 from recovery.records import journal, leases, procedures, steps
 from recovery.records.procedures import Procedure
 from recovery.sources.base import Source
@@ -18,7 +19,7 @@ ABANDONED_AFTER = timedelta(days=1)
 
 
 def sweep(installation: Installation, now: datetime, report: Report) -> None:
-    """Sweep scratch, staging, copies beside live data, and the stores' temporary files."""
+    """Sweep scratch, staging, copies on scratch servers and beside live data, and the stores' temporary files."""
     with installation.catalog.read() as connection:
         known = {procedure.id: procedure for procedure in procedures.list_all(connection)}
         working = {lease["holder"] for lease in leases.list_leases(connection) if not lease["expired"]}
@@ -27,6 +28,7 @@ def sweep(installation: Installation, now: datetime, report: Report) -> None:
             procedure = known.get(directory.name)
             if directory.name not in working and _is_abandoned(installation, kind, directory, procedure, now):
                 _remove(installation, kind, directory, procedure, report)
+    _sweep_proofs(installation, report)
     _sweep_copies(installation, list(known.values()), report)
     for name in sorted(installation.stores):
         _sweep_store(installation, name, report)
@@ -78,6 +80,23 @@ def _remove(
     facts = {"kind": kind, "name": directory.name}
     action = Action(SWEPT, f"removed the abandoned {kind} of {directory.name}", procedure_id, facts=facts)
     report.did(installation.catalog, action)
+
+
+def _sweep_proofs(installation: Installation, report: Report) -> None:
+    for application in installation.applications.values():
+        for component in application.components:
+            key = f"{application.name}/{component.name}"
+            if component.scratch_server is None:
+                continue
+            try:
+                removed = sweep_proofs(installation, key)
+            except PulihError as error:
+                report.trouble("sweep", key, error)
+                continue
+            for name in removed:
+                message = f"removed the copy {name} that a dead proof left on {component.scratch_server.server}"
+                facts = {"kind": "proof", "name": name}
+                report.did(installation.catalog, Action(SWEPT, message, component=key, facts=facts))
 
 
 def _sweep_copies(installation: Installation, known: list[Procedure], report: Report) -> None:

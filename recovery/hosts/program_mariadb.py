@@ -10,10 +10,19 @@ from collections.abc import Callable
 from typing import Any
 
 from .program_error import ProgramError
-from .program_mariadb_client import PASSWORD_FILE, Session, Target, as_option_file, in_database, quoted
+from .program_mariadb_client import (
+    PASSWORD_FILE,
+    Session,
+    Target,
+    as_option_file,
+    in_database,
+    quoted,
+    server_version,
+)
 from .program_mariadb_content import fingerprint
 from .program_mariadb_control import held_back, read
 from .program_mariadb_dump import dump
+from .program_mariadb_lent import proofs, release
 from .program_mariadb_load import abandon, discard, keep, list_copies, load
 from .program_mariadb_rights import preflight, restorable
 from .program_mariadb_scratch import serve
@@ -48,7 +57,11 @@ def _check(arguments: list[bytes]) -> dict[str, Any]:
 
 def _identify(arguments: list[bytes]) -> dict[str, Any]:
     with Session(Target(arguments[0])) as session:
-        return {"system": identity(session)}
+        return {
+            "system": identity(session),
+            "series": [int(number) for number in server_version(session).split(".")[:2]],
+            "runs_events": session.one("SELECT @@event_scheduler") == "ON",
+        }
 
 
 def _size(arguments: list[bytes]) -> dict[str, Any]:
@@ -96,6 +109,8 @@ VERBS: dict[str, Callable[[list[bytes]], dict[str, Any]]] = {
     "swap": swap,  # TARGET RECEIPT
     "swap_back": swap_back,  # TARGET RECEIPT
     "live_is": live_is,  # TARGET RECEIPT
+    "release": release,  # TARGET DATABASE LABEL
+    "proofs": proofs,  # TARGET DATABASE
     "serve": serve,  # DIRECTORY VERSION
 }
 STREAMING = ("dump", "load", "serve")

@@ -66,10 +66,14 @@ def granted(session: Session, database: str) -> list[dict[str, str]]:
     )
 
 
+def pattern_of(database: str) -> str:
+    """Return what means this database alone where names of databases are patterns."""
+    return database.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
+
+
 def _on_database(session: Session, database: str) -> list[dict[str, str]]:
     names = [row[0] for row in session.run("SHOW COLUMNS FROM mysql.db LIKE '%priv'")]
-    # The name is a pattern there: only rows that mean this database alone belong to it.
-    pattern = database.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
+    pattern = pattern_of(database)
     fields = ", ".join(quoted(name) for name in names)
     found = []
     for user, host, written, *answers in session.documents(

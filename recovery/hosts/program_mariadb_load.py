@@ -22,6 +22,7 @@ from .program_mariadb_client import (
     client,
     environment,
     in_database,
+    literal,
     program,
     quoted,
     server_version,
@@ -30,6 +31,7 @@ from .program_mariadb_control import begin, read, write
 from .program_mariadb_dump import END, PIECE, SANDBOX
 from .program_mariadb_errors import explained
 from .program_mariadb_globals import granted
+from .program_mariadb_lent import claim
 from .program_mariadb_structure import create, dressed, names_database, placeholder, tables
 
 # Beside a copy stands, while tables move, an empty database with this at the end of its name.
@@ -55,7 +57,9 @@ def load(arguments: list[bytes]) -> dict[str, Any]:
         )
     with Session(target, changing=True) as session:
         path, tool = client("mariadb", server_version(session))
-        if scratch:
+        if request.get("proof"):
+            claim(session, copy, request["proof"], needed["database"])
+        elif scratch:
             session.run(dressed(copy, needed["database"], "CREATE"))
         else:
             _require_accounts(session, needed["definers"])
@@ -79,8 +83,8 @@ def load(arguments: list[bytes]) -> dict[str, Any]:
 def _add_zones(target: Target, path: str, things: list[dict[str, Any]]) -> None:
     """Let a new server know the time zones in which events are written down."""
     for zone in sorted({str(thing["zone"]) for thing in things if "zone" in thing}):
-        if zone == "SYSTEM" or zone.startswith(("+", "-")):
-            continue  # every server knows these
+        if zone == "SYSTEM" or zone.startswith(("+", "-")) or _knows(target, zone):
+            continue
         file = pathlib.Path(ZONES, zone)
         if not ZONE.fullmatch(zone) or not file.is_file():
             raise ProgramError(
@@ -92,6 +96,11 @@ def _add_zones(target: Target, path: str, things: list[dict[str, Any]]) -> None:
         argv = [program("mariadb-tzinfo-to-sql"), str(file), zone]
         made = subprocess.run(argv, stdout=subprocess.PIPE, check=True, env=environment()).stdout
         _fill(target, path, "mysql", [made])
+
+
+def _knows(target: Target, zone: str) -> bool:
+    with Session(target) as session:
+        return session.one(f"SELECT CONVERT_TZ('2000-01-01', '+00:00', {literal(zone)}) IS NOT NULL") == "1"
 
 
 def keep(arguments: list[bytes]) -> dict[str, Any]:

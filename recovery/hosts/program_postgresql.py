@@ -91,7 +91,10 @@ def _identify(arguments: list[bytes]) -> dict[str, Any]:
     target = Target(arguments[0])
     with Session(target, MAINTENANCE) as session:
         # As text: JSON numbers of other programs are not that long.
-        return {"system": session.one("SELECT to_jsonb(system_identifier::text) FROM pg_control_system()")}
+        return {
+            "system": session.one("SELECT to_jsonb(system_identifier::text) FROM pg_control_system()"),
+            "series": [session.one("SELECT current_setting('server_version_num')::int / 10000")],
+        }
 
 
 def _size(arguments: list[bytes]) -> dict[str, Any]:

@@ -1,11 +1,15 @@
 """Components and how they are dumped, loaded and swapped."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from recovery.hosts.base import Host
 from recovery.secrets import resolve
-from recovery.settings import ComponentSettings
+from recovery.settings import SERVER_PORTS, ComponentSettings
 from recovery.sources.base import Source
+
+if TYPE_CHECKING:
+    from recovery.sources.scratch_server import ScratchServer
 
 
 def secret(reference: str | None) -> Callable[[], str] | None:
@@ -33,6 +37,7 @@ def open_source(host: Host, component: ComponentSettings) -> Source:
             account=account,
             restore_account=restorer if component.restore_user else account,
             lock_timeout=component.lock_timeout,
+            scratch_server=_scratch_server(component),
         )
     if component.kind == "mariadb":
         from recovery.sources.mariadb import MariadbSource
@@ -48,9 +53,21 @@ def open_source(host: Host, component: ComponentSettings) -> Source:
             account=account,
             restore_account=restorer if component.restore_user else account,
             lock_timeout=component.lock_timeout,
+            scratch_server=_scratch_server(component),
             lock_nontransactional=component.lock_nontransactional,
             write_binlog=component.write_binlog,
         )
     from recovery.sources.sqlite import SqliteSource
 
     return SqliteSource(host, component.path, lock_timeout=component.lock_timeout)
+
+
+def _scratch_server(component: ComponentSettings) -> "ScratchServer | None":
+    given = component.scratch_server
+    if given is None:
+        return None
+    from recovery.sources.scratch_server import ScratchServer
+    from recovery.sources.server import Account
+
+    port = given.port or SERVER_PORTS[component.kind]
+    return ScratchServer(given.server, port, Account(given.user, secret(given.password)))

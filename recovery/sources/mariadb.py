@@ -5,10 +5,13 @@ All work is done by the shipped program on the host, with that host's mariadb an
 
 import os
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from recovery.hosts.base import Host
 from recovery.sources.server import LONG, Account, ServerSource
+
+if TYPE_CHECKING:
+    from recovery.sources.scratch_server import LentSource, ScratchServer
 
 DEFAULT_PORT = 3306
 SOCKET_NAME = "mysqld.sock"
@@ -36,6 +39,7 @@ class MariadbSource(ServerSource):
         account: Account | None = None,
         restore_account: Account | None = None,
         lock_timeout: float = 30,
+        scratch_server: "ScratchServer | None" = None,
         lock_nontransactional: bool = False,
         write_binlog: bool = True,
     ) -> None:
@@ -47,14 +51,10 @@ class MariadbSource(ServerSource):
             account=account,
             restore_account=restore_account,
             lock_timeout=lock_timeout,
+            scratch_server=scratch_server,
         )
         self.lock_nontransactional = lock_nontransactional
         self.write_binlog = write_binlog
-
-    def preflight(self) -> list[str]:
-        """See Source.preflight. What the restoring account may not do is a warning: the backup needs none of it."""
-        warnings = super().preflight()
-        return [*warnings, *self._call("restorable", account=self.restore_account)["warnings"]]
 
     def check(self, copy: str | None = None) -> list[str]:
         """See Source.check: the server's own CHECK TABLE."""
@@ -69,12 +69,17 @@ class MariadbSource(ServerSource):
         """See Source.swap_back."""
         return self._call("swap_back", self._checked(receipt), limit=SWAP_SECONDS, account=self.restore_account)
 
-    def scratch(self, directory: Path) -> "MariadbSource":
-        """See Source.scratch: a server of its own, which begins with the first load and ends with `close`."""
+    def in_own_server(self, directory: Path) -> "MariadbSource":
+        """See ServerSource.in_own_server."""
         from recovery.sources.mariadb_scratch import MariadbScratch
 
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return MariadbScratch(directory, self.database, self.lock_timeout)
+
+    def on_scratch_server(self, label: str) -> "LentSource":
+        """See ServerSource.on_scratch_server."""
+        from recovery.sources.scratch_server import LentMariadb
+
+        return LentMariadb(self, label)
 
     def judge_url(self, copy: str, directory: Path) -> str:
         """See Source.judge_url. A password goes into a file that the driver reads, never into the URL."""

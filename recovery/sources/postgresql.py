@@ -5,10 +5,13 @@ All work is done by the shipped program on the host, with that host's psql, pg_d
 
 import os
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from recovery.hosts.base import Host
 from recovery.sources.server import Account, ServerSource
+
+if TYPE_CHECKING:
+    from recovery.sources.scratch_server import LentSource, ScratchServer
 
 DEFAULT_PORT = 5432
 
@@ -37,6 +40,7 @@ class PostgresqlSource(ServerSource):
         account: Account | None = None,
         restore_account: Account | None = None,
         lock_timeout: float = 30,
+        scratch_server: "ScratchServer | None" = None,
     ) -> None:
         super().__init__(
             host,
@@ -46,23 +50,24 @@ class PostgresqlSource(ServerSource):
             account=account,
             restore_account=restore_account,
             lock_timeout=lock_timeout,
+            scratch_server=scratch_server,
         )
-
-    def preflight(self) -> list[str]:
-        """See Source.preflight. What the restoring role may not do is a warning: the backup needs none of it."""
-        warnings = super().preflight()
-        return [*warnings, *self._call("restorable", account=self.restore_account)["warnings"]]
 
     def check(self, copy: str | None = None) -> list[str]:
         """See Source.check. Whatever is damaged cannot be dumped or measured: the server has no cheaper checker."""
         return []
 
-    def scratch(self, directory: Path) -> "PostgresqlSource":
-        """See Source.scratch: a server of its own, which begins with the first load and ends with `close`."""
+    def in_own_server(self, directory: Path) -> "PostgresqlSource":
+        """See ServerSource.in_own_server."""
         from recovery.sources.postgresql_scratch import ScratchSource
 
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return ScratchSource(directory, self.database, self.lock_timeout)
+
+    def on_scratch_server(self, label: str) -> "LentSource":
+        """See ServerSource.on_scratch_server."""
+        from recovery.sources.scratch_server import LentPostgresql
+
+        return LentPostgresql(self, label)
 
     def judge_url(self, copy: str, directory: Path) -> str:
         """See Source.judge_url. A password goes into a file that libpq reads, never into the URL."""

@@ -7,12 +7,17 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from recovery.errors import ConfigurationError, SetError, SourceBusyError
-from recovery.hosts.base import Host, InputStream, OutputStream, last_result
+from recovery.errors import ConfigurationError, PulihError, SetError, SourceBusyError
+from recovery.hosts.base import Host
 from recovery.points import reached
-from recovery.sources.base import LABEL, Dump, DumpStream, Fingerprint, Liveness, LoadStream
+from recovery.sources.base import LABEL, DumpStream, Fingerprint, Liveness, LoadStream
+from recovery.sources.server_streams import ServerDump, ServerLoad
+
+if TYPE_CHECKING:
+    from recovery.sources.scratch_server import LentSource, ScratchServer
 
 # Reading a whole database takes as long as it is large; this only ends what hangs.
 LONG = 24 * 3600.0
@@ -48,6 +53,7 @@ class ServerSource:
         account: Account | None = None,
         restore_account: Account | None = None,
         lock_timeout: float = 30,
+        scratch_server: "ScratchServer | None" = None,
     ) -> None:
         if not database or database in self.system_databases or "/" in database:
             raise ConfigurationError(
@@ -62,6 +68,7 @@ class ServerSource:
         self.account = account or Account()
         self.restore_account = restore_account or self.account
         self.lock_timeout = lock_timeout
+        self.scratch_server = scratch_server
         self._tunnels = ExitStack()
 
     def identify(self) -> dict[str, Any]:
@@ -71,8 +78,19 @@ class ServerSource:
         return {"machine": machine, "kind": self.kind, "system": system, "database": self.database}
 
     def preflight(self) -> list[str]:
-        """See Source.preflight. Raises SourceError naming what the account may not read, and the missing grant."""
-        return list(self._call("preflight")["warnings"])
+        """See Source.preflight. Raises SourceError naming what the account may not read, and the missing grant.
+
+        What keeps the restoring account from a restore, or proofs from the scratch server, is a warning: a dump needs
+        neither.
+        """
+        warnings = list(self._call("preflight")["warnings"])
+        warnings += self._call("restorable", account=self.restore_account)["warnings"]
+        if self.scratch_server is not None:
+            try:
+                self.on_scratch_server("").require_fit()
+            except PulihError as error:
+                warnings.append(f"no backup can be proven: {error.message}")
+        return warnings
 
     def size(self) -> int:
         """See Source.size."""
@@ -89,7 +107,7 @@ class ServerSource:
             self._target(self.account) as target,
             self.host.stream(self.host.helper(self.kind, "dump", target)) as output,
         ):
-            yield _ServerDump(output, self.extension)
+            yield ServerDump(output, self.extension)
 
     def beside(self, label: str) -> str:
         """See Source.beside."""
@@ -106,11 +124,19 @@ class ServerSource:
         with self._target(self.restore_account, request) as target:
             try:
                 with self.host.feed(self.host.helper(self.kind, "load", target, copy)) as program:
-                    stream = _ServerLoad(program, lambda: self._keep(copy))
+                    stream = ServerLoad(program, lambda: self._keep(copy))
                     yield stream
             finally:
                 if stream is None or not stream.kept:
                     self._abandon(target, copy)
+
+    def check(self, copy: str | None = None) -> list[str]:
+        """See Source.check."""
+        raise NotImplementedError  # pragma: no cover - each engine has its own
+
+    def judge_url(self, copy: str, directory: Path) -> str:
+        """See Source.judge_url."""
+        raise NotImplementedError  # pragma: no cover - each engine has its own
 
     def fingerprint(self, copy: str | None = None) -> Fingerprint:
         """See Source.fingerprint."""
@@ -161,6 +187,23 @@ class ServerSource:
         """See Source.copies. A half copy that a killed load left is listed under the name it would have got."""
         names = self._call("copies", self.beside("x")[:-1], account=self.restore_account)["names"]
         return sorted({name.removesuffix("~") for name in names if self._is_copy(name.removesuffix("~"))})
+
+    def scratch(self, directory: Path) -> "ServerSource":
+        """See Source.scratch: on the scratch server where one is named, else in a server of the proof's own."""
+        if self.scratch_server is not None:
+            from recovery.sources.scratch_server import proof_label
+
+            return self.on_scratch_server(proof_label(directory))
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.in_own_server(directory)
+
+    def on_scratch_server(self, label: str) -> "LentSource":
+        """Return the source whose copy, with this label, lies on the scratch server."""
+        raise NotImplementedError  # pragma: no cover - each engine has its own
+
+    def in_own_server(self, directory: Path) -> "ServerSource":
+        """Return a source in a server of its own, which begins with the first load and ends with `close`."""
+        raise NotImplementedError  # pragma: no cover - each engine has its own
 
     def close(self) -> None:
         """See Source.close. The server is not ours, what leads to it is."""
@@ -249,36 +292,3 @@ def read_globals(content: bytes) -> dict[str, Any]:
             hint="restore with the release that the manifest names",
         )
     return found
-
-
-class _ServerDump:
-    def __init__(self, output: OutputStream, suffix: str) -> None:
-        self._output, self._suffix = output, suffix
-
-    def readinto(self, buffer: memoryview | bytearray) -> int:
-        return self._output.readinto(buffer)
-
-    def finish(self) -> Dump:
-        result = last_result(self._output.finish().stderr)
-        return Dump(
-            Fingerprint.from_json(result["fingerprint"]),
-            result["snapshot"],
-            result["tools"],
-            tuple(result["warnings"]),
-            self._suffix,
-            result["globals"].encode("utf-8", "surrogateescape"),
-        )
-
-
-class _ServerLoad:
-    def __init__(self, program: InputStream, keep: Callable[[], None]) -> None:
-        self._program, self._keep = program, keep
-        self.kept = False
-
-    def write(self, data: bytes | memoryview) -> int:
-        return self._program.write(data)
-
-    def finish(self) -> None:
-        self._program.finish()
-        self._keep()
-        self.kept = True

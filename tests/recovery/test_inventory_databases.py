@@ -126,3 +126,46 @@ def test_settings_open_a_mariadb_database() -> None:
     assert (source.port, source.lock_nontransactional, source.write_binlog) == (3306, True, False)
     assert source.restore_account == source.account
     assert component.location == "basis data simpeg"
+
+
+def test_a_scratch_server_is_a_field_of_databases_of_servers_alone(tmp_path: Path) -> None:
+    scratch = "scratch_server: {server: /run/bukti, user: bukti, password: file:/x}"
+    assert errors(tmp_path, f"kind: mariadb; database: a; {scratch}") == []
+    assert errors(tmp_path, f"kind: sqlite; path: /srv/a.db; {scratch}") == [
+        "applications[0].components[0].scratch_server: is no field of a component of kind 'sqlite'"
+    ]
+    assert errors(tmp_path, "kind: mariadb; database: a; scratch_server: {server: /run/bukti}") == [
+        "applications[0].components[0].scratch_server.user: is missing"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("live", "scratch"),
+    [
+        ("kind: postgresql; database: a", "/var/run/../run/postgresql"),
+        ("kind: mariadb; database: a", "/run/mysqld/mysqld.sock"),
+        ("kind: mariadb; database: a; server: 10.0.0.7", "10.0.0.7"),
+    ],
+)
+def test_no_proof_loads_into_a_live_server(tmp_path: Path, live: str, scratch: str) -> None:
+    """Not into that of another application either."""
+    kind = live.partition(";")[0]
+    proven = f"{kind}; database: b; server: /run/lain; scratch_server: {{server: {scratch}, user: bukti}}"
+    place = "applications[1].components[0].scratch_server.server"
+    assert errors(tmp_path, live, proven) == [
+        f"{place}: is the live server of applications[0].components[0]; a proof never loads there"
+    ]
+    assert errors(tmp_path, live, proven.replace("user:", "port: 5999, user:")) == (
+        # A MariaDB server has one socket, whatever its port.
+        [] if "mysqld" not in scratch else errors(tmp_path, live, proven)
+    )
+
+
+def test_two_mariadb_databases_of_one_name_are_not_proven_on_one_server(tmp_path: Path) -> None:
+    scratch = "scratch_server: {server: /run/bukti, user: bukti}"
+    first, second = (f"kind: mariadb; database: a; server: {name}; {scratch}" for name in ("/run/a", "/run/b"))
+    assert errors(tmp_path, first, second) == [
+        "applications[1].components[0].scratch_server.server: proves a database of the same name as "
+        "applications[0].components[0]; two cannot be there at once"
+    ]
+    assert errors(tmp_path, first.replace("mariadb", "postgresql"), second.replace("mariadb", "postgresql")) == []

@@ -20,6 +20,7 @@ from recovery.errors import (
 from recovery.installation import Installation, remove_tree
 from recovery.points import reached
 from recovery.procedures.backup.b1_back_up import GLOBALS, RUN_IDENTITY
+from recovery.proofs import open_proof
 from recovery.quality.verdict import Check, Verdict
 from recovery.records import backups
 from recovery.records.steps import StepResult
@@ -82,7 +83,7 @@ def judge_staged(
     _application, settings = installation.component(component)
     identity = read_identity((staging / RUN_IDENTITY).read_bytes(), "of this run")
     expected = Fingerprint.from_json(facts["fingerprint"])
-    with closing(installation.source(component).scratch(directory)) as scratch:
+    with closing(open_proof(installation, component, directory)) as scratch:
         copy = scratch.beside("proof")
         with (
             scratch.load(copy, _globals(staging, facts, identity)) as load,
