@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from recovery.errors import KeyMissingError
+from recovery.inventory_stores import bucket_rules, secret_files
 from recovery.marked_yaml import Complaint, Location, field_name
 from recovery.secrets import resolve
 from recovery.settings import (
@@ -41,7 +42,10 @@ def place_rules(
     yield from _databases(office, applications, machines, environment)
     yield from _scratch_servers(applications, machines)
     protected = {**protected_places(office, keys, environment), **_ways_to_hosts(hosts)}
-    directories = {f"the store {store.name!r}": _real(store.path) for store in stores.values()}
+    protected |= {title: _real(path) for title, path in secret_files(stores).items()}
+    directories = {
+        f"the store {store.name!r}": _real(store.path) for store in stores.values() if store.kind == "directory"
+    }
     seen: list[tuple[str, Path, Location]] = []
     for index, application in applications.items():
         machine = machines.get(application.host, application.host)
@@ -207,14 +211,17 @@ def sqlite_file(url: str) -> Path | None:
 
 
 def _stores(stores: Mapping[int, StoreSettings], schedules: Mapping[int, ScheduleSettings]) -> Iterator[Complaint]:
+    yield from bucket_rules(stores)
     seen: list[tuple[Path, Location]] = []
     for index, store in stores.items():
         location: Location = ("stores", index, "path")
-        if not store.path.startswith("/"):
+        if store.kind == "directory" and not store.path.startswith("/"):
             yield Complaint(location, "must be an absolute path")
             continue
         if store.prefix.startswith("/") or ".." in store.prefix.split("/"):
             yield Complaint(("stores", index, "prefix"), "must be a relative folder without '..'")
+            continue
+        if store.kind != "directory":
             continue
         path = _real(os.path.join(store.path, store.prefix))
         for other_path, other_location in seen:
@@ -224,7 +231,9 @@ def _stores(stores: Mapping[int, StoreSettings], schedules: Mapping[int, Schedul
     by_name = {store.name: store for store in stores.values()}
     for index, schedule in schedules.items():
         main, offsite = by_name.get(schedule.store), by_name.get(schedule.offsite_store)
-        if main and offsite and main is not offsite and _real(main.path) == _real(offsite.path):
+        if main is None or offsite is None or main is offsite or {main.kind, offsite.kind} != {"directory"}:
+            continue
+        if _real(main.path) == _real(offsite.path):
             yield Complaint(("schedules", index, "offsite_store"), "lies in the same directory as the main store")
 
 

@@ -54,10 +54,43 @@ class StoreSettings(Settings):
     """A place where backup sets are kept."""
 
     name: Slug = Field(description="Name of the store.")
-    kind: Literal["directory"] = Field(default="directory", description="What kind of store this is.")
-    path: str = Field(description="Absolute directory of a directory store.")
+    kind: Literal["directory", "s3"] = Field(default="directory", description="What kind of store this is.")
+    path: str = Field(default="", description="directory: absolute path.")
     prefix: str = Field(default="", description="Folder inside the store under which everything is put.")
     title: str = Field(default="", description="Name of the location as printed on forms.")
+    endpoint: str = Field(
+        default="", pattern=r"^(https?://[^/?#@]+/?)?$", description="s3: address of the service, without the bucket."
+    )
+    region: str = Field(default="us-east-1", min_length=1, description="s3: region that requests are signed for.")
+    bucket: str = Field(
+        default="", pattern=r"^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$", description="s3: name of the bucket."
+    )
+    addressing: Literal["path", "virtual"] = Field(
+        default="path", description="s3: the bucket in the path of the address, or (virtual) in its host name."
+    )
+    ca_file: str = Field(
+        default="", pattern=r"^(/.*)?$", description="s3: absolute path of the CA's certificate; empty: a public CA."
+    )
+    access_key: SecretReference | None = Field(default=None, description="s3: reference to the access key.")
+    secret_key: SecretReference | None = Field(default=None, description="s3: reference to the secret key.")
+    removal_access_key: SecretReference | None = Field(
+        default=None,
+        description="s3: reference to the access key that may remove objects; only retention's account reads it.",
+    )
+    removal_secret_key: SecretReference | None = Field(
+        default=None, description="s3: reference to the secret key that belongs to it."
+    )
+    lock: Literal["none", "governance", "compliance"] = Field(
+        default="none", description="s3: kind of Object Lock that keeps a set until its retention ends."
+    )
+    without_lock: Literal["refuse", "warn"] = Field(
+        default="refuse", description="s3: what to do when a lock is demanded and the store cannot lock."
+    )
+    connect_timeout: float = Field(default=10, gt=0, description="s3: seconds within which a connection must stand.")
+    answer_timeout: float = Field(
+        default=60, gt=0, description="s3: seconds of silence after which a request is given up."
+    )
+    attempts: int = Field(default=6, ge=1, le=20, description="s3: how often a request is tried, with growing pauses.")
 
 
 class KeySettings(Settings):
@@ -272,6 +305,10 @@ class OfficeSettings(Settings):
     state_directory: str = Field(pattern=r"^/", description="Where the worker keeps staging, scratch and forms.")
     catalog: SecretReference | None = Field(
         default=None, description="Reference to the catalog's URL; empty means SQLite in the state directory."
+    )
+    prefect_database: SecretReference | None = Field(
+        default=None,
+        description="Reference to the URL of Prefect's database, backed up with the catalog; empty: it is not.",
     )
     backup_name: str = Field(
         default="{application}_{component}_full_{moment}", description="Pattern of backup names (SOP step 3)."

@@ -1,0 +1,167 @@
+"""One bucket, spoken to with one pair of keys: every request, and every failure of one in our words."""
+
+import logging
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from recovery.errors import ConfigurationError
+from recovery.secrets import resolve
+from recovery.settings import StoreSettings
+from recovery.stores.s3_errors import code_of, failure, refusal
+
+WORKERS = 2  # parts on their way at the same time: more are no faster and cost memory
+REFUSED = "refused"  # the field of an answer that holds the service's code, where the caller deals with it himself
+
+_UNREAD = "nothing was read"
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a key. In a bucket without versions there is one, called "null"."""
+
+    key: str
+    id: str
+    size: int
+    etag: str
+    modified: datetime
+
+
+class Bucket:
+    """The bucket of a store. `for_removal` takes the keys that may remove objects."""
+
+    def __init__(self, settings: StoreSettings, *, for_removal: bool = False) -> None:
+        self.settings = settings
+        self._for_removal = for_removal
+
+    def call(
+        self, operation: str, what: str, *, state: str = _UNREAD, allowed: Collection[str] = (), **given: Any
+    ) -> Any:
+        """Given an operation of S3, the name of what it is about, the state of the data when it fails, and its
+        parameters, return the service's answer; for a code in `allowed`, {"refused": code}. Raises PulihError."""
+        from botocore.exceptions import BotoCoreError, ClientError
+        from urllib3.exceptions import HTTPError
+
+        client = self._client
+        try:
+            return getattr(client, operation)(Bucket=self.settings.bucket, **given)
+        except ClientError as error:
+            if code_of(error) in allowed:
+                return {REFUSED: code_of(error)}
+            # Without its cause: the service's own text may hold the access key and what was signed.
+            raise refusal(error, self.settings, what, state) from None
+        except (BotoCoreError, HTTPError, ValueError) as error:
+            raise failure(error, self.settings, what, state) from None
+
+    def versions(self, key: str) -> list[Version]:
+        """Given the whole key of an object, return its versions, the oldest first; delete markers are none."""
+        found = []
+        for version in self.walk(key):
+            if version.key != key:
+                break  # the keys come in order, and the shortest of those that begin alike is the first
+            found.append(version)
+        return found[::-1]
+
+    def walk(self, prefix: str) -> Iterator[Version]:
+        """Given the beginning of a key, yield every version of every such object: keys in order, newest first."""
+        for page in self._pages(prefix):
+            for entry in page.get("Versions", []):
+                size, etag = entry["Size"], entry.get("ETag", "")
+                yield Version(entry["Key"], entry.get("VersionId") or "null", size, etag, entry["LastModified"])
+
+    def markers(self, key: str) -> list[str]:
+        """Given the whole key of an object, return the ids of the delete markers laid over it."""
+        return [
+            entry["VersionId"]
+            for page in self._pages(key)
+            for entry in page.get("DeleteMarkers", [])
+            if entry["Key"] == key
+        ]
+
+    def uploads(self, prefix: str) -> Iterator[tuple[str, str, datetime]]:
+        """Given the beginning of a key, yield every unfinished upload: key, its id, when it was begun."""
+        given: dict[str, str] = {}
+        while True:
+            page = self.call("list_multipart_uploads", "its unfinished uploads", Prefix=prefix, **given)
+            for entry in page.get("Uploads", []):
+                yield entry["Key"], entry["UploadId"], entry["Initiated"]
+            if not page.get("IsTruncated"):
+                return
+            given = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    def _pages(self, prefix: str) -> Iterator[dict[str, Any]]:
+        given: dict[str, str] = {}
+        while True:
+            page = self.call("list_object_versions", "the list of its objects", Prefix=prefix, **given)
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            given = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page.get("NextVersionIdMarker") or "null"}
+
+    @cached_property
+    def _client(self) -> Any:
+        import botocore.session
+        from botocore.config import Config
+
+        settings = self.settings
+        access_key, secret_key = self._keys()
+        if settings.ca_file and not Path(settings.ca_file).is_file():
+            raise ConfigurationError(
+                f"the CA's certificate {settings.ca_file} of the store {settings.name} is not there",
+                state="the store was not asked",
+                hint="put the certificate (PEM) of the CA that signed the store's own there",
+            )
+        session = botocore.session.Session()
+        # Nobody's ~/.aws and no AWS_PROFILE decides where backups go.
+        session.set_config_variable("config_file", "/dev/null")
+        session.set_config_variable("credentials_file", "/dev/null")
+        session.set_config_variable("profile", None)
+        # At DEBUG it writes every header, signatures among them.
+        logging.getLogger("botocore").setLevel(logging.INFO)
+        return session.create_client(
+            "s3",
+            endpoint_url=settings.endpoint,
+            region_name=settings.region,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            verify=settings.ca_file or True,
+            config=Config(
+                signature_version="s3v4",
+                s3={"addressing_style": settings.addressing, "payload_signing_enabled": True},
+                # What boto3 adds by default fails over HTTPS on most services but Amazon's.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+                connect_timeout=settings.connect_timeout,
+                read_timeout=settings.answer_timeout,
+                max_pool_connections=WORKERS + 2,
+                retries={"mode": "standard", "total_max_attempts": settings.attempts},
+            ),
+        )
+
+    def _keys(self) -> tuple[str, str]:
+        settings = self.settings
+        references = (
+            (settings.removal_access_key, settings.removal_secret_key)
+            if self._for_removal
+            else (settings.access_key, settings.secret_key)
+        )
+        found = []
+        for reference in references:
+            if reference is None:
+                raise ConfigurationError(
+                    f"the store {settings.name} has no credentials for removal",
+                    state="nothing was removed",
+                    hint="set removal_access_key and removal_secret_key; the backup's own must not be able to remove",
+                )
+            try:
+                found.append(resolve(reference).decode("ascii"))
+            except UnicodeDecodeError:
+                raise ConfigurationError(
+                    f"{reference} of the store {settings.name} holds something else than a key of S3",
+                    state="the store was not asked",
+                    hint="put the key there, alone, as the service shows it",
+                ) from None
+        return found[0], found[1]
