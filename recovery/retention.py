@@ -1,7 +1,7 @@
 """Which sets stay and which may be destroyed: a pure function of the records, the schedules' policies and the time.
 
 Age is counted in a component's own verified backups and not by the clock: from a set to the newest verified one, in the
-order in which they were secured, each step counting for at most a month. So neither a clock that was set wrong, nor
+order in which they were taken, each step counting for at most a month. So neither a clock that was set wrong, nor
 months without a good backup, nor an application that was renamed makes any set older; only newer verified sets do.
 """
 
@@ -53,7 +53,7 @@ class StoredSet:
     """A set that was secured once.
 
     `component`: "application/component". `position`: by it the sets of a component stand in the order in which they
-    were secured, whatever the clock said. `moment`: when its dump began. `verdict`: "pass" when it was proven; `fault`
+    were taken, whatever the clock said. `moment`: when its dump began. `verdict`: "pass" when it was proven; `fault`
     says why it counts as verified no more (a copy is missing, a drill failed). `policy` is None when none is on record:
     such a set stays. `holds`, `in_use` and `locked` say in words what keeps it. A `destroyed` one is history: it only
     tells how time went by.
@@ -108,9 +108,16 @@ class RetentionPlan:
         return next((each for each in self.sets if each.set.id == set_id), None)
 
 
-def plan_retention(sets: Iterable[StoredSet], now: datetime, recorded_at: datetime | None = None) -> RetentionPlan:
+def plan_retention(
+    sets: Iterable[StoredSet],
+    now: datetime,
+    recorded_at: datetime | None = None,
+    *,
+    newest_anywhere: datetime | None = None,
+) -> RetentionPlan:
     """Given every set that was ever secured, the time, and when the ledger's newest entry was made, return the plan.
 
+    Given the sets of one component only, `newest_anywhere` is the moment of the newest set of all.
     It is the same function for the dry run, for what an official approves and for the look right before a removal.
     """
     components: dict[str, list[StoredSet]] = defaultdict(list)
@@ -118,7 +125,7 @@ def plan_retention(sets: Iterable[StoredSet], now: datetime, recorded_at: dateti
         components[each.component].append(each)
     for stored in components.values():
         stored.sort(key=lambda each: each._order)
-    suspicion = _suspicion(components.values(), now, recorded_at)
+    suspicion = _suspicion(components.values(), now, recorded_at, newest_anywhere)
     planned: list[Planned] = []
     for component in sorted(components):
         planned += _plan_component(components[component], suspicion)
@@ -130,11 +137,16 @@ def promised(sets: Iterable[StoredSet]) -> int:
     return max((each.policy.verified for each in sets if each.policy is not None), default=1)
 
 
-def _suspicion(components: Iterable[Sequence[StoredSet]], now: datetime, recorded_at: datetime | None) -> str:
+def _suspicion(
+    components: Iterable[Sequence[StoredSet]],
+    now: datetime,
+    recorded_at: datetime | None,
+    newest_anywhere: datetime | None,
+) -> str:
     by_the_clock = f"it is {now.isoformat()} by the clock"
     if recorded_at is not None and recorded_at > now + CLOCK_TOLERANCE:
         return f"{by_the_clock}, and the ledger's newest entry is of {recorded_at.isoformat()}"
-    # The one that was secured last, and not the one with the latest moment: after a wrong clock was set right, the
+    # The one that was taken last, and not the one with the latest moment: after a wrong clock was set right, the
     # next backup shows that it is right.
     newest = [stored[-1] for stored in components]
     for each in newest:
@@ -142,14 +154,14 @@ def _suspicion(components: Iterable[Sequence[StoredSet]], now: datetime, recorde
             return (
                 f"it is {now.isoformat()} by the clock, and the newest set {each.name} is of {each.moment.isoformat()}"
             )
-    latest = max((each.moment for each in newest), default=now)
+    latest = newest_anywhere or max((each.moment for each in newest), default=now)
     if latest < now - LONGEST_SILENCE:
         return f"{by_the_clock}, and the newest set of all is of {latest.isoformat()}"
     return ""
 
 
 def _plan_component(stored: list[StoredSet], suspicion: str) -> list[Planned]:
-    """Given a component's sets in the order in which they were secured, decide on those that are there."""
+    """Given a component's sets in the order in which they were taken, decide on those that are there."""
     there = [each for each in stored if not each.destroyed]
     newest_first = [each for each in reversed(there) if each.verified]
     always = {each.id for each in newest_first[: promised(there)]}
@@ -190,7 +202,7 @@ def _kept_by_periods(newest_first: Sequence[StoredSet]) -> dict[str, list[str]]:
 
 
 def _ages(stored: Sequence[StoredSet]) -> dict[str, timedelta]:
-    """How old each set is, by the verified sets that were secured after it; destroyed ones tell how time went by."""
+    """How old each set is, by the verified sets that were taken after it; destroyed ones tell how time went by."""
     ages: dict[str, timedelta] = {}
     newer: StoredSet | None = None
     for each in reversed(stored):
@@ -238,6 +250,7 @@ def planned_json(planned: Planned) -> dict[str, Any]:
         "component": stored.component,
         "schedule": stored.schedule,
         "moment": stored.moment.isoformat(timespec="microseconds"),
+        "retention_days": stored.policy.retention_days if stored.policy else 0,
         "decision": planned.decision,
         "reasons": list(planned.reasons),
     }

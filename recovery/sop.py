@@ -197,13 +197,19 @@ STEPS: tuple[Step, ...] = (
     ),
 )
 
-# Decisions that the SOP implies but does not number: the executor's own go-ahead between restore steps 3 and 4, and the
-# approval of "jadwal yang telah ditetapkan" (backup step 1).
+# Decisions that the SOP implies but does not number: the executor's own go-ahead between restore steps 3 and 4, the
+# approval of "jadwal yang telah ditetapkan" (backup step 1), and that of what its retention lets go.
 EXECUTOR_START = "restore.start"
 EXECUTOR_START_TITLE = "Pelaksana memulai restore"
 SCHEDULE_APPROVAL = "schedule.approve"
 SCHEDULE_APPROVAL_TITLE = "Pengesahan Jadwal Back Up"
-GATES: dict[str, str] = {EXECUTOR_START: EXECUTOR_START_TITLE, SCHEDULE_APPROVAL: SCHEDULE_APPROVAL_TITLE}
+RETENTION_APPROVAL = "retention.approve"
+RETENTION_APPROVAL_TITLE = "Persetujuan pemusnahan cadangan"
+GATES: dict[str, str] = {
+    EXECUTOR_START: EXECUTOR_START_TITLE,
+    SCHEDULE_APPROVAL: SCHEDULE_APPROVAL_TITLE,
+    RETENTION_APPROVAL: RETENTION_APPROVAL_TITLE,
+}
 
 _BY_ID = {step.id: step for step in STEPS}
 

@@ -1,7 +1,8 @@
 """What a form consists of, as plain data: letterhead, lettered sections, signature boxes, notes.
 
-The builders (schedule, backup, restore_request, restore) turn what a procedure knows into `FormFacts`; `render` turns
-those into a PDF. The facts are attached to the PDF as JSON, so that a program reads what an official reads.
+The builders (schedule, backup, restore_request, restore, destruction) turn what a procedure knows into `FormFacts`;
+`render` turns those into a PDF. The facts are attached to the PDF as JSON, so that a program reads what an official
+reads.
 """
 
 import re
@@ -12,7 +13,7 @@ from recovery.calendar import format_date, format_moment, to_wib
 from recovery.errors import FormError, RecordsError
 from recovery.sop import SOP_NUMBER, SOP_TITLE
 
-FormKind = Literal["schedule", "backup", "restore_request", "restore"]
+FormKind = Literal["schedule", "backup", "restore_request", "restore", "destruction"]
 RowStyle = Literal["plain", "strong", "code"]
 
 # Changes when the meaning or the place of a fact changes; readers of the attachment look at it first.

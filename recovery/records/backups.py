@@ -1,4 +1,5 @@
-"""Backups: one component at one moment, and how far it has come: staged, verified, named, secured, or failed."""
+"""Backups: one component at one moment, and how far it has come: staged, verified, named, secured, or failed; and, by
+way of retention, destroyed."""
 
 import json
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ _REACHED_FROM = {
     "named": ("verified", "named"),
     "secured": ("named", "secured"),
     "failed": ("staged", "verified", "named", "failed"),
+    "destroyed": ("secured",),
 }
 
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup as recorded. It has a name only after it was verified, and counts only when it is secured."""
+    """A backup as recorded. It has a name only after it was verified, and counts only while it is secured."""
 
     id: str
     procedure_id: str
@@ -112,6 +114,27 @@ def mark_secured(
         stores=canonical_json(stores).decode(),
         retention_until=_moment(retention_until),
     )
+
+
+def mark_copied(
+    connection: Connection, backup_id: str, manifest_sha256: str, stores: list[str], retention_until: str
+) -> None:
+    """Given a named backup of which not every copy could be made, record those that are whole. It stays named: only
+    when all copies match does it count. One that was secured meanwhile is left so."""
+    if get(connection, backup_id).state != "secured":
+        _move(
+            connection,
+            backup_id,
+            "named",
+            manifest_sha256=manifest_sha256,
+            stores=canonical_json(stores).decode(),
+            retention_until=_moment(retention_until),
+        )
+
+
+def mark_destroyed(connection: Connection, backup_id: str) -> None:
+    """Given a secured backup whose set is about to be removed, record that it is offered for nothing any more."""
+    _move(connection, backup_id, "destroyed")
 
 
 def get(connection: Connection, backup_id: str) -> Backup:

@@ -1,4 +1,5 @@
-"""Procedures: one row for each backup, restore or approval of a schedule that was run, opened once and closed once."""
+"""Procedures: one row for each backup, restore, approval of a schedule or destruction of sets, opened once and closed
+once."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from recovery.errors import ConflictError, NotFoundError
 from recovery.records import ledger, schema
 from recovery.records.catalog import Catalog
 
-# The outcome of a schedule's approval whose place another one took.
+# The outcome of a schedule's approval, or of a plan for destroying sets, whose place another one took.
 SUPERSEDED = "diganti"
 
 
@@ -47,8 +48,8 @@ def open_procedure(
 ) -> Procedure:
     """Given a run's id, open its procedure and return it; a run that comes again gets what was recorded first.
 
-    An approval of a schedule closes those of the same schedule that are open: one that waits in vain, or whose run is
-    gone, must keep nobody from asking anew.
+    An approval of a schedule closes those of the same schedule that are open, and so does a plan for destroying sets:
+    one that waits in vain, or whose run is gone, must keep nobody from asking anew.
 
     Raises ConflictError when the id belongs to another kind or application, or when another restore of the same
     application is open: the message names it.
@@ -59,8 +60,8 @@ def open_procedure(
             return _same(recorded, kind, application, schedule)
         if kind == "restore":
             refuse_second_restore(connection, application)
-        if kind == "schedule":
-            _supersede_approvals(connection, schedule)
+        if kind in ("schedule", "retention"):
+            _supersede(connection, kind, schedule)
         row = {
             "id": id,
             "kind": kind,
@@ -156,8 +157,8 @@ def _close(connection: Connection, id: str, outcome: str) -> None:
     ledger.append(connection, "procedure.closed", {"outcome": outcome}, procedure_id=id)
 
 
-def _supersede_approvals(connection: Connection, schedule: str) -> None:
-    for other in list_open(connection, "schedule"):
+def _supersede(connection: Connection, kind: str, schedule: str) -> None:
+    for other in list_open(connection, kind):
         if other.schedule == schedule:
             _close(connection, other.id, SUPERSEDED)
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 # All migrations, oldest first: known here so that looking at a catalog needs no Alembic.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 
 metadata = MetaData(
     naming_convention={
@@ -114,7 +114,7 @@ backups = Table(
     Column("stores", Text, nullable=False, server_default="[]"),
     Column("retention_until", Text),
     Column("created_at", Text, nullable=False),
-    _one_of("state", "staged", "verified", "named", "secured", "failed"),
+    _one_of("state", "staged", "verified", "named", "secured", "failed", "destroyed"),
     Index("ix_backups_application_component_moment", "application", "component", "moment"),
 )
 
@@ -270,4 +270,32 @@ receipt_codes = Table(
     Column("code_hash", Text, nullable=False),
     Column("issued_at", Text, nullable=False),
     Column("used_at", Text),
+)
+
+# What became of each set that an approved plan names. `objects`: which keys of which store are removed.
+destructions = Table(
+    "destructions",
+    metadata,
+    Column("procedure_id", Text, ForeignKey("procedures.id"), primary_key=True),
+    Column("backup_id", Text, primary_key=True, index=True),
+    Column("state", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("objects", Text, nullable=False),
+    Column("begun_at", Text, nullable=False),
+    Column("ended_at", Text),
+    _one_of("state", "begun", "destroyed", "skipped"),
+)
+
+# A hold is on an application, on one of its components, or on one backup.
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("application", Text, nullable=False),
+    Column("component", Text, nullable=False, server_default=""),
+    Column("backup_id", Text, nullable=False, server_default=""),
+    Column("reason", Text, nullable=False),
+    Column("added_at", Text, nullable=False),
+    Column("removed_at", Text),
+    Column("removal_reason", Text, nullable=False, server_default=""),
 )

@@ -198,6 +198,7 @@ def test_a_planned_set_is_plain_data() -> None:
         "component": "simpel/data",
         "schedule": "harian",
         "moment": "2026-11-03T14:00:00.000000+00:00",
+        "retention_days": 7,
         "decision": "destroy",
         "reasons": ["expired"],
     } == planned_json(found)
