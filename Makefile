@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 # What a stock Debian 12 or Ubuntu lacks; the second list is for the tests, which use plain programs and real servers.
 NEEDED := git zstd age sqlite3
 NEEDED_BY_TESTS := openssl pdftotext jq chromium
-APT_LINE := sudo apt install git make python3-venv zstd age sqlite3 openssl poppler-utils postgresql mariadb-server jq chromium debootstrap openssh-server
+APT_LINE := sudo apt install git make python3-venv zstd age sqlite3 openssl poppler-utils postgresql mariadb-server jq chromium debootstrap openssh-server radosgw ceph-mon ceph-osd
 
 # Some shells have a variable of this name; only `make demo HOST=…` is meant.
 DEMO_HOST = $(if $(findstring command,$(origin HOST)),--host $(HOST))

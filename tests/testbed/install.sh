@@ -17,6 +17,7 @@ command -v setfattr >/dev/null || missing+=(attr)
 { command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ]; } || missing+=(mariadb-server)
 command -v mariadb-dump >/dev/null || missing+=(mariadb-client)
 command -v debootstrap >/dev/null || missing+=(debootstrap)
+{ command -v radosgw && command -v ceph-mon && command -v ceph-osd; } >/dev/null || missing+=(radosgw ceph-mon ceph-osd)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 # Minutes, once per machine; then it is looked for and found.
 build_host() { python3 "$(dirname "$0")/systemd_root.py"; }
