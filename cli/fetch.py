@@ -19,7 +19,7 @@ from recovery.calendar import format_bytes, format_moment
     required=True,
     help="Where the directory with the backup's name is made.",
 )
-@click.option("--store", default="", shell_complete=store_names, help="From which store; else the first that holds it.")
+@click.option("--store", default="", shell_complete=store_names, help="From which store; else the first good copy.")
 @click.option("--encrypted", is_flag=True, help="Fetch the objects as they are, to send them elsewhere.")
 @click.pass_obj
 def command(output: Output, name: str, parent: Path, store: str, encrypted: bool) -> None:

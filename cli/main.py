@@ -38,6 +38,7 @@ VERBS = {
     "sudoers": "print the lines that let a host's account without root's rights stop and start services",
     "verify": "read a backup's set in its stores again and check every byte",
 }
+    "sync": "put into each store what it lacks of the other",
 
 
 # By this the scripts of `pulih completion` ask.

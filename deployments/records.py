@@ -9,7 +9,7 @@ from recovery.installation import Installation
 from recovery.inventory import Inventory
 from recovery.records import officials
 from recovery.records.officials import Official
-from recovery.restore_guide import GUIDE, put_restore_guide, restore_guide
+from recovery.restore_guide import GUIDE, lacks_restore_guide, put_restore_guide
 from recovery.settings import OfficialSettings
 from recovery.stores.base import Store
 
@@ -54,11 +54,10 @@ def plan_restore_guides(installation: Installation) -> list[Change]:
     """
     changes = []
     public_pem = installation.signer.public_pem
-    text = restore_guide(public_pem).encode()
     for name in sorted(installation.stores):
         store = installation.store(name)
         store.check()
-        if not any(store.read(guide.key) == text for guide in store.list(GUIDE.removesuffix(".md"))):
+        if lacks_restore_guide(store, public_pem):
             changes.append(Change("restore guide", store.location(GUIDE), "create", (), _putting(store, public_pem)))
     return changes
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recovery.copies import read_a_good_copy
 from recovery.crypto import verify_signature
 from recovery.durable import NewFile, sync_directory, write_error
 from recovery.errors import ConflictError, NotFoundError, SetError, StoreError, StoreFullError
 from recovery.installation import Installation, private_directory, remove_tree
 from recovery.manifest import MANIFEST, SIGNATURE, Part
-from recovery.records import backups, ledger
+from recovery.records import backups, destructions, ledger
 from recovery.records.backups import Backup
 from recovery.sets import BackupSet, open_set, set_prefix
 
@@ -47,18 +48,28 @@ class Fetched:
 def fetch(installation: Installation, name: str, parent: Path, *, store_name: str = "", encrypted: bool) -> Fetched:
     """Given a backup's name and a directory, write its set into a new directory of that name there, and return it.
 
-    Plain dumps by default, named as in RESTORE.md; with `encrypted` the objects as they are. All of it was checked:
-    signature, manifest as recorded, every digest. Nothing is overwritten, and what fails or is interrupted leaves
-    nothing under the name. That plain data left the store is recorded in the ledger before the first byte is written.
+    Plain dumps by default, named as in RESTORE.md; with `encrypted` the objects as they are. Without a store's name the
+    first copy that is good is taken, and the ledger names those that were not. All of it was checked: signature,
+    manifest as recorded, every digest. Nothing is overwritten, and what fails or is interrupted leaves nothing under
+    the name. That plain data left the store is recorded in the ledger before the first byte is written.
 
     Raises NotFoundError, ConflictError when something has that name, SetError, KeyMissingError, StoreError.
     """
     backup = _backup(installation, name)
-    chosen = store_name or backup.stores[0]
+    if not store_name:
+        fetched, _store = read_a_good_copy(
+            installation,
+            backup.stores,
+            lambda store: _fetch(installation, backup, parent, store.name, encrypted),
+            name=name,
+            procedure_id=backup.procedure_id,
+            component=backup.key,
+        )
+        return fetched
     try:
-        return _fetch(installation, backup, parent, chosen, encrypted)
+        return _fetch(installation, backup, parent, store_name, encrypted)
     except (SetError, StoreError) as error:
-        others = [other for other in backup.stores if other != chosen]
+        others = [other for other in backup.stores if other != store_name]
         if others and not isinstance(error, StoreFullError):
             error.hint = f"take the copy in {', '.join(others)}: add --store {others[0]}"
         raise
@@ -67,6 +78,8 @@ def fetch(installation: Installation, name: str, parent: Path, *, store_name: st
 def _backup(installation: Installation, name: str) -> Backup:
     with installation.catalog.read() as connection:
         backup = backups.by_name(connection, name)
+        if backup is not None:
+            destructions.refuse_destroyed(connection, backup)
     if backup is None or not backup.stores:
         raise NotFoundError(
             f"no backup in a store has the name {name!r}",

@@ -28,6 +28,12 @@ def put_restore_guide(store: Store, public_pem: bytes) -> str:
     return GUIDE
 
 
+def lacks_restore_guide(store: Store, public_pem: bytes) -> bool:
+    """Given a store and the public signing key, say whether this release's guide for that key is missing there."""
+    text = restore_guide(public_pem).encode()
+    return not any(store.read(guide.key) == text for guide in store.list(GUIDE.removesuffix(".md")))
+
+
 def restore_guide(public_pem: bytes) -> str:
     """Given the public signing key, return the guide's text. Raises KeyMissingError when that is no key."""
     fingerprint = public_fingerprint(public_pem).removeprefix("SHA256:")

@@ -12,7 +12,14 @@ from typing import Any
 
 from recovery.channels import BUFFER_SIZE
 from recovery.crypto import Signer, recipient_of, verify_signature
-from recovery.errors import DigestError, KeyMissingError, ObjectMissingError, SetError, SignatureError
+from recovery.errors import (
+    DigestError,
+    KeyMissingError,
+    ObjectExistsError,
+    ObjectMissingError,
+    SetError,
+    SignatureError,
+)
 from recovery.manifest import MANIFEST, SIGNATURE, Manifest, Part
 from recovery.points import reached
 from recovery.stores.base import Readable, Store
@@ -22,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 LARGEST_MANIFEST = 64 << 20
 LARGEST_SIGNATURE = 1024
+
+# What Store.protect says.
+WEAKEST_FIRST = ("none", "governance", "compliance")
 
 _UNUSED = "nothing of the set was used"
 _OTHER_COPY = "take the copy in the other store, or an older backup"
@@ -41,6 +51,18 @@ def put_set(store: Store, prefix: str, staged: Mapping[str, Path], manifest: Man
     staged files do not belong together or the backup was not proven, DigestError when the store gives back other
     bytes, ObjectExistsError, StoreFullError, StoreReadOnlyError, StoreError.
     """
+    put_copy(store, prefix, staged, manifest, signer.sign(manifest.to_bytes()), signer.trusted_pem)
+
+
+def put_copy(
+    store: Store,
+    prefix: str,
+    staged: Mapping[str, Path],
+    manifest: Manifest,
+    signature: bytes,
+    trusted_pem: bytes,
+) -> None:
+    """As put_set, with the signature that the manifest has already, by one of the keys that the caller trusts."""
     _require_match(prefix, staged, manifest)
     content = manifest.to_bytes()
     for part in manifest.parts:
@@ -49,8 +71,26 @@ def put_set(store: Store, prefix: str, staged: Mapping[str, Path], manifest: Man
     reached("set: parts put")
     store.put_bytes(f"{prefix}/{MANIFEST}", content)
     reached("set: manifest put")
-    store.put_bytes(f"{prefix}/{SIGNATURE}", signer.sign(content))
+    try:
+        store.put_bytes(f"{prefix}/{SIGNATURE}", signature)
+    except ObjectExistsError as error:
+        # The key was rotated since a try that was killed: what the one before signed is as good.
+        try:
+            verify_signature(trusted_pem, content, store.read(f"{prefix}/{SIGNATURE}", limit=LARGEST_SIGNATURE))
+        except SignatureError:
+            raise error from None
     logger.info("put the set %s into the store %s", prefix, store.name)
+
+
+def protect_set(store: Store, prefix: str, manifest: Manifest) -> str:
+    """Given a set that was put, keep all its objects from being removed until its retention ends.
+
+    Returns what holds for every one of them: "compliance", "governance", or "none" where the store has no lock.
+    Raises StoreError when the settings demand a lock and it does not hold.
+    """
+    files = (*(part.file for part in manifest.parts), MANIFEST, SIGNATURE)
+    held = {store.protect(f"{prefix}/{file}", manifest.retention_until) for file in files}
+    return next(word for word in WEAKEST_FIRST if word in held)
 
 
 def read_back(store: Store, prefix: str, manifest: Manifest, public_pem: bytes | None = None) -> None:

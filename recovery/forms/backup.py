@@ -22,7 +22,9 @@ from recovery.forms.model import (
 TITLE = "Formulir Pelaksanaan Back Up Data"
 # The three verdicts are never merged: "tidak dapat diperiksa" says that nothing is known about the copy.
 SUCCEEDED, FAILED, UNKNOWN = "berhasil", "gagal", "tidak dapat diperiksa"
-STATUSES = (SUCCEEDED, FAILED, UNKNOWN)
+# Proven and named, but one of the copies that the schedule wants is missing.
+INCOMPLETE = "belum aman"
+STATUSES = (SUCCEEDED, FAILED, UNKNOWN, INCOMPLETE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from recovery.forms import backup as form_of_backup
-from recovery.forms.backup import FAILED, SUCCEEDED, UNKNOWN, BackupAsset, BackupForm, BackupReview
+from recovery.forms.backup import FAILED, INCOMPLETE, SUCCEEDED, UNKNOWN, BackupAsset, BackupForm, BackupReview
 from recovery.forms.model import Document, FormFacts, lines, mask_nik
 from recovery.installation import Installation
 from recovery.procedures.people import approval_of, signer
@@ -12,6 +12,7 @@ from recovery.records import backups, procedures, steps
 from recovery.records.backups import Backup
 from recovery.records.procedures import Procedure
 from recovery.records.steps import StepRow
+from recovery.sets import set_prefix
 from recovery.sop import step
 
 # Step 1 says "sesuai dengan jadwal yang telah ditetapkan".
@@ -41,13 +42,11 @@ def backup_facts(installation: Installation, procedure_id: str, document: Docume
             started_at=procedure.opened_at,
             ended_at=max(ended, default=procedure.opened_at),
             execution_id=procedure_id,
-            assets=tuple(_asset(installation, key, made.get(key), rows) for key in components),
+            assets=tuple(_asset(installation, procedure, key, made.get(key), rows) for key in components),
             problems=lines(
                 _nonconformity(procedure), *(_warnings(key, made[key]) for key in components if key in made)
             ),
-            follow_up="Komponen yang gagal diulang dengan menyebut nomor formulir ini."
-            if any(_failed_step(rows, key) for key in components)
-            else "",
+            follow_up=_follow_up(components, made, rows),
             executor=executor,
             reviewer=reviewer,
             review=BackupReview(**_review(decision), approval=approval),
@@ -55,7 +54,9 @@ def backup_facts(installation: Installation, procedure_id: str, document: Docume
     )
 
 
-def _asset(installation: Installation, key: str, backup: Backup | None, rows: list[StepRow]) -> BackupAsset:
+def _asset(
+    installation: Installation, procedure: Procedure, key: str, backup: Backup | None, rows: list[StepRow]
+) -> BackupAsset:
     application, component = installation.component(key)
     identity: dict[str, Any] = {
         "application": application.title,
@@ -68,7 +69,7 @@ def _asset(installation: Installation, key: str, backup: Backup | None, rows: li
         "personal_data": application.personal_data,
     }
     failed = _failed_step(rows, key)
-    if backup is None or backup.state != "secured":
+    if backup is None or not backup.stores:
         unknown = backup is not None and backup.verdict == "error"
         return BackupAsset(
             **identity,
@@ -77,13 +78,15 @@ def _asset(installation: Installation, key: str, backup: Backup | None, rows: li
             verification=_checks(backup),
         )
     evidence = {row.step_id: row.evidence or {} for row in rows if row.component == key}
-    locations = [place["location"] for place in evidence["backup.4"]["locations"]]
+    places = evidence.get("backup.4", {}).get("locations", [])
+    schedule = procedure.parameters["schedule"]
     totals = backup.facts["fingerprint"]["totals"]
     digests = backup.facts["digests"]
     return BackupAsset(
         **identity,
         source_version=_version(backup.facts["tools"]),
-        status=SUCCEEDED,
+        status=SUCCEEDED if backup.state == "secured" else INCOMPLETE,
+        failure=_missing_copy(backup, failed),
         name=backup.name or "",
         size=digests["cipher_size"],
         objects=totals["rows"],
@@ -91,11 +94,46 @@ def _asset(installation: Installation, key: str, backup: Backup | None, rows: li
         sha256=digests["cipher_sha256"],
         verification=_checks(backup),
         test_restore="Dimuat ke salinan uji dari berkas yang sama dengan yang disimpan: LULUS",
-        main_location=locations[0],
-        offsite_location=locations[1] if len(locations) > 1 else "",
+        main_location=_location(installation, backup, schedule["store"]),
+        offsite_location=_location(installation, backup, schedule["offsite_store"]),
         encryption=f"age (X25519), {len(backup.facts['recipients'])} penerima",
         key_holders=KEY_HOLDERS,
+        locked_until=backup.retention_until or "" if _is_locked(places) else "",
         retention_until=backup.retention_until or "",
+    )
+
+
+def _location(installation: Installation, backup: Backup, store_name: str) -> str:
+    """Where a copy lies; "" when there is none there."""
+    if store_name not in backup.stores:
+        return ""
+    return installation.store(store_name).location(set_prefix(backup.unit, backup.application, str(backup.name)))
+
+
+def _is_locked(places: list[dict[str, str]]) -> bool:
+    return bool(places) and all(place.get("protection", "none") != "none" for place in places)
+
+
+def _missing_copy(backup: Backup, failed: StepRow | None) -> str:
+    if failed is None:
+        return ""
+    if backup.state == "secured":
+        return "salinan yang belum ada pada langkah 4 sudah dilengkapi (sinkronisasi)"
+    return _failure(failed)
+
+
+def _follow_up(components: list[str], made: dict[str, Backup], rows: list[StepRow]) -> str:
+    failed = [key for key in components if _failed_step(rows, key)]
+    incomplete = [key for key in failed if key in made and made[key].stores and made[key].state != "secured"]
+    completed = [key for key in failed if key in made and made[key].state == "secured"]
+    return lines(
+        "Komponen yang gagal diulang dengan menyebut nomor formulir ini."
+        if len(failed) > len(incomplete) + len(completed)
+        else "",
+        "Salinan yang belum ada dilengkapi dengan sinkronisasi penyimpanan; cadangan baru dihitung sesudah semua "
+        "salinan cocok."
+        if incomplete
+        else "",
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from recovery.calendar import to_wib
+from recovery.copies import put_into_every_store
 from recovery.durable import sync_directory
 from recovery.errors import FormError
 from recovery.forms.model import Document, FormFacts, Letterhead
@@ -17,7 +18,7 @@ from recovery.procedures.backup_document import backup_facts
 from recovery.procedures.restore_document import restore_facts
 from recovery.procedures.restore_request_document import restore_request_facts
 from recovery.procedures.schedule_document import schedule_facts
-from recovery.records import forms, numbers
+from recovery.records import forms, ledger, numbers
 
 PLACE = "Trenggalek"
 
@@ -38,15 +39,18 @@ def issue_form(installation: Installation, procedure_id: str, kind: Kind, *, ver
     backup: 1 filled in (step 5), 2 reviewed (step 6); restore_request: 1 requested, 2 disposed, 3 verified (steps 1 to
     3); restore: 1 informing (step 7), 2 acknowledged (step 8).
 
-    Number, facts and the file's hash are one transaction, so that a number never stands for nothing. The copy in the
-    stores is put after it, and again by a repeated call.
+    Number, facts and the file's hash are one transaction, so that a number never stands for nothing. The copies in the
+    stores are put after it, and again by a repeated call; one store that takes it is enough to go on.
     """
     with installation.catalog.read() as connection:
         form = forms.find_version(connection, kind, procedure_id, version)
     if form is None:
         form = _render_and_record(installation, procedure_id, kind, version)
-    for store_name in sorted(installation.stores):
-        installation.store(store_name).put_file(_store_key(form), Path(form.path))
+    missed = put_into_every_store(installation, lambda store: store.put_file(form_key(form), Path(form.path)))
+    if missed:
+        facts = {"number": form.number, "version": form.version, "stores": missed}
+        with installation.catalog.begin() as connection:
+            ledger.append(connection, "form.copies_missing", facts, procedure_id=procedure_id)
     return form
 
 
@@ -121,7 +125,8 @@ def _write(installation: Installation, number: str, version: int, now: datetime,
     return path
 
 
-def _store_key(form: forms.Form) -> str:
+def form_key(form: forms.Form) -> str:
+    """Given a form, return the key of its PDF in the stores."""
     year = to_wib(form.created_at).year
     plain = form.number.replace("/", "-")
     return f"formulir/{year}/{plain}/{plain}-v{form.version}.pdf"

@@ -38,7 +38,7 @@ def work_on(
     try:
         with ExitStack() as stack:
             for component in sorted(components):
-                lease = _acquire(installation, component, procedure_id, purpose, patience)
+                lease = _acquire(installation, f"component:{component}", procedure_id, purpose, patience)
                 held.append(lease)
                 stack.enter_context(leases.keep(catalog, lease))
             yield held
@@ -53,14 +53,42 @@ def release_all(installation: Installation, held: Sequence[leases.Lease]) -> Non
         leases.release(installation.catalog, lease)
 
 
+def prove_held(installation: Installation, held: Sequence[leases.Lease]) -> None:
+    """Given leases, return when all of them are held still. Raises LeaseLostError.
+
+    Asked before each thing that cannot be recorded in the same transaction, such as starting a service: a process that
+    was only asleep must not go on with what the guard has taken over and ended.
+    """
+    with installation.catalog.read() as connection:
+        leases.all_held(connection, held)
+
+
+@contextmanager
+def hold_set(
+    installation: Installation, backup_id: str, holder: str, purpose: str, *, patience: float = PATIENCE_SECONDS
+) -> Iterator[leases.KeptLease]:
+    """Given a secured backup, hold the lease of its set while the block runs.
+
+    Whoever reads a whole set, copies it or removes it holds this lease, so that none is removed under a reader. The
+    component itself stays free: a drill or a synchronisation goes on beside backups and restores.
+    Raises LeaseHeldError.
+    """
+    lease = _acquire(installation, f"set:{backup_id}", holder, purpose, patience)
+    try:
+        with leases.keep(installation.catalog, lease) as kept:
+            yield kept
+    finally:
+        leases.release(installation.catalog, lease)
+
+
 def _acquire(
-    installation: Installation, component: str, procedure_id: str, purpose: str, patience: float
+    installation: Installation, resource: str, procedure_id: str, purpose: str, patience: float
 ) -> leases.Lease:
     give_up_at = time.monotonic() + patience
     waiting = False
     while True:
         try:
-            return leases.acquire(installation.catalog, f"component:{component}", procedure_id, LEASE_SECONDS, purpose)
+            return leases.acquire(installation.catalog, resource, procedure_id, LEASE_SECONDS, purpose)
         except LeaseHeldError as error:
             if time.monotonic() >= give_up_at:
                 raise

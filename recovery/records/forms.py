@@ -111,6 +111,12 @@ def list_forms(connection: Connection, procedure_id: str) -> list[Form]:
     return [_form(row) for row in connection.execute(query)]
 
 
+def list_all(connection: Connection) -> list[Form]:
+    """Return every version of every form, by number and version."""
+    query = select(schema.forms).order_by(schema.forms.c.number, schema.forms.c.version)
+    return [_form(row) for row in connection.execute(query)]
+
+
 def _first(connection: Connection, condition: ColumnElement[bool]) -> Form | None:
     """The newest version that fits the condition."""
     query = select(schema.forms).where(condition).order_by(schema.forms.c.version.desc()).limit(1)

@@ -135,16 +135,22 @@ def list_steps(connection: Connection, procedure_id: str) -> list[StepRow]:
 
 def newest_failure(connection: Connection, component: str) -> StepRow | None:
     """Given "application/component", return the failed step of the newest backup that took it up; None when none of
-    its steps stands as failed."""
+    its steps stands as failed, or a synchronisation of the stores secured the backup since."""
     table = schema.steps
     mine = (table.c.component == component) & table.c.step_id.like("backup.%")
     query = select(table).where(mine).order_by(table.c.opened_at.desc(), table.c.step_id.desc())
     newest = connection.execute(query.limit(1)).one_or_none()
-    if newest is None:
+    if newest is None or _is_secured(connection, newest.procedure_id, component):
         return None
     failed = query.where((table.c.procedure_id == newest.procedure_id) & (table.c.state == "failed")).limit(1)
     row = connection.execute(failed).one_or_none()
     return _step(row) if row else None
+
+
+def _is_secured(connection: Connection, procedure_id: str, component: str) -> bool:
+    table, (application, _, name) = schema.backups, component.partition("/")
+    made = (table.c.procedure_id == procedure_id) & (table.c.application == application) & (table.c.component == name)
+    return bool(connection.execute(select(table.c.id).where(made & (table.c.state == "secured"))).first())
 
 
 def _open(

@@ -118,6 +118,7 @@ def test_every_verb_prints_the_document_of_its_schema(pulih: Pulih, broken: Offi
         ("schedule", "bulanan", "--pdf", broken.root / "jadwal.pdf"),
         ("show", broken.name),
         ("show", broken.procedure_id),
+        ("sync",),
         ("verify", broken.name),
     ]
     with_an_open_restore: list[tuple[str | Path, ...]] = [("status",), ("close", "given-up", "--reason", "uji")]

@@ -116,11 +116,13 @@ def test_the_other_store_is_named_and_can_be_chosen(pulih: Pulih, broken: Office
     """In a disaster the question is which copy is good."""
     add_second_store(broken)
     flip(broken.set / DATA, 400)
-    ended = pulih("--inventory", broken.inventory, "--json", "fetch", broken.name, "--to", tmp_path)
+    arguments = ("--inventory", broken.inventory, "--json", "fetch", broken.name, "--to")
+    ended = pulih(*arguments, tmp_path, "--store", "utama")
     assert 14 == ended.code
     assert "take the copy in kedua: add --store kedua" == ended.error["hint"]
-    ended = pulih("--inventory", broken.inventory, "--json", "fetch", broken.name, "--to", tmp_path, "--store", "kedua")
-    assert (0, "kedua") == (ended.code, ended.document["store"])
+    for place, chosen in ((tmp_path / "named", ["--store", "kedua"]), (tmp_path / "found", [])):
+        ended = pulih(*arguments, place, *chosen)
+        assert (0, "kedua") == (ended.code, ended.document["store"])
 
 
 def test_the_wrong_identity_ends_with_15(pulih: Pulih, broken: Office, tmp_path: Path) -> None:

@@ -5,20 +5,22 @@ import logging
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from recovery.errors import ProcedureError
+from recovery.crypto import Signer
+from recovery.errors import KeyMissingError, ProcedureError, PulihError, SetError, StoreError
 from recovery.installation import RELEASE, Installation
 from recovery.manifest import Manifest, Part
 from recovery.points import reached
 from recovery.procedures.backup.b1_back_up import GLOBALS, RUN_IDENTITY
 from recovery.procedures.schedule_approval import recorded_approval
-from recovery.records import backups, procedures
+from recovery.records import backups, ledger, procedures
 from recovery.records.steps import StepResult
-from recovery.sets import open_set, put_set, set_prefix
+from recovery.sets import open_set, protect_set, put_set, set_prefix
 from recovery.stream import PartDigests
 
 logger = logging.getLogger(__name__)
 
 QUALITY = "quality.json"
+COPIES_MISSING = "set.copies_missing"
 
 
 def secure(installation: Installation, procedure_id: str, component: str) -> StepResult:
@@ -37,24 +39,22 @@ def secure(installation: Installation, procedure_id: str, component: str) -> Ste
     schedule = procedure.parameters["schedule"]
     staging = Path(backup.staging)
     manifest = build_manifest(backup, procedure)
-    prefix = set_prefix(backup.unit, backup.application, backup.name)
     (staging / QUALITY).write_bytes(quality_document(backup))
     staged = {part.file: staging / part.file for part in manifest.parts}
-    locations = []
-    for store_name in filter(None, (schedule["store"], schedule["offsite_store"])):
-        store = installation.store(store_name)
-        put_set(store, prefix, staged, manifest, installation.signer)
-        # The parts were read back before the manifest was put; now the set as any later reader finds it.
-        open_set(
-            store,
-            prefix,
-            installation.signer.public_pem,
-            application=backup.application,
-            component=backup.component,
-            manifest_sha256=manifest.sha256,
-        )
-        locations.append({"store": store_name, "location": store.location(prefix)})
-        logger.info("secured %s in %s", backup.name, store_name)
+    signer = installation.signer
+    wanted = [name for name in (schedule["store"], schedule["offsite_store"]) if name]
+    locations: list[dict[str, str]] = []
+    missing: dict[str, PulihError] = {}
+    for store_name in wanted:
+        # A store that is down must not keep the other one from taking its copy.
+        try:
+            locations.append(_put(installation, backup, store_name, staged, manifest, signer))
+        except (StoreError, SetError, KeyMissingError) as error:
+            missing[store_name] = error
+        reached("backup.4: store done")
+    stores = [place["store"] for place in locations]
+    if missing:
+        raise _incomplete(installation, backup, manifest, stores, missing)
     reached("backup.4: secured")
     (staging / RUN_IDENTITY).unlink(missing_ok=True)
     reached("backup.4: identity of the run destroyed")
@@ -68,13 +68,60 @@ def secure(installation: Installation, procedure_id: str, component: str) -> Ste
         },
         changes=[
             lambda connection: backups.mark_secured(
-                connection,
-                backup.id,
-                manifest.sha256,
-                [place["store"] for place in locations],
-                manifest.retention_until,
+                connection, backup.id, manifest.sha256, stores, manifest.retention_until
             )
         ],
+    )
+
+
+def _put(
+    installation: Installation,
+    backup: backups.Backup,
+    store_name: str,
+    staged: dict[str, Path],
+    manifest: Manifest,
+    signer: Signer,
+) -> dict[str, str]:
+    """Put one copy and return where it lies and what keeps it there."""
+    store = installation.store(store_name)
+    prefix = set_prefix(backup.unit, backup.application, str(backup.name))
+    put_set(store, prefix, staged, manifest, signer)
+    # The parts were read back before the manifest was put; now the set as any later reader finds it.
+    open_set(
+        store,
+        prefix,
+        signer.trusted_pem,
+        application=backup.application,
+        component=backup.component,
+        manifest_sha256=manifest.sha256,
+    )
+    protection = protect_set(store, prefix, manifest)
+    logger.info("secured %s in %s (lock: %s)", backup.name, store_name, protection)
+    return {"store": store_name, "location": store.location(prefix), "protection": protection}
+
+
+def _incomplete(
+    installation: Installation,
+    backup: backups.Backup,
+    manifest: Manifest,
+    stores: list[str],
+    missing: dict[str, PulihError],
+) -> PulihError:
+    """Record the copies that are whole, and return the error that says which are missing."""
+    first = next(iter(missing.values()))
+    if not stores:
+        if len(missing) > 1:
+            first.hint = "; ".join(f"{store}: {error.message}" for store, error in missing.items())
+        return first
+    facts = {"name": backup.name, "stores": stores, "missing": {name: error.message for name, error in missing.items()}}
+    with installation.catalog.begin() as connection:
+        backups.mark_copied(connection, backup.id, manifest.sha256, stores, manifest.retention_until)
+        ledger.append(connection, COPIES_MISSING, facts, procedure_id=backup.procedure_id, component=backup.key)
+    reached("backup.4: incomplete copies recorded")
+    return StoreError(
+        f"the copy of {backup.name} in {', '.join(missing)} is missing: {first.message}",
+        state=f"the copy in {', '.join(stores)} is whole and kept; the backup counts when all copies match",
+        hint="mend the store; then `pulih sync` completes the backup, or Retry while the form is not issued",
     )
 
 

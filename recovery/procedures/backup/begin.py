@@ -5,7 +5,7 @@ from typing import Any
 from recovery.errors import ConfigurationError, NotFoundError
 from recovery.installation import RELEASE, Installation
 from recovery.procedures.schedule_approval import approval_of
-from recovery.records import procedures, steps
+from recovery.records import backups, procedures, steps
 
 
 def begin_backup(
@@ -73,6 +73,8 @@ def _failed_components(installation: Installation, cites: str, components: list[
             for row in steps.list_steps(connection, cited.id)
             if row.step_id == "backup.4" and row.state == "done"
         }
+        # Also what a synchronisation completed since.
+        secured |= {made.key for made in backups.list_of_procedure(connection, cited.id) if made.state == "secured"}
     failed = [component for component in cited.parameters["components"] if component not in secured]
     again = [component for component in failed if component in components]
     if not again:

@@ -1,0 +1,289 @@
+"""`pulih sync`: stores become equal, whatever one of them lacks, wherever the synchronisation was killed."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recovery import points
+from recovery.errors import LeaseHeldError, NotFoundError, StoreError
+from recovery.procedures.backup.begin import begin_backup
+from recovery.records import backups, forms, leases, ledger
+from recovery.settings import StoreSettings
+from recovery.sync import STAGING, Synced, sync
+from tests.recovery.procedures.processes import at, forked
+from tests.testbed.small_office import SmallOffice, attach, describe, open_office
+from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store, down, flip, objects
+
+pytestmark = pytest.mark.slow
+
+COMPONENTS = ("simpel/data", "simpel/berkas")
+CHANGING = ("state", "store", "store-terpisah")
+# How many of the points are tried in `make test`.
+SAMPLED = 4
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An office whose two components are secured in the main store alone, the form being issued."""
+    office = open_office(tmp_path_factory.mktemp("sync") / "office", running=False)
+    offsite = add_offsite_store(office)
+    begin_backup(office.installation, "one", schedule_name="bulanan", routine=True)
+    for component in COMPONENTS:
+        for number in (1, 2, 3):
+            office.step(f"backup.{number}", "one", component)
+        with down(offsite), pytest.raises(StoreError):
+            office.step("backup.4", "one", component)
+    with down(offsite):
+        office.step("backup.5", "one")
+    ledger.anchor(office.installation.catalog, office.installation.store(MAIN), office.installation.signer)
+    office.installation.catalog.dispose()
+    for name in CHANGING:
+        shutil.copytree(office.root / name, office.root / "before" / name)
+    yield office.root
+
+
+def recall(root: Path) -> None:
+    """Put the office back to where it was, in every place that a synchronisation changes."""
+    for name in CHANGING:
+        shutil.rmtree(root / name)
+        shutil.copytree(root / "before" / name, root / name)
+
+
+@pytest.fixture
+def office(half: Path) -> Iterator[SmallOffice]:
+    """That office, as this process's own."""
+    recall(half)
+    found = attach(half)
+    yield found
+    found.installation.catalog.dispose()
+
+
+def stores(office: SmallOffice) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    return objects(office.root / "store"), objects(office.root / "store-terpisah")
+
+
+def kinds(found: tuple[Any, ...]) -> list[str]:
+    return sorted({missing.kind for missing in found})
+
+
+def is_complete(root: Path) -> list[str]:
+    """What is wrong with an office whose stores were made equal; [] when all is well."""
+    office = attach(root)
+    installation = office.installation
+    main, offsite = stores(office)
+    wrong = [] if main == offsite else [f"the stores differ: {sorted(main.keys() ^ offsite.keys())}"]
+    with installation.catalog.read() as connection:
+        for backup in backups.list_backups(connection):
+            if (backup.state, set(backup.stores)) != ("secured", {MAIN, OFFSITE}):
+                wrong.append(f"{backup.name} is {backup.state} in {backup.stores}")
+        for name in (MAIN, OFFSITE):
+            heads = ledger.read_heads(installation.store(name), installation.signer.public_pem)
+            wrong += ledger.verify(connection, heads)
+        secured = [entry.component for entry in ledger.entries(connection, kind="set.secured")]
+        wrong += [] if sorted(COMPONENTS) == sorted(secured) else [f"secured entries: {secured}"]
+        wrong += [f"the lease of {lease['resource']}" for lease in leases.list_leases(connection)]
+    wrong += [f"left behind: {path}" for path in (root / "state" / "staging").glob(f"{STAGING}*")]
+    installation.catalog.dispose()
+    return wrong
+
+
+def killed_at(root: Path, point: int) -> bool:
+    """Let a synchronisation die at its n-th point; whether it came that far."""
+
+    def work() -> str:
+        office = attach(root)
+        with points.observe(at(point, lambda: os.kill(os.getpid(), signal.SIGKILL))):
+            sync(office.installation)
+        return "ended"
+
+    try:
+        return forked(work) != "ended"
+    except ValueError:
+        # It told nothing: it is dead.
+        return True
+
+
+def again(root: Path) -> Any:
+    """A synchronisation in another process, after the dead one's leases have run out."""
+
+    def work() -> list[str]:
+        office = attach(root)
+        with office.installation.catalog.begin() as connection:
+            connection.exec_driver_sql("UPDATE leases SET expires_at = '2000-01-01T00:00:00.000000+00:00'")
+        found = sync(office.installation)
+        return [str(trouble) for trouble in found.troubles] + is_complete(root)
+
+    return forked(work)
+
+
+def points_of(root: Path) -> list[str]:
+    """The points of an undisturbed synchronisation."""
+
+    def work() -> list[str]:
+        seen: list[str] = []
+        with points.observe(seen.append):
+            sync(attach(root).installation)
+        return seen
+
+    recall(root)
+    found: list[str] = forked(work)
+    assert [] == is_complete(root)
+    return found
+
+
+def sweep(root: Path, choose: Callable[[int], range]) -> list[str]:
+    """Kill at the chosen points, and come again; return what was wrong after each."""
+    names = points_of(root)
+    wrong = []
+    for point in choose(len(names)):
+        recall(root)
+        assert killed_at(root, point)
+        wrong += [f"{point} {names[point]}: {finding}" for finding in again(root)]
+    return wrong
+
+
+def test_a_synchronisation_may_die_at_any_point(half: Path) -> None:
+    """SIGKILL; the next one, in another process, ends with equal stores and nothing left behind: a sample."""
+    assert [] == sweep(half, lambda count: range(1, count, max(1, count // SAMPLED)))
+
+
+@pytest.mark.endurance
+def test_a_synchronisation_may_die_at_every_point(half: Path) -> None:
+    """All of them."""
+    assert [] == sweep(half, range)
+
+
+def test_what_is_missing_is_put_and_a_second_time_nothing_is(office: SmallOffice) -> None:
+    """Sets, forms, ledger heads and the guide; the dry run says the same and puts nothing."""
+    before = stores(office)
+    planned = sync(office.installation, dry_run=True)
+    assert before == stores(office)
+    assert ["form", "guide", "head", "set"] == kinds(planned.missing)
+    found = sync(office.installation)
+    assert (planned.missing, planned.missing, ()) == (found.missing, found.put, found.troubles)
+    assert [] == is_complete(office.root)
+    assert Synced(False, (), (), ()) == sync(office.installation)
+
+
+def test_only_the_named_store_is_completed(office: SmallOffice) -> None:
+    """The guide is missing in both; an unknown store is refused with the names of the known ones."""
+    found = sync(office.installation, store_name=OFFSITE)
+    assert {OFFSITE} == {missing.store for missing in found.put}
+    assert [MAIN] == [
+        missing.store for missing in sync(office.installation, dry_run=True).missing if missing.kind == "guide"
+    ]
+    with pytest.raises(NotFoundError, match="there is no store named 'awan'"):
+        sync(office.installation, store_name="awan")
+
+
+def test_a_new_third_store_takes_the_place_of_the_second(office: SmallOffice) -> None:
+    """The schedule names another off-site store: old sets go there, and count as soon as both copies match."""
+    directory = office.root / "store" / ".." / "baru"
+    directory.mkdir(exist_ok=True)
+    installation = office.installation
+    installation.stores["baru"] = StoreSettings(name="baru", path=str(directory))
+    installation.schedules["bulanan"] = installation.schedules["bulanan"].model_copy(update={"offsite_store": "baru"})
+    found = sync(installation)
+    assert {"baru"} == {missing.store for missing in found.put if missing.kind == "set"}
+    with installation.catalog.read() as connection:
+        assert [("secured", (MAIN, "baru"))] * 2 == [
+            (each.state, each.stores) for each in backups.list_backups(connection)
+        ]
+    shutil.rmtree(directory)
+
+
+def test_an_office_that_gave_its_second_store_up_waits_for_it_no_longer(office: SmallOffice) -> None:
+    """The schedule names one store: its copy is looked at once more, and the backup counts."""
+    installation = office.installation
+    installation.schedules["bulanan"] = installation.schedules["bulanan"].model_copy(update={"offsite_store": ""})
+    found = sync(installation)
+    assert {MAIN} == {missing.store for missing in found.put if missing.kind == "set"}
+    with installation.catalog.read() as connection:
+        assert {("secured", (MAIN,))} == {(each.state, each.stores) for each in backups.list_backups(connection)}
+
+
+def test_a_bad_source_secures_nothing_and_the_rest_goes_on(office: SmallOffice) -> None:
+    """A flipped bit in the only copy: it is told, the other set is completed."""
+    (part,) = (office.root / "store").glob("*/*/*/data.tar.zst.age")
+    flip(part, 300)
+    found = sync(office.installation)
+    (trouble,) = found.troubles
+    assert "does not have the SHA-256 of the manifest" in trouble.message
+    assert found.error is not None
+    with office.installation.catalog.read() as connection:
+        states = {each.component: each.state for each in backups.list_backups(connection)}
+    assert {"data": "secured", "berkas": "named"} == states
+
+
+def test_a_bad_copy_is_told_and_never_replaced(office: SmallOffice) -> None:
+    """Truncated in the off-site store: the sentence says what to do."""
+    sync(office.installation)
+    (part,) = (office.root / "store-terpisah").glob("*/*/*/data.tar.zst.age")
+    part.chmod(0o600)
+    part.write_bytes(part.read_bytes()[:-7])
+    damaged = part.read_bytes()
+    found = sync(office.installation)
+    assert ((), ()) == (found.missing, found.put)
+    (trouble,) = found.troubles
+    assert "bytes and not the" in trouble.message
+    assert trouble.hint.startswith("nothing is ever overwritten: move the damaged copy away by hand")
+    assert damaged == part.read_bytes()
+    shutil.rmtree(part.parent)
+    assert ["set"] == kinds(sync(office.installation).put)
+    assert stores(office)[0].keys() == stores(office)[1].keys()
+
+
+def test_what_lies_under_a_name_already_is_left_as_it_is(office: SmallOffice) -> None:
+    """Somebody put another file under the form's key in the off-site store: it is not a missing form."""
+    sync(office.installation)
+    (form,) = (office.root / "store-terpisah").glob("formulir/*/*/*.pdf")
+    (path,) = (office.root / "store-terpisah").glob("*/*/*/data.tar.zst.age")
+    shutil.rmtree(path.parent)
+    path.parent.mkdir()
+    path.write_bytes(b"another")
+    found = sync(office.installation)
+    assert b"another" == path.read_bytes()
+    assert ["already holds something else"] == [
+        word for trouble in found.troubles for word in ["already holds something else"] if word in trouble.message
+    ]
+    assert form.exists()
+
+
+def test_a_form_whose_own_copy_was_changed_is_taken_from_the_other_store(office: SmallOffice) -> None:
+    """The ledger's hash decides which file is the form."""
+    with office.installation.catalog.read() as connection:
+        (form,) = forms.list_all(connection)
+    Path(form.path).write_bytes(b"changed")
+    assert () == sync(office.installation).troubles
+    (copied,) = (office.root / "store-terpisah").glob("formulir/*/*/*.pdf")
+    assert copied.read_bytes().startswith(b"%PDF")
+    copied.unlink()
+    (main,) = (office.root / "store").glob("formulir/*/*/*.pdf")
+    main.chmod(0o600)
+    main.write_bytes(b"changed, too")
+    (trouble,) = sync(office.installation).troubles
+    assert "is not the form that was issued" in trouble.message
+
+
+def test_a_store_that_is_down_is_said_and_nothing_else_waits_for_it(office: SmallOffice) -> None:
+    """What the other lacks is still put."""
+    with down(office.root / "store-terpisah"):
+        found = sync(office.installation)
+        assert [("guide", MAIN)] == [(missing.kind, missing.store) for missing in found.put]
+        (trouble,) = found.troubles
+        assert (OFFSITE, "store") == (trouble.store, trouble.subject)
+        assert "of the store terpisah is not there" in trouble.message
+
+
+def test_two_at_once_are_one(office: SmallOffice) -> None:
+    """The second is told who works."""
+    held = leases.acquire(office.installation.catalog, "sync", "sync-other", 600, "make the stores equal")
+    with pytest.raises(LeaseHeldError, match="sync is held by sync-other"):
+        sync(office.installation)
+    leases.release(office.installation.catalog, held)
+    describe(office)
