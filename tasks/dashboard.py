@@ -36,7 +36,7 @@ def run_address(run_id: str) -> str:
 
 def show_page(key: str, markdown: str, description: str) -> None:
     """Given a page, put it on the Artifacts page under its key, as a newer version of what stood there."""
-    with _shown(description):
+    with shown(description):
         create_markdown_artifact(key=key, markdown=markdown, description=description)
 
 
@@ -57,18 +57,19 @@ def tag_run(run: FlowRun, applications: Sequence[str]) -> None:
     """Given a run and the applications that it turned out to be about, add their tags to it."""
     missing = {application_tag(name) for name in applications} - set(run.tags)
     if missing:
-        with _shown("tag aplikasi"), get_client(sync_client=True) as client:
+        with shown("tag aplikasi"), get_client(sync_client=True) as client:
             client.update_flow_run(run.id, tags={*run.tags, *missing})
 
 
 def name_run(run: FlowRun, name: str) -> None:
     """Given a run and what it turned out to be about, name it so."""
-    with _shown("nama proses"), get_client(sync_client=True) as client:
+    with shown("nama proses"), get_client(sync_client=True) as client:
         client.update_flow_run(run.id, name=name)
 
 
 @contextmanager
-def _shown(what: str) -> Iterator[None]:
+def shown(what: str) -> Iterator[None]:
+    """Make a warning of what Prefect does not show in this block; whatever else goes wrong is raised."""
     try:
         yield
     except httpx.HTTPError as error:

@@ -28,7 +28,7 @@ from .program_mariadb_rights import preflight, restorable
 from .program_mariadb_scratch import serve
 from .program_mariadb_structure import VERSIONED, tables
 from .program_mariadb_swap import identity, live_is, prepare, quiet, swap, swap_back
-from .program_server import begin, end, free_bytes
+from .program_server import begin, end, free_bytes, tell_count
 
 PRIVATE = "pulih-mariadb-"
 
@@ -38,7 +38,7 @@ def _fingerprint(arguments: list[bytes]) -> dict[str, Any]:
     with Session(target, database) as session:
         held = held_back(read(session, database))
         session.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-        return fingerprint(session, database, held=held)
+        return fingerprint(session, database, held=held, tell=tell_count)
 
 
 def _check(arguments: list[bytes]) -> dict[str, Any]:
@@ -113,4 +113,4 @@ VERBS: dict[str, Callable[[list[bytes]], dict[str, Any]]] = {
     "proofs": proofs,  # TARGET DATABASE
     "serve": serve,  # DIRECTORY VERSION
 }
-STREAMING = ("dump", "load", "serve")
+STREAMING = ("dump", "fingerprint", "load", "serve")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from .program_error import ProgramError
@@ -34,6 +35,7 @@ GEOMETRY = {
 }
 # Stored as numbers: an index, bits. Their text may be ambiguous or no text at all.
 NUMBERED = {"enum", "set", "bit"}
+Tell = Callable[[int, int], None]
 
 
 class Column:
@@ -64,13 +66,16 @@ def columns(session: Session, database: str) -> dict[str, list[Column]]:
     return found
 
 
-def fingerprint(session: Session, database: str, *, held: dict[str, Any] | None = None) -> dict[str, Any]:
+def fingerprint(
+    session: Session, database: str, *, held: dict[str, Any] | None = None, tell: Tell | None = None
+) -> dict[str, Any]:
     """Return the fingerprint of what a session, which is in that database, sees; the caller holds the snapshot.
 
     `held`: of a copy, what its events were before they were disabled and which objects wait for its going live.
+    `tell` is told how many tables of how many are measured.
     """
     found = tables(session, database)
-    content = rows(session, database, found)
+    content = rows(session, database, found, tell)
     return assembled(content, structure(session, database, found, held or {}), found)
 
 
@@ -88,13 +93,14 @@ def assembled(content: dict[str, Any], made: dict[str, Any], found: list[dict[st
     }
 
 
-def rows(session: Session, database: str, found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def rows(
+    session: Session, database: str, found: list[dict[str, Any]], tell: Tell | None = None
+) -> dict[str, dict[str, Any]]:
     """Return the number of rows and the digest of every table, history included."""
     described = columns(session, database)
-    measured = {}
-    for table in found:
-        if table["type"] in (VIEW, SEQUENCE):
-            continue
+    measured: dict[str, dict[str, Any]] = {}
+    with_rows = [table for table in found if table["type"] not in (VIEW, SEQUENCE)]
+    for table in with_rows:
         # A transaction keeps every table that it has read from being changed; undone, it lets go of it.
         session.run("SAVEPOINT read_one")
         answer = session.one(_measuring(table, described[table["name"]]))
@@ -108,6 +114,8 @@ def rows(session: Session, database: str, found: list[dict[str, Any]]) -> dict[s
                 "raise max_allowed_packet on the server",
             )
         measured[table["name"]] = {"rows": count, "digest": total}
+        if tell is not None:
+            tell(len(measured), len(with_rows))
     return measured
 
 

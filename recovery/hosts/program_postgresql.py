@@ -19,7 +19,7 @@ from .program_postgresql_load import abandon, discard, keep, list_copies, load
 from .program_postgresql_rights import preflight, restorable
 from .program_postgresql_scratch import serve
 from .program_postgresql_swap import live_is, prepare, quiet, swap, swap_back
-from .program_server import begin, end, free_bytes
+from .program_server import begin, end, free_bytes, tell_count
 
 PRIVATE = "pulih-postgresql-"
 
@@ -84,7 +84,7 @@ def _fingerprint(arguments: list[bytes]) -> dict[str, Any]:
     target, database = Target(arguments[0]), os.fsdecode(arguments[1])
     with Session(target, database) as session:
         session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        return fingerprint(session)
+        return fingerprint(session, tell_count)
 
 
 def _identify(arguments: list[bytes]) -> dict[str, Any]:
@@ -146,4 +146,4 @@ VERBS: dict[str, Callable[[list[bytes]], dict[str, Any]]] = {
     "live_is": live_is,  # TARGET RECEIPT
     "serve": serve,  # DIRECTORY FIRST_ROLE VERSION
 }
-STREAMING = ("dump", "load", "serve")
+STREAMING = ("dump", "fingerprint", "load", "serve")

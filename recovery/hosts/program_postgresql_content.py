@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from .program_postgresql_client import Session
@@ -96,9 +97,16 @@ SELECT jsonb_build_object(
 """
 
 
-def fingerprint(session: Session) -> dict[str, Any]:
-    """Return the fingerprint of what a session sees. The caller holds a transaction, so it is one snapshot."""
-    objects = {name: _rows(session, statement) for name, statement in session.run(TABLES)}
+def fingerprint(session: Session, tell: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+    """Return the fingerprint of what a session sees. The caller holds a transaction, so it is one snapshot.
+
+    `tell` is told how many tables of how many are measured.
+    """
+    objects, found = {}, session.run(TABLES)
+    for done, (name, statement) in enumerate(found, 1):
+        objects[name] = _rows(session, statement)
+        if tell is not None:
+            tell(done, len(found))
     large = session.one(OBJECTS)
     if large["rows"]:
         objects[LARGE_OBJECTS] = large

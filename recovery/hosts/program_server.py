@@ -52,6 +52,11 @@ def end(prefix: str, arguments: list[bytes]) -> dict[str, Any]:
     return {}
 
 
+def tell_count(done: int, total: int) -> None:
+    """Say on stdout how many objects of how many are measured."""
+    os.write(1, b"%d %d\n" % (done, total))
+
+
 def free_bytes(place: str) -> int | None:
     """Return the bytes that are free where a server keeps its data, or None when that cannot be seen from here."""
     # Usually closed to others, its parent is not: the same file system, unless one is mounted right there.

@@ -1,6 +1,7 @@
 """What every kind of source offers: a dump of one snapshot, a copy beside the live data, an atomic swap."""
 
 import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,60}[a-z0-9])?")
 # A part of a structure that is not compared as equal; see Fingerprint.
 AT_LEAST = "at least"
 Liveness = Literal["old", "new", "unknown"]
+Measured = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -169,8 +171,11 @@ class Source(Protocol):
     def check(self, copy: str | None = None) -> list[str]:
         """Return what the source's own checker finds wrong with a copy, or with the live data; empty means sound."""
 
-    def fingerprint(self, copy: str | None = None) -> Fingerprint:
-        """Return the fingerprint of a copy, or of the live data."""
+    def fingerprint(self, copy: str | None = None, measured: Measured | None = None) -> Fingerprint:
+        """Return the fingerprint of a copy, or of the live data.
+
+        `measured` is told how many objects of how many are done, by kinds of sources that measure one by one.
+        """
 
     def quiet(self) -> dict[str, Any]:
         """Return the proof that no process has it open; raises SourceBusyError naming the processes."""

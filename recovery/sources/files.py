@@ -22,7 +22,7 @@ from recovery.errors import (
 )
 from recovery.hosts.base import Argument, Host
 from recovery.points import reached
-from recovery.sources.base import DumpStream, Fingerprint, Liveness, LoadStream, beside_name, is_copy_name
+from recovery.sources.base import DumpStream, Fingerprint, Liveness, LoadStream, Measured, beside_name, is_copy_name
 from recovery.sources.tar_streams import CHUNK, ENVIRONMENT, LEFT_OUT, TreeDump, TreeLoad, create, extract, version
 from recovery.sources.tree import FoldingThread, Listener, TreeFold
 
@@ -136,8 +136,8 @@ class FilesSource:
         """See Source.check. A tree has no checker of its own: only its fingerprint tells whether it is sound."""
         return []
 
-    def fingerprint(self, copy: str | None = None) -> Fingerprint:
-        """See Source.fingerprint."""
+    def fingerprint(self, copy: str | None = None, measured: Measured | None = None) -> Fingerprint:
+        """See Source.fingerprint; all is measured by one call."""
         return self._measure(copy)
 
     def _measure(self, copy: str | None, listener: Listener | None = None) -> Fingerprint:

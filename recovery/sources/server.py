@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from recovery.errors import ConfigurationError, PulihError, SetError, SourceBusyError
-from recovery.hosts.base import Host
+from recovery.hosts.base import Host, last_result
 from recovery.points import reached
-from recovery.sources.base import LABEL, DumpStream, Fingerprint, Liveness, LoadStream
-from recovery.sources.server_streams import ServerDump, ServerLoad
+from recovery.sources.base import LABEL, DumpStream, Fingerprint, Liveness, LoadStream, Measured
+from recovery.sources.server_streams import ServerDump, ServerLoad, read_counts
 
 if TYPE_CHECKING:
     from recovery.sources.scratch_server import LentSource, ScratchServer
@@ -138,10 +138,17 @@ class ServerSource:
         """See Source.judge_url."""
         raise NotImplementedError  # pragma: no cover - each engine has its own
 
-    def fingerprint(self, copy: str | None = None) -> Fingerprint:
+    def fingerprint(self, copy: str | None = None, measured: Measured | None = None) -> Fingerprint:
         """See Source.fingerprint."""
-        account = self.restore_account if copy else self.account
-        return Fingerprint.from_json(self._call("fingerprint", copy or self.database, limit=LONG, account=account))
+        with self._target(self.restore_account if copy else self.account) as target:
+            reached(f"{self.kind}: before fingerprint")
+            with self.host.stream(self.host.helper(self.kind, "fingerprint", target, copy or self.database)) as output:
+                for done, total in read_counts(output):
+                    if measured is not None:
+                        measured(done, total)
+                result = last_result(output.finish().stderr)
+            reached(f"{self.kind}: after fingerprint")
+        return Fingerprint.from_json(result)
 
     def quiet(self) -> dict[str, Any]:
         """See Source.quiet: the server knows every session, so the proof is always whole."""

@@ -1,6 +1,6 @@
-"""What goes out of a database server's program and into it: the dump with what is told of it, and the load."""
+"""What goes out of a database server's program and into it: dumps, loads, and how far a measurement is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from recovery.hosts.base import InputStream, OutputStream, last_result
 from recovery.sources.base import Dump, Fingerprint
@@ -45,3 +45,13 @@ class ServerLoad:
         self._program.finish()
         self._keep()
         self.kept = True
+
+
+def read_counts(output: OutputStream) -> Iterator[tuple[int, int]]:
+    """Given the output of a program that measures, yield each line "DONE TOTAL" of it as soon as it is there."""
+    buffer, line = bytearray(1 << 12), b""
+    while count := output.readinto(buffer):
+        *lines, line = (line + bytes(buffer[:count])).split(b"\n")
+        for each in lines:
+            done, _, total = each.partition(b" ")
+            yield int(done), int(total)

@@ -15,7 +15,16 @@ from urllib.parse import quote
 from recovery.errors import ConfigurationError, ConflictError, SourceBusyError
 from recovery.hosts.base import Host, InputStream, OutputStream, last_result
 from recovery.points import reached
-from recovery.sources.base import Dump, DumpStream, Fingerprint, Liveness, LoadStream, beside_name, is_copy_name
+from recovery.sources.base import (
+    Dump,
+    DumpStream,
+    Fingerprint,
+    Liveness,
+    LoadStream,
+    Measured,
+    beside_name,
+    is_copy_name,
+)
 
 # Reading a whole database takes as long as it is large; this only ends what hangs.
 LONG = 24 * 3600.0
@@ -87,8 +96,8 @@ class SqliteSource:
         """
         return self._call("check", copy or self.path, self._timeout, "copy" if copy else "live", limit=LONG)
 
-    def fingerprint(self, copy: str | None = None) -> Fingerprint:
-        """See Source.fingerprint."""
+    def fingerprint(self, copy: str | None = None, measured: Measured | None = None) -> Fingerprint:
+        """See Source.fingerprint; all is measured by one call."""
         which = "copy" if copy else "live"
         return Fingerprint.from_json(self._call("fingerprint", copy or self.path, self._timeout, which, limit=LONG))
 

@@ -5,6 +5,7 @@ from recovery.procedures.backup import b2_verify
 from recovery.quality.verdict import Verdict
 from recovery.records.steps import StepResult
 from tasks.dashboard import show_page
+from tasks.progress import show_progress
 from tasks.step import step
 
 
@@ -16,4 +17,5 @@ def verify(installation: Installation, procedure_id: str, component: str) -> Ste
         key = f"hasil-uji-{component.replace('/', '-')}"
         show_page(key, verdict.markdown(), f"Hasil pemeriksaan cadangan {component}")
 
-    return b2_verify.verify(installation, procedure_id, component, report=publish)
+    tell = show_progress("kemajuan-uji", "Pengujian cadangan")
+    return b2_verify.verify(installation, procedure_id, component, report=publish, tell=tell)

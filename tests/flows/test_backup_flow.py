@@ -61,7 +61,9 @@ def test_the_verdicts_are_published_once_for_each_component(office: "WorkingOffi
     """Verdicts are read on the Artifacts page; the record keeps its own copy. So is what the application has by now."""
     body = {"artifacts": {"flow_run_id": {"any_": [reviewed_backup]}}}
     found = {artifact["key"]: artifact["data"] for artifact in office.get("POST", "/artifacts/filter", body)}
-    assert {"hasil-uji-simpel-data", "hasil-uji-simpel-berkas", "cadangan-simpel"} == set(found)
+    bars = {"kemajuan-uji-simpel-data", "kemajuan-uji-simpel-berkas"}
+    assert {"hasil-uji-simpel-data", "hasil-uji-simpel-berkas", "cadangan-simpel", *bars} == set(found)
+    assert {100.0} == {float(found[bar]) for bar in bars}
     form = office.steps(reviewed_backup)["backup.5", ""].evidence["form_number"]
     address = f"{office.server.url}/runs/flow-run/{reviewed_backup}"
     assert 2 == found["cadangan-simpel"].count(f"[{form}]({address})")

@@ -20,11 +20,12 @@ from recovery.errors import (
 from recovery.installation import Installation, remove_tree
 from recovery.points import reached
 from recovery.procedures.backup.b1_back_up import GLOBALS, RUN_IDENTITY
+from recovery.progress import Proof, Tell, to_nobody
 from recovery.proofs import open_proof
 from recovery.quality.verdict import Check, Verdict
 from recovery.records import backups
 from recovery.records.steps import StepResult
-from recovery.sources.base import Fingerprint, Source
+from recovery.sources.base import Fingerprint, Measured, Source
 from recovery.stream import PartDigests, decrypt
 
 logger = logging.getLogger(__name__)
@@ -35,18 +36,20 @@ def verify(
     procedure_id: str,
     component: str,
     report: Callable[[Verdict], None] = lambda verdict: None,
+    tell: Tell = to_nobody,
 ) -> StepResult:
     """Given a dumped component, restore the staged bytes into a scratch copy and judge that copy.
 
     The copy's fingerprint, taken by the same code as the dump's, must equal it; Great Expectations judges structure,
-    counts, fingerprints and the owner's own suite. `report` gets the verdict, good or bad, for people to read.
+    counts, fingerprints and the owner's own suite. `report` gets the verdict, good or bad, for people to read, and
+    `tell` how far the proof is.
     Raises VerificationFailedError (the backup is bad) or VerificationError (the checker could not look).
     """
     backup = _staged(installation, procedure_id, component)
     staging = Path(backup.staging)
     directory = installation.scratch(procedure_id, component)
     try:
-        verdict = judge_staged(installation, component, backup.facts, staging, directory, backup.moment)
+        verdict = judge_staged(installation, component, backup.facts, staging, directory, backup.moment, tell)
     except PulihError as error:
         _record_unproven(installation, backup.id, error)
         raise
@@ -78,6 +81,7 @@ def judge_staged(
     staging: Path,
     directory: Path,
     moment: str,
+    tell: Tell = to_nobody,
 ) -> Verdict:
     """Given staged bytes and what was recorded of their dump, load them in scratch and return the verdict."""
     _application, settings = installation.component(component)
@@ -85,13 +89,15 @@ def judge_staged(
     expected = Fingerprint.from_json(facts["fingerprint"])
     with closing(open_proof(installation, component, directory)) as scratch:
         copy = scratch.beside("proof")
+        proof = Proof(component, scratch.kind, tell)
         with (
             scratch.load(copy, _globals(staging, facts, identity)) as load,
             (staging / facts["file"]).open("rb", buffering=0) as staged,
         ):
-            decrypt(staged.readinto, load.write, identity, PartDigests(**facts["digests"]))
+            digests = PartDigests(**facts["digests"])
+            decrypt(staged.readinto, proof.counted(load.write, digests.plain_size), identity, digests)
             load.finish()
-        return judge_copy(scratch, copy, expected, settings.suite, moment, directory)
+        return judge_copy(scratch, copy, expected, settings.suite, moment, directory, proof.measured)
 
 
 def _globals(staging: Path, facts: dict[str, Any], identity: Any) -> bytes:
@@ -103,20 +109,30 @@ def _globals(staging: Path, facts: dict[str, Any], identity: Any) -> bytes:
     return content.getvalue()
 
 
-def judge_copy(source: Source, copy: str, expected: Fingerprint, suite: str, moment: str, directory: Path) -> Verdict:
+def judge_copy(
+    source: Source,
+    copy: str,
+    expected: Fingerprint,
+    suite: str,
+    moment: str,
+    directory: Path,
+    measured: Measured = lambda done, total: None,
+) -> Verdict:
     """Given a loaded copy, let its engine check it, measure it with the source's own code, and let
     Great Expectations judge it. A copy too damaged to be measured is a bad one: the verdict is `fail`."""
     from recovery.quality.judge import judge
 
     url = source.judge_url(copy, directory)
     try:
-        measured, findings = source.fingerprint(copy), source.check(copy)
+        measured(0, len(expected.objects))
+        found, findings = source.fingerprint(copy, measured), source.check(copy)
+        measured(len(found.objects), len(found.objects))
     except SourceCorruptError as error:
-        measured, findings = Fingerprint(source.kind, {}, {}, {}), [error.message]
+        found, findings = Fingerprint(source.kind, {}, {}, {}), [error.message]
     verdict = judge(
         url,
         expected,
-        measured,
+        found,
         suite=Path(suite) if suite else None,
         moment=datetime.fromisoformat(moment),
     )

@@ -4,13 +4,14 @@ from recovery.installation import Installation
 from recovery.procedures.decided import decided, decided_document
 from recovery.procedures.documents import issue_form
 from recovery.procedures.restore.rehearsal import rehearse
+from recovery.progress import Tell, to_nobody
 from recovery.records.steps import StepResult
 
 APPROVED = "disetujui"
 REJECTED = "ditolak"
 
 
-def verify_authority(installation: Installation, procedure_id: str) -> StepResult:
+def verify_authority(installation: Installation, procedure_id: str, tell: Tell = to_nobody) -> StepResult:
     """Given the Kabid's decision, put it on the form and, when approved, rehearse the restore beside the live data.
 
     The rehearsal stands here because the executor must see its verdict before the service is stopped. One that fails
@@ -21,4 +22,5 @@ def verify_authority(installation: Installation, procedure_id: str) -> StepResul
     if decision["decision"] != APPROVED:
         return StepResult(evidence=decision)
     plan = decided_document(installation, procedure_id, "restore.3")["rencana"]
-    return StepResult(evidence={**decision, "plan": plan, "rehearsal": rehearse(installation, procedure_id, plan)})
+    rehearsal = rehearse(installation, procedure_id, plan, tell)
+    return StepResult(evidence={**decision, "plan": plan, "rehearsal": rehearsal})

@@ -13,6 +13,7 @@ from recovery.installation import Installation
 from recovery.points import reached
 from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.procedures.working import PATIENCE_SECONDS, work_on
+from recovery.progress import Proof, Tell, to_nobody
 from recovery.records import journal
 from recovery.sets import open_set, set_prefix
 from recovery.sources.base import Fingerprint, Source
@@ -23,18 +24,20 @@ logger = logging.getLogger(__name__)
 SPACE_MARGIN = 1.1
 
 
-def rehearse(installation: Installation, procedure_id: str, plan: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def rehearse(
+    installation: Installation, procedure_id: str, plan: dict[str, dict[str, Any]], tell: Tell = to_nobody
+) -> dict[str, Any]:
     """Given a plan, load and judge a copy of every component beside the live one.
 
     Fetch, check signature and digests, decrypt, load, measure, judge. Returns per component the copy's name, verdict
     and totals, and what the live data holds now. Raises on the first thing that is not as promised; copies made by
-    this rehearsal are removed then.
+    this rehearsal are removed then. `tell` is told how far each proof is.
     """
     rehearsed: dict[str, Any] = {}
     with work_on(installation, list(plan), procedure_id, "rehearse a restore", patience=PATIENCE_SECONDS):
         try:
             for component, chosen in plan.items():
-                rehearsed[component] = _rehearse_component(installation, procedure_id, component, chosen)
+                rehearsed[component] = _rehearse_component(installation, procedure_id, component, chosen, tell)
         except BaseException:
             # Copies are useless once one of them failed: all components go live together or none.
             for component in plan:
@@ -68,7 +71,7 @@ def copy_label(procedure_id: str) -> str:
 
 
 def _rehearse_component(
-    installation: Installation, procedure_id: str, component: str, chosen: dict[str, Any]
+    installation: Installation, procedure_id: str, component: str, chosen: dict[str, Any], tell: Tell
 ) -> dict[str, Any]:
     application, settings = installation.component(component)
     source = installation.source(component)
@@ -86,20 +89,23 @@ def _rehearse_component(
     expected = Fingerprint.from_json(backup_set.manifest.fingerprint)
     _require_space(source, component, expected)
     copy = source.beside(copy_label(procedure_id))
+    proof = Proof(component, source.kind, tell)
     discard_rehearsed(installation, procedure_id, component)
     identity = installation.operations_identity(backup_set.manifest.recipients)
     outside = io.BytesIO()
     if any(part.role == "globals" for part in backup_set.manifest.parts):
         backup_set.restore("globals", identity, outside.write)
     with source.load(copy, outside.getvalue()) as load:
-        backup_set.restore("data", identity, load.write)
+        size = backup_set.manifest.part("data").plain_size
+        backup_set.restore("data", identity, proof.counted(load.write, size))
         load.finish()
     reached("rehearsal: copy loaded")
     with (
         tempfile.TemporaryDirectory(dir=installation.scratch(procedure_id, component)) as directory,
         closing(source),  # what leads to a server on another machine is needed as long as the judge works
     ):
-        verdict = judge_copy(source, copy, expected, settings.suite, backup_set.manifest.moment, Path(directory))
+        moment = backup_set.manifest.moment
+        verdict = judge_copy(source, copy, expected, settings.suite, moment, Path(directory), proof.measured)
     reached("rehearsal: copy judged")
     if verdict.state != "pass":
         raise _refusal(component, chosen["name"], verdict.state)
