@@ -15,7 +15,7 @@ from recovery.stores.base import ObjectInfo, check_key
 from recovery.stores.directory_reading import reading
 from recovery.stores.s3_bucket import REFUSED, Bucket, Version
 from recovery.stores.s3_reading import StoredObject
-from recovery.stores.s3_upload import UNTOUCHED, Content, Written, put
+from recovery.stores.s3_upload import UNTOUCHED, Content, put
 
 PIECE = 1 << 20
 
@@ -153,12 +153,13 @@ class S3Store:
         written = put(self._bucket, self._whole(key), content, self._what(key))
         versions = self._versions(key)
         if not versions:
+            did = "lost what it was sent of" if written is None else "said that it took"
             raise StoreError(
-                f"the store {self.name} said that it took {key}, and does not have it",
+                f"the store {self.name} {did} {key}, and does not have it",
                 state="nothing is under that name",
                 hint="the service or something on the way to it drops what it is given: do not rely on it",
             )
-        if written != Written(versions[0].id, versions[0].etag):
+        if written is None or not written.is_version(versions[0]):
             self._require_same(key, versions[0], content)  # of two who wrote it at once, the other one was first
         elif not self._is_same(versions[0], content):
             raise self._damaged(key, versions[0])

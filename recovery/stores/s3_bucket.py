@@ -69,7 +69,7 @@ class Bucket:
         """Given the beginning of a key, yield every version of every such object: keys in order, newest first."""
         for page in self._pages(prefix):
             for entry in page.get("Versions", []):
-                size, etag = entry["Size"], entry.get("ETag", "")
+                size, etag = entry["Size"], entry.get("ETag", "").strip('"')
                 yield Version(entry["Key"], entry.get("VersionId") or "null", size, etag, entry["LastModified"])
 
     def markers(self, key: str) -> list[str]:

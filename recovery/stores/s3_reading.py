@@ -68,7 +68,7 @@ class StoredObject:
             self._what,
             Key=self._version.key,
             VersionId=self._version.id,
-            IfMatch=self._version.etag,
+            IfMatch=f'"{self._version.etag}"',
             **given,
         )
         if self._position and answer["ResponseMetadata"]["HTTPStatusCode"] != 206:

@@ -14,7 +14,7 @@ from typing import Any
 
 from recovery.errors import PulihError, StoreError
 from recovery.points import reached
-from recovery.stores.s3_bucket import REFUSED, WORKERS, Bucket
+from recovery.stores.s3_bucket import REFUSED, WORKERS, Bucket, Version
 
 logger = logging.getLogger(__name__)
 
@@ -59,10 +59,14 @@ class Content:
 
 @dataclass(frozen=True)
 class Written:
-    """What the service says that it made of a put. Without versions every object's id is "null"."""
+    """What the service says that it made of a put. Not every service names the version."""
 
     id: str
     etag: str
+
+    def is_version(self, version: Version) -> bool:
+        """Given a version of the key, return whether it is what came of this put."""
+        return self.id == version.id if self.id else self.etag == version.etag
 
 
 class Section:
@@ -132,7 +136,7 @@ def _put_parts(bucket: Bucket, key: str, content: Content, what: str) -> Written
     except BaseException as error:
         _abort(bucket, key, upload, what, error)
         raise
-    if answer.get(REFUSED) in TAKEN:
+    if REFUSED in answer:
         _abort(bucket, key, upload, what, None)
     return _written(answer)
 
@@ -176,7 +180,7 @@ def _abort(bucket: Bucket, key: str, upload: str, what: str, error: BaseExceptio
 
 
 def _written(answer: dict[str, Any]) -> Written | None:
-    return None if REFUSED in answer else Written(answer.get("VersionId") or "null", answer.get("ETag", ""))
+    return None if REFUSED in answer else Written(answer.get("VersionId") or "", answer.get("ETag", "").strip('"'))
 
 
 class _Progress:

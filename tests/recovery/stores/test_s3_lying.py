@@ -1,0 +1,269 @@
+"""Stores and networks that lie: what is flipped, cut, dropped or refused is found, and tried again where that helps."""
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from recovery.errors import ObjectMissingError, StoreError, StoreReadOnlyError
+from recovery.stores import open_store
+from recovery.stores.base import Store
+from tests.testbed.s3 import S3Server
+from tests.testbed.s3_proxy import CUT, Answer, Request, S3Proxy, busy, flipped, s3_proxy
+
+pytestmark = pytest.mark.slow
+
+KEY = "bkd/simpel/set/data.tar.zst.age"
+MEBIBYTE = 1 << 20
+
+
+@pytest.fixture(params=["juicefs", "ceph"])
+def server(request: pytest.FixtureRequest) -> S3Server:
+    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def proxy(server: S3Server) -> Iterator[S3Proxy]:
+    with s3_proxy(server.port) as running:
+        yield running
+
+
+@pytest.fixture
+def store(server: S3Server, proxy: S3Proxy, tmp_path: Path) -> Store:
+    bucket = server.make_bucket(lock=server.versions)
+    return open_store(server.settings(tmp_path, bucket, endpoint=proxy.endpoint, attempts=2))
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Path:
+    """A file that goes in three parts."""
+    path = tmp_path / "staged"
+    path.write_bytes(os.urandom(33 * MEBIBYTE))
+    return path
+
+
+def is_part(request: Request, number: int) -> bool:
+    return request.method == "PUT" and f"partNumber={number}&" in f"{request.path}&"
+
+
+def is_object(request: Request) -> bool:
+    return "/cadangan/" in request.path.partition("?")[0]
+
+
+def is_download(request: Request) -> bool:
+    return request.method == "GET" and request.path.partition("?")[0].endswith(KEY)
+
+
+def test_a_byte_that_turns_on_its_way_there_is_refused(store: Store, proxy: S3Proxy, staged: Path) -> None:
+    def turn(request: Request) -> None:
+        if is_part(request, 2) or request.path.endswith("small"):
+            request.body = flipped(request.body)
+
+    proxy.rule = turn
+    with pytest.raises(StoreError, match=r"got other bytes than were sent \(XAmzContentSHA256Mismatch\); nothing was"):
+        store.put_file(KEY, staged)
+    with pytest.raises(StoreError, match="got other bytes than were sent"):
+        store.put_bytes("small", b"words")
+    proxy.rule = lambda request: None
+    assert list(store.list()) == []
+    assert store.sweep(-60) == []  # nothing of the upload is left
+    store.put_file(KEY, staged)
+    assert store.exists(KEY)
+
+
+def test_a_store_that_gives_back_other_bytes_is_found_and_nothing_stays(
+    store: Store, proxy: S3Proxy, staged: Path
+) -> None:
+    def turn(answer: Answer) -> Answer:
+        answer.body = flipped(answer.body)
+        return answer
+
+    proxy.rule = lambda request: turn if request.method == "GET" and is_object(request) else None
+    words = "is not what was put; it was removed again\nHINT: the service or something on the way changes bytes"
+    with pytest.raises(StoreError, match=words):
+        store.put_file(KEY, staged)
+    with pytest.raises(StoreError, match=words):
+        store.put_bytes("small", b"words")
+    proxy.rule = lambda request: None
+    assert list(store.list()) == []
+
+
+def test_a_damaged_object_that_cannot_be_removed_is_told(store: Store, proxy: S3Proxy) -> None:
+    def rule(request: Request) -> Answer | object | None:
+        if request.method == "DELETE":
+            return Answer(403, [], b"<Error><Code>AccessDenied</Code></Error>")
+        if request.method == "GET" and "small" in request.path.partition("?")[0]:
+            return lambda answer: Answer(answer.status, answer.headers, flipped(answer.body))
+        return None
+
+    proxy.rule = rule  # type: ignore[assignment]
+    with pytest.raises(StoreError, match="it lies there, damaged, and its name is used up: these credentials cannot"):
+        store.put_bytes("small", b"words")
+
+
+def test_a_store_that_keeps_less_than_it_was_given_is_found(store: Store, proxy: S3Proxy, staged: Path) -> None:
+    """What is short comes back with the right length announced, with another one, and with another size in the list."""
+
+    def short(answer: Answer) -> Answer:
+        return Answer(answer.status, answer.headers, answer.body[:-1])
+
+    proxy.rule = lambda request: short if is_download(request) else None
+    words = r"ended after 34603007 of 34603008 bytes, at each of 2 attempts; nothing was changed; what was read of it"
+    with pytest.raises(StoreError, match=words):
+        store.put_file(KEY, staged)
+
+
+def test_a_write_that_is_dropped_is_found(store: Store, proxy: S3Proxy, staged: Path) -> None:
+    taken = Answer(200, [("ETag", '"9dd4e461268c8034f5c8564e155c67a6"')])
+    proxy.rule = lambda request: taken if request.is_data and "partNumber" not in request.path else None
+    words = "the store gudang said that it took small, and does not have it; nothing is under that name"
+    with pytest.raises(StoreError, match=words):
+        store.put_bytes("small", b"words")
+    # A part that was never kept: the service itself notices when the whole is asked for.
+    proxy.rule = lambda request: taken if is_part(request, 2) else None
+    with pytest.raises(StoreError, match=rf"InvalidPart|lost what it was sent of {KEY}, and does not have it; nothing"):
+        store.put_file(KEY, staged)
+    proxy.rule = lambda request: None
+    assert list(store.list()) == []
+    assert store.sweep(-60) == []
+
+
+def test_a_connection_that_is_cut_once_is_taken_up_again(store: Store, proxy: S3Proxy, staged: Path) -> None:
+    lock, cut = threading.Lock(), set()
+
+    def once(name: str) -> bool:
+        with lock:
+            fresh = name not in cut
+            cut.add(name)
+            return fresh
+
+    def rule(request: Request) -> Answer | object | None:
+        if is_part(request, 2) and once("part"):
+            return CUT
+        if request.method == "POST" and "uploadId" in request.path and once("complete"):
+            # It is done, and nobody hears of it.
+            return lambda answer: CUT
+        if is_download(request) and once("download"):
+            return lambda answer: Answer(answer.status, answer.headers, answer.body, cut=20 * MEBIBYTE)
+        return None
+
+    proxy.rule = rule  # type: ignore[assignment]
+    store.put_file(KEY, staged)
+    assert cut == {"part", "complete", "download"}
+    read, buffer = bytearray(), memoryview(bytearray(MEBIBYTE))
+    with store.open(KEY) as stored:
+        while count := stored.readinto(buffer):
+            read += buffer[:count]
+    assert bytes(read) == staged.read_bytes()
+    assert store.sweep(-60) == []
+
+
+@pytest.mark.parametrize("part", [1, 2, 3])
+def test_a_part_that_never_gets_through_ends_the_upload_and_leaves_nothing(
+    store: Store, proxy: S3Proxy, staged: Path, part: int
+) -> None:
+    proxy.rule = lambda request: CUT if is_part(request, part) else None
+    words = f"the connection to the store gudang at {proxy.endpoint} broke at part {part} of {KEY} in the store gudang"
+    with pytest.raises(StoreError, match=words) as caught:
+        store.put_file(KEY, staged)
+    assert caught.value.state == "nothing was written"
+    proxy.rule = lambda request: None
+    assert not store.exists(KEY)
+    assert store.sweep(-60) == []
+    store.put_file(KEY, staged)
+
+
+def test_parts_that_cannot_be_given_up_are_told_and_swept_later(store: Store, proxy: S3Proxy, staged: Path) -> None:
+    proxy.rule = lambda request: CUT if is_part(request, 2) or request.method == "DELETE" else None
+    with pytest.raises(StoreError) as caught:
+        store.put_file(KEY, staged)
+    assert caught.value.state.startswith("nothing was written; parts of it still lie in the store, unseen (the connect")
+    assert caught.value.hint.endswith("the guard removes such parts after a day")
+    proxy.rule = lambda request: (
+        Answer(403, [], b"<Error><Code>AccessDenied</Code></Error>") if request.method == "DELETE" else None
+    )
+    with pytest.raises(StoreError, match=f"the store gudang keeps 1 unfinished uploads: {KEY}; they harm nothing"):
+        store.sweep(-60)
+    proxy.rule = lambda request: None
+    assert store.sweep(3600) == []
+    assert store.sweep(-60) == [KEY]
+    assert store.sweep(-60) == []
+
+
+def test_a_short_storm_is_sat_out_and_a_long_one_is_named(store: Store, proxy: S3Proxy, staged: Path) -> None:
+    lock, told = threading.Lock(), set()
+
+    def each_first(request: Request) -> Answer | None:
+        with lock:
+            fresh = (request.method, request.path) not in told
+            told.add((request.method, request.path))
+        return busy(request) if fresh else None
+
+    proxy.rule = each_first
+    store.put_file(KEY, staged)
+    proxy.rule = lambda request: None
+    assert store.read(KEY, limit=33 * MEBIBYTE) == staged.read_bytes()
+    proxy.rule = busy
+    words = r"was too busy for .* at each of 2 attempts \(SlowDown, status 503\); nothing was"
+    for use in (lambda: store.put_file("other", staged), lambda: store.read(KEY), store.check, lambda: store.sweep(0)):
+        with pytest.raises(StoreError, match=words):
+            use()
+
+
+def test_a_store_that_stops_answering_is_given_up(server: S3Server, proxy: S3Proxy, tmp_path: Path) -> None:
+    settings = server.settings(tmp_path, server.make_bucket(), endpoint=proxy.endpoint, attempts=1, answer_timeout=0.3)
+    stopped = threading.Event()
+
+    def wait(request: Request) -> None:
+        stopped.wait()
+
+    proxy.rule = wait
+    try:
+        with pytest.raises(StoreError, match=r"did not go on within 0\.3 seconds, at the list of its objects; nothing"):
+            open_store(settings).read(KEY)
+    finally:
+        stopped.set()
+
+
+def test_an_object_that_changes_while_it_is_read_is_not_mixed(juicefs: S3Server, tmp_path: Path, staged: Path) -> None:
+    """Without versions somebody can replace it between two pieces."""
+    with s3_proxy(juicefs.port) as proxy:
+        bucket = juicefs.make_bucket()
+        store = open_store(juicefs.settings(tmp_path, bucket, endpoint=proxy.endpoint, attempts=2))
+        store.put_file(KEY, staged)
+        proxy.rule = lambda request: (
+            (lambda answer: Answer(answer.status, answer.headers, answer.body, cut=MEBIBYTE))
+            if is_download(request)
+            else None
+        )
+        with store.open(KEY) as stored:
+            assert stored.readinto(memoryview(bytearray(1000))) == 1000
+            juicefs.client().put_object(Bucket=bucket, Key=f"cadangan/{KEY}", Body=os.urandom(33 * MEBIBYTE))
+            with pytest.raises((StoreError, ObjectMissingError), match="PreconditionFailed"):
+                while stored.readinto(memoryview(bytearray(MEBIBYTE))):
+                    pass
+
+
+def test_a_service_that_ignores_ranges_is_named(juicefs: S3Server, tmp_path: Path, staged: Path) -> None:
+    with s3_proxy(juicefs.port) as proxy:
+        store = open_store(juicefs.settings(tmp_path, juicefs.make_bucket(), endpoint=proxy.endpoint, attempts=2))
+        store.put_file(KEY, staged)
+
+        def whole(request: Request) -> object | None:
+            if not is_download(request):
+                return None
+            request.headers = [header for header in request.headers if header[0].lower() != "range"]
+            return lambda answer: Answer(200, answer.headers, answer.body, cut=MEBIBYTE)
+
+        proxy.rule = whole  # type: ignore[assignment]
+        with store.open(KEY) as stored, pytest.raises(StoreError, match="the store gudang cannot give a part of"):
+            while stored.readinto(memoryview(bytearray(MEBIBYTE))):
+                pass
+
+
+def test_no_right_is_not_taken_for_no_object(store: Store, proxy: S3Proxy) -> None:
+    proxy.rule = lambda request: Answer(403, [], b"<Error><Code>AccessDenied</Code></Error>")
+    with pytest.raises(StoreReadOnlyError, match="does not allow it to its credentials: the list of its objects"):
+        store.exists(KEY)
