@@ -12,13 +12,15 @@ from recovery.records import backups
 
 @click.command("backups")
 @click.argument("application", required=False, shell_complete=applications)
+@click.option("--all", "everything", is_flag=True, help="Also those whose sets were destroyed.")
 @click.pass_obj
-def command(output: Output, application: str | None) -> None:
+def command(output: Output, application: str | None, everything: bool) -> None:
     """List the backups of an application, or of all, newest last. A backup counts when its state is "secured"."""
     if application is not None:
         output.installation.application(application)
     with output.installation.catalog.read() as connection:
         found = backups.list_backups(connection, application)
+    found = [backup for backup in found if everything or backup.state != "destroyed"]
     rows = [
         [
             backup.key,

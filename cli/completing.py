@@ -27,7 +27,8 @@ def _backups(output: Output) -> list[str]:
     from recovery.records.backups import list_backups
 
     with output.installation.catalog.read() as connection:
-        return [backup.name for backup in list_backups(connection) if backup.name and backup.stores]
+        found = [backup for backup in list_backups(connection) if backup.stores and backup.state != "destroyed"]
+    return [backup.name for backup in found if backup.name]
 
 
 def _procedures(output: Output) -> list[str]:

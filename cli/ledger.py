@@ -5,7 +5,7 @@ import click
 from cli.output import Output
 from recovery.calendar import format_moment
 from recovery.errors import LedgerError, SignatureError, StoreError
-from recovery.records import ledger
+from recovery.records import destructions, ledger
 
 
 @click.group("ledger")
@@ -29,7 +29,8 @@ def verify(output: Output) -> None:
         except StoreError as error:
             unread.append(error)
     with installation.catalog.read() as connection:
-        findings += ledger.verify(connection, heads)
+        findings += ledger.verify(connection, heads, installation.signer.trusted_pem)
+        findings += destructions.verify(connection)
         newest = ledger.head(connection)
     found = "BROKEN" if findings else "intact as far as it could be looked at" if unread else "intact"
     output.show(

@@ -7,9 +7,10 @@ import click
 
 from cli.completing import backup_names
 from cli.output import Output
+from recovery.calendar import format_moment
 from recovery.errors import NotFoundError, PulihError, SetError, StoreError
 from recovery.installation import Installation
-from recovery.records import backups
+from recovery.records import backups, destructions
 from recovery.sets import open_set, read_back, set_prefix
 
 
@@ -31,6 +32,9 @@ def command(output: Output, name: str) -> None:
             state="nothing was read",
             hint="`pulih backups` lists the names",
         )
+    if backup.state == "destroyed":
+        _show_destroyed(output, backup)
+        return
     public_pem = installation.signer.trusted_pem
     results = [_look(installation, backup, store_name, public_pem) for store_name in backup.stores]
     output.show(
@@ -41,6 +45,50 @@ def command(output: Output, name: str) -> None:
     if verdict != "pass":
         worst = next(result for result in results if result.verdict == verdict)
         raise _with_way_out(worst.error, [result.store for result in results if result.verdict == "pass"])
+
+
+def _show_destroyed(output: Output, backup: backups.Backup) -> None:
+    """A destroyed set is meant to be missing: what is bad is when something of it is still there."""
+    installation = output.installation
+    with installation.catalog.read() as connection:
+        destruction = destructions.of_backup(connection, backup.id)
+        unexplained = [each for each in destructions.verify(connection) if str(backup.name) in each]
+    results = [_look_for_remains(installation, backup, store_name) for store_name in backup.stores]
+    verdict = "fail" if unexplained else _worst(results)
+    since = destruction.ended_at if destruction else None
+    output.show(
+        {"name": backup.name, "verdict": verdict, "stores": [result.to_json() for result in results]},
+        [
+            f"{backup.name}: was destroyed on {format_moment(since)}, on purpose",
+            *(line for result in results for line in result.lines(str(backup.name))),
+            *unexplained,
+        ],
+    )
+    if unexplained:
+        raise SetError(
+            unexplained[0],
+            state="nothing was changed",
+            hint="somebody changed the catalog by hand; run `pulih ledger verify`",
+        )
+    if verdict != "destroyed":
+        worst = next(result for result in results if result.verdict == verdict)
+        raise _with_way_out(worst.error, [])
+
+
+def _look_for_remains(installation: Installation, backup: backups.Backup, store_name: str) -> "Looked":
+    try:
+        prefix = set_prefix(backup.unit, backup.application, str(backup.name))
+        left = [info.key for info in installation.store(store_name).list(f"{prefix}/")]
+    except (StoreError, NotFoundError) as error:
+        return Looked(store_name, "error", error=error)
+    if not left:
+        return Looked(store_name, "destroyed")
+    remains = SetError(
+        f"{len(left)} objects of the destroyed set are there, the first is {left[0]}",
+        state="the set cannot be restored from them",
+        hint="its removal was interrupted, or somebody put them back: the next run of `pemusnahan` ends what it began",
+    )
+    return Looked(store_name, "fail", error=remains)
 
 
 @dataclass(frozen=True)
@@ -62,6 +110,8 @@ class Looked:
         if self.error:
             said = "is BAD" if self.verdict == "fail" else "could not be looked at"
             return [f"{name}: the copy in {self.store} {said}: {self.error.message}"]
+        if self.verdict == "destroyed":
+            return [f"{name}: nothing of it is left in {self.store}"]
         good = f"{name}: signature and every byte are as recorded in {self.store}"
         return [good, *(f"  warning: {warning}" for warning in self.warnings)]
 
@@ -94,7 +144,7 @@ def _read_all(installation: Installation, backup: backups.Backup, store_name: st
 
 def _worst(results: "list[Looked]") -> str:
     verdicts = {result.verdict for result in results}
-    return next(verdict for verdict in ("fail", "error", "pass") if verdict in verdicts)
+    return next(verdict for verdict in ("fail", "error", "pass", "destroyed") if verdict in verdicts)
 
 
 def _with_way_out(error: PulihError | None, good: list[str]) -> PulihError:

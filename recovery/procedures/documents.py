@@ -15,14 +15,16 @@ from recovery.forms.render import render
 from recovery.installation import Installation, private_directory
 from recovery.points import reached
 from recovery.procedures.backup_document import backup_facts
+from recovery.procedures.drill_document import drill_facts
 from recovery.procedures.restore_document import restore_facts
 from recovery.procedures.restore_request_document import restore_request_facts
+from recovery.procedures.retention_document import destruction_facts
 from recovery.procedures.schedule_document import schedule_facts
 from recovery.records import forms, ledger, numbers
 
 PLACE = "Trenggalek"
 
-Kind = Literal["backup", "restore_request", "restore", "schedule"]
+Kind = Literal["backup", "restore_request", "restore", "schedule", "destruction", "drill"]
 
 # Each has its number's pattern under the same name in the settings.
 FACTS: dict[Kind, Callable[[Installation, str, Document], FormFacts]] = {
@@ -30,6 +32,8 @@ FACTS: dict[Kind, Callable[[Installation, str, Document], FormFacts]] = {
     "restore_request": restore_request_facts,
     "restore": restore_facts,
     "schedule": schedule_facts,
+    "drill": drill_facts,
+    "destruction": destruction_facts,
 }
 
 
@@ -37,7 +41,7 @@ def issue_form(installation: Installation, procedure_id: str, kind: Kind, *, ver
     """Issue one version of a form, once; versions of one form carry one number. The SOP passes a form on:
 
     backup: 1 filled in (step 5), 2 reviewed (step 6); restore_request: 1 requested, 2 disposed, 3 verified (steps 1 to
-    3); restore: 1 informing (step 7), 2 acknowledged (step 8).
+    3); restore: 1 informing (step 7), 2 acknowledged (step 8); destruction: 1 proposed, 2 decided and carried out.
 
     Number, facts and the file's hash are one transaction, so that a number never stands for nothing. The copies in the
     stores are put after it, and again by a repeated call; one store that takes it is enough to go on.

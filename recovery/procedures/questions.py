@@ -9,11 +9,12 @@ from recovery.calendar import format_bytes, format_date, format_duration, format
 from recovery.errors import NotFoundError, ProcedureError
 from recovery.installation import Installation
 from recovery.procedures.restore.plan import approved_plan, make_plan
+from recovery.procedures.retention_question import retention_question
 from recovery.procedures.schedule_approval import basis_of, recorded_approval
 from recovery.procedures.schedule_question import schedule_question
 from recovery.records import approvals, backups, forms, officials, procedures, steps
 from recovery.records.approvals import Question
-from recovery.sop import EXECUTOR_START, EXECUTOR_START_TITLE, SCHEDULE_APPROVAL, step
+from recovery.sop import EXECUTOR_START, EXECUTOR_START_TITLE, RETENTION_APPROVAL, SCHEDULE_APPROVAL, step
 
 Rows = list[list[str]]
 
@@ -32,6 +33,7 @@ def question_of(installation: Installation, procedure_id: str, step_id: str) -> 
         EXECUTOR_START: _start,
         "restore.8": _acknowledgement,
         SCHEDULE_APPROVAL: schedule_question,
+        RETENTION_APPROVAL: retention_question,
     }
     if step_id not in questions:
         raise ProcedureError(f"step {step_id} is not decided by an official", state="nothing was asked")

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from recovery.canonical import canonical_json
+from recovery.errors import NotFoundError
 from recovery.records import backups, ledger, schema
 from recovery.records.backups import Backup
 
@@ -75,6 +76,33 @@ def of_backup(connection: Connection, backup_id: str) -> Destruction | None:
     query = select(table).where(table.c.backup_id == backup_id, table.c.state != SKIPPED)
     row = connection.execute(query).one_or_none()
     return _destruction(row) if row else None
+
+
+def refuse_destroyed(connection: Connection, backup: Backup) -> None:
+    """Raises NotFoundError, which says since when and by which procedure, when the backup's set was destroyed."""
+    if backup.state != "destroyed":
+        return
+    destruction = of_backup(connection, backup.id)
+    when = f" by the procedure {destruction.procedure_id}, begun at {destruction.begun_at}" if destruction else ""
+    raise NotFoundError(
+        f"the set of {backup.name} was destroyed{when}",
+        state="nothing was read",
+        hint="`pulih backups` lists the sets that are there; the Berita Acara says why this one is not",
+    )
+
+
+def verify(connection: Connection) -> list[str]:
+    """Return every contradiction between ledger and catalog about what was destroyed; [] means that there is none."""
+    table = schema.ledger
+    query = select(table.c.facts).where(table.c.kind == "backup.destruction_begun")
+    given_up = {json.loads(facts)["backup_id"] for facts in connection.execute(query).scalars()}
+    findings = []
+    for backup in backups.list_backups(connection):
+        if backup.state == "destroyed" and backup.id not in given_up:
+            findings.append(f"the catalog calls the backup {backup.name} destroyed, and no entry says so")
+        elif backup.state != "destroyed" and backup.id in given_up:
+            findings.append(f"an entry says that the backup {backup.name} was destroyed, and the catalog does not")
+    return findings
 
 
 def _insert(

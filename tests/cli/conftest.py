@@ -83,13 +83,14 @@ def running_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallOf
     built = open_office(tmp_path_factory.mktemp("kantor") / "office")
     built.approve_schedule()
     built.back_up("11111111-2222-3333-4444-555555555555")
-    _write_inventory(built)
+    write_inventory(built)
     yield built
     built.stop_service_for_good()
     built.installation.catalog.dispose()
 
 
-def _write_inventory(built: SmallOffice) -> None:
+def write_inventory(built: SmallOffice) -> None:
+    """Write the inventory that describes an office beside it, for the command to read."""
     installation = built.installation
     with installation.catalog.read() as connection:
         people = officials.list_all(connection)

@@ -108,6 +108,8 @@ def test_every_verb_prints_the_document_of_its_schema(pulih: Pulih, broken: Offi
         ("doctor", "--alarm"),
         ("fetch", broken.name, "--to", broken.root / "fetched"),
         ("guard",),
+        ("hold", "add", "simpel", "--reason", "uji"),
+        ("hold", "list"),
         ("ledger", "show"),
         ("ledger", "verify"),
         ("official", "enrol", KABID, "--renew"),
@@ -115,6 +117,7 @@ def test_every_verb_prints_the_document_of_its_schema(pulih: Pulih, broken: Offi
         ("official", "revoke", EXECUTOR, "--reason", "x"),
         ("request", letter, "--dry-run"),
         ("restore-plan", "simpel"),
+        ("retention", "plan"),
         ("schedule", "bulanan", "--pdf", broken.root / "jadwal.pdf"),
         ("show", broken.name),
         ("show", broken.procedure_id),
@@ -127,6 +130,10 @@ def test_every_verb_prints_the_document_of_its_schema(pulih: Pulih, broken: Offi
     begin_restore(load_inventory(broken.inventory).installation(), "given-up", restore_request())
     for arguments in with_an_open_restore:
         assert pulih("--inventory", broken.inventory, "--json", *arguments).out, arguments
+    hold = pulih("--inventory", broken.inventory, "--json", "hold", "list").document[0]["id"]
+    end: tuple[str | Path, ...] = ("hold", "remove", hold, "--reason", "selesai")
+    assert pulih("--inventory", broken.inventory, "--json", *end).out
+    calls.append(end)
     calls += with_an_open_restore
     called = {documents.schema_of([str(argument) for argument in arguments]) for arguments in calls}
     assert {verb.removeprefix("pulih ").replace(" ", "-") for verb in verbs()} - called == {

@@ -1,5 +1,7 @@
 """What became of each set of a plan, and the migration that brought it, on both dialects."""
 
+from collections.abc import Sequence
+
 import pytest
 from sqlalchemy import Connection, inspect, text
 
@@ -102,7 +104,7 @@ def test_the_migration_keeps_what_an_earlier_release_recorded(uncreated_url: str
     catalog.dispose()
 
 
-def _described(connection: Connection) -> dict[str, list[str | None]]:
+def _described(connection: Connection) -> dict[str, Sequence[str | None]]:
     looked = inspect(connection)
     return {
         "indexes": sorted(str(index["name"]) for index in looked.get_indexes("backups")),

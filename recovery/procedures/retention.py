@@ -1,0 +1,124 @@
+"""Destroying sets whose retention is over: the plan, its Berita Acara, the removal after the approval, and the end."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from recovery.copies import put_into_every_store
+from recovery.errors import LeaseHeldError, ProcedureError
+from recovery.installation import RELEASE, Installation
+from recovery.points import reached
+from recovery.procedures.conclude import Conclusion
+from recovery.procedures.decided import decision_recorded
+from recovery.procedures.documents import issue_form
+from recovery.procedures.retention_document import APPROVED, REJECTED
+from recovery.records import destructions, forms, ledger, procedures
+from recovery.records.procedures import SUPERSEDED
+from recovery.retention_destruction import alone, carry_out, finish_begun
+from recovery.retention_plan import draw_up
+from recovery.sop import RETENTION_APPROVAL
+
+# The kind of the procedure, and of its form.
+KIND = "retention"
+FORM: Literal["destruction"] = "destruction"
+
+
+def begin_retention(installation: Installation, procedure_id: str, *, now: datetime | None = None) -> str:
+    """Draw up what may be destroyed and open its procedure (again, after a suspend or retry).
+
+    First what was approved, begun and interrupted earlier is finished. A plan that waits for an answer is replaced.
+    Returns "" when there is something to decide; else, with nothing opened, the sentence that says why not.
+    Raises ProcedureError when the clock is not to be believed, StoreError when a store cannot be looked at.
+    """
+    with installation.catalog.read() as connection:
+        if procedures.find(connection, procedure_id) is not None:
+            return ""
+    try:
+        with alone(installation, procedure_id):
+            return _begin(installation, procedure_id, now or datetime.now(UTC))
+    except LeaseHeldError as error:
+        return f"Pemusnahan lain sedang berjalan: {error.message}."
+
+
+def draw_up_record(installation: Installation, procedure_id: str) -> forms.Form:
+    """Issue the Berita Acara as a proposal, once. Raises ProcedureError when another plan took this one's place."""
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        drawn_up = forms.latest(connection, FORM, procedure_id)
+    if drawn_up is None and procedure.state == "closed":
+        raise ProcedureError(
+            f"the retention {procedure_id} is closed",
+            state="nothing was drawn up and nothing is destroyed",
+            hint="a newer plan was drawn up; answer that one",
+        )
+    return issue_form(installation, procedure_id, FORM, version=1)
+
+
+def destroy(installation: Installation, procedure_id: str, *, now: datetime | None = None) -> None:
+    """Carry out what was decided, and issue the Berita Acara with the decision and what became of each set.
+
+    A plan that another one replaced, or that was rejected, destroys nothing. Raises as `carry_out`.
+    """
+    decision = decision_recorded(installation, procedure_id, RETENTION_APPROVAL)
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        issued = forms.find_version(connection, FORM, procedure_id, 2)
+    if procedure.state == "closed" or decision is None:
+        return
+    # What the final version says must stay true: what it calls unfinished is finished by the next procedure.
+    if decision.decision == APPROVED and issued is None:
+        carry_out(installation, procedure_id, now=now)
+        reached("retention: carried out")
+    issue_form(installation, procedure_id, FORM, version=2)
+
+
+def conclude_retention(installation: Installation, procedure_id: str) -> Conclusion:
+    """Close a decided destruction. It ended well when nothing that was begun is left unfinished."""
+    decision = decision_recorded(installation, procedure_id, RETENTION_APPROVAL)
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+        form = forms.latest(connection, FORM, procedure_id)
+        became = list(destructions.of_procedure(connection, procedure_id).values())
+    if procedure.outcome == SUPERSEDED:
+        return Conclusion(False, "Keputusan ini tidak dipakai: rencana pemusnahan yang lebih baru sudah disusun.")
+    if decision is None or form is None:
+        raise ProcedureError(
+            f"the retention {procedure_id} is not decided", state="it stays open", hint="answer the suspended run"
+        )
+    counts = {state: sum(each.state == state for each in became) for state in ("destroyed", "skipped", "begun")}
+    if decision.decision == REJECTED:
+        good, outcome, sentence = True, REJECTED, f"Pemusnahan ditolak: {decision.note}"
+    else:
+        good = counts["begun"] == 0
+        outcome = "berhasil" if good else "sebagian"
+        sentence = (
+            f"{counts['destroyed']} cadangan dimusnahkan, {counts['skipped']} dilewati, "
+            f"{counts['begun']} belum selesai. Berita acara {form.number} versi {form.version}."
+        )
+    procedures.close_procedure(installation.catalog, procedure_id, outcome)
+    # After closing, so that the head that lies in the stores covers all of it.
+    put_into_every_store(installation, lambda store: ledger.anchor(installation.catalog, store, installation.signer))
+    return Conclusion(good, sentence)
+
+
+def _begin(installation: Installation, procedure_id: str, now: datetime) -> str:
+    left = finish_begun(installation)
+    drawn_up = draw_up(installation, now)
+    if drawn_up.plan.suspicion:
+        raise ProcedureError(
+            f"nothing is destroyed by this clock: {drawn_up.plan.suspicion}",
+            state="every set is as it was",
+            hint="set the clock right, see that backups succeed, then start the run again",
+        )
+    document = drawn_up.document
+    if not document["destroy"]:
+        waiting = f"; {len(document['wait'])} menunggu kunci berakhir" if document["wait"] else ""
+        unfinished = f"; {len(left)} pemusnahan terdahulu belum selesai" if left else ""
+        return f"Tidak ada cadangan yang perlu dimusnahkan{waiting}{unfinished}."
+    procedures.open_procedure(
+        installation.catalog,
+        procedure_id,
+        KIND,
+        parameters={"plan": document, "plan_sha256": drawn_up.sha256},
+        release=RELEASE,
+    )
+    return ""

@@ -1,0 +1,179 @@
+"""The plan that is shown, recorded, approved and carried out: one function makes it, for the dry run and the real one.
+
+The catalog says what is old, the stores say what is really there: a set counts as verified only if its copies open, and
+what is to go is listed object by object.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from recovery.canonical import digest
+from recovery.errors import SetError
+from recovery.installation import Installation
+from recovery.manifest import MANIFEST, SIGNATURE
+from recovery.records import backups
+from recovery.records.backups import Backup
+from recovery.retention import RetentionPlan, StoredSet, plan_retention, planned_json, promised
+from recovery.retention_records import newest_entry_at, size_of, stored_sets
+from recovery.sets import open_set, set_prefix
+
+Objects = dict[str, list[str]]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class DrawnUpPlan:
+    """A plan, and as what it is recorded: plain data with its hash. Only what goes, or waits for a lock, stands in it
+    set by set; of what stays it says how many."""
+
+    plan: RetentionPlan
+    document: dict[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """By this the approval names the plan."""
+        return digest(self.document)
+
+
+def draw_up(installation: Installation, now: datetime) -> DrawnUpPlan:
+    """Given the time, look at records and stores and return the plan. Changes nothing.
+
+    Raises StoreError when a store cannot be looked at: nobody knows then what is left. KeyMissingError where the
+    credentials for removal are not kept.
+    """
+    with installation.catalog.read() as connection:
+        recorded_at = newest_entry_at(connection)
+        stored = stored_sets(connection, installation)
+        known = {each.id: each for each in backups.list_backups(connection)}
+    faults: dict[str, str] = {}
+    objects: dict[str, Objects] = {}
+    locks: dict[str, str] = {}
+    looked_at: set[str] = set()
+    while True:
+        found = [replace(each, fault=faults.get(each.id, ""), locked=locks.get(each.id, "")) for each in stored]
+        plan = plan_retention(found, now, recorded_at)
+        unseen = [each.set for each in plan.of("destroy") if each.set.id not in objects]
+        if not unseen:
+            break
+        # What is found in the stores may change the plan: a set that is not there keeps another one from going.
+        for component in sorted({each.component for each in unseen} - looked_at):
+            faults |= copies_at_fault(installation, stored, known, component)
+            looked_at.add(component)
+        for each in unseen:
+            objects[each.id], locks[each.id] = removal_of(installation, known[each.id])
+    return DrawnUpPlan(plan, _document(plan, now, known, objects, faults))
+
+
+def copies_at_fault(
+    installation: Installation, stored: Sequence[StoredSet], known: dict[str, Backup], component: str
+) -> dict[str, str]:
+    """Given a component, look into the stores whether as many verified sets as promised are really there, newest first.
+
+    Returns, by id, why a set does not count. Raises StoreError when a store cannot be looked at.
+    """
+    own = [each for each in stored if each.component == component and not each.destroyed]
+    faults: dict[str, str] = {}
+    wanted = promised(own)
+    for each in sorted(own, key=lambda one: (one.position, one.moment, one.id), reverse=True):
+        if not each.verified:
+            continue
+        faults[each.id] = _fault(installation, known[each.id])
+        if not faults[each.id]:
+            wanted -= 1
+        if wanted == 0:
+            break
+    return {id: fault for id, fault in faults.items() if fault}
+
+
+def removal_of(installation: Installation, backup: Backup) -> tuple[Objects, str]:
+    """Given a backup, return what lies in its set, store by store in the order of removal, and what locks it ("").
+
+    The signature goes first, because it is the set's commit: a removal that is killed anywhere leaves a set that nobody
+    takes for one. Were it last, a set without its data would look whole until somebody needs it.
+    """
+    prefix, objects = set_prefix(backup.unit, backup.application, str(backup.name)), {}
+    first = (f"{prefix}/{SIGNATURE}", f"{prefix}/{MANIFEST}")
+    for store_name in backup.stores:
+        if store_name not in installation.stores:
+            return {}, f"its store {store_name} is not in the inventory any more"
+        store = installation.removal_store(store_name)
+        found = {info.key for info in store.list(f"{prefix}/")}
+        keys = [key for key in first if key in found] + sorted(found - set(first))
+        for key in keys:
+            locked = store.removable(key)
+            if locked:
+                return {}, f"{store_name}: {locked}"
+        objects[store_name] = keys
+    return objects, ""
+
+
+def _fault(installation: Installation, backup: Backup) -> str:
+    for store_name in backup.stores:
+        if store_name not in installation.stores:
+            return f"its store {store_name} is not in the inventory any more"
+        try:
+            open_set(
+                installation.store(store_name),
+                set_prefix(backup.unit, backup.application, str(backup.name)),
+                installation.signer.trusted_pem,
+                application=backup.application,
+                component=backup.component,
+                manifest_sha256=backup.manifest_sha256,
+            )
+        except SetError as error:
+            return f"the copy in {store_name} is bad: {error.message}"
+    return ""
+
+
+def _document(
+    plan: RetentionPlan,
+    now: datetime,
+    known: dict[str, Backup],
+    objects: dict[str, Objects],
+    faults: dict[str, str],
+) -> dict[str, Any]:
+    def described(set_id: str) -> dict[str, Any]:
+        backup = known[set_id]
+        return {
+            "manifest_sha256": backup.manifest_sha256,
+            "bytes": size_of(backup),
+            "stores": list(backup.stores),
+        }
+
+    return {
+        "format": FORMAT,
+        "drawn_up_at": now.isoformat(timespec="microseconds"),
+        "suspicion": plan.suspicion,
+        "destroy": [
+            {
+                **planned_json(each),
+                **described(each.set.id),
+                "fault": each.set.fault,
+                "objects": objects[each.set.id],
+            }
+            for each in plan.of("destroy")
+        ],
+        "wait": [
+            {**planned_json(each), **described(each.set.id), "locked": each.set.locked} for each in plan.of("wait")
+        ],
+        "components": [
+            _counted(plan, component) for component in sorted({each.set.component for each in plan.of("destroy")})
+        ],
+        "faults": [{"backup_id": id, "name": str(known[id].name), "fault": faults[id]} for id in sorted(faults)],
+    }
+
+
+def _counted(plan: RetentionPlan, component: str) -> dict[str, Any]:
+    own = [each for each in plan.sets if each.set.component == component]
+    going = {each.set.id for each in own if each.decision == "destroy"}
+    verified = [each for each in own if each.set.verified]
+    return {
+        "component": component,
+        "promised": promised([each.set for each in own]),
+        "verified": len(verified),
+        "verified_after": sum(each.set.id not in going for each in verified),
+        "destroyed": len(going),
+    }

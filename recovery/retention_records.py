@@ -1,0 +1,103 @@
+"""What the retention plan is made of: every set that was ever secured, as the catalog and the ledger have it."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, func, select
+
+from recovery.installation import Installation
+from recovery.records import backups, holds, procedures, schema
+from recovery.records.backups import Backup
+from recovery.retention import Policy, StoredSet
+from recovery.settings import RetentionSettings, ScheduleSettings
+
+
+def stored_sets(
+    connection: Connection,
+    installation: Installation,
+    *,
+    component: str = "",
+) -> list[StoredSet]:
+    """Return every set that was ever secured; only a component's ("application/component") when one is given.
+
+    A set keeps the promises of the schedule under which it was taken, also when schedule or application are gone or
+    have other names since, and those that the same schedule makes now. Where none is on record it has no policy.
+    """
+    positions, held = _positions(connection), holds.list_holds(connection)
+    restoring = {each.application: each.id for each in procedures.list_open(connection, "restore")}
+    schedules: dict[str, tuple[str, Policy | None]] = {}
+    found = []
+    for backup in backups.list_backups(connection, component.partition("/")[0] or None):
+        if backup.state not in ("secured", "destroyed") or component not in ("", backup.key):
+            continue
+        if backup.procedure_id not in schedules:
+            schedules[backup.procedure_id] = _policy(connection, installation, backup.procedure_id)
+        schedule, policy = schedules[backup.procedure_id]
+        restore = restoring.get(backup.application)
+        found.append(
+            StoredSet(
+                id=backup.id,
+                name=str(backup.name),
+                component=backup.key,
+                schedule=schedule,
+                position=positions.get((backup.procedure_id, backup.key), 0),
+                moment=datetime.fromisoformat(backup.moment),
+                policy=policy,
+                verdict=backup.verdict,
+                holds=tuple(hold.reason for hold in held if hold.covers(backup)),
+                in_use=f"the restore {restore} of its application is open" if restore else "",
+                destroyed=backup.state == "destroyed",
+            )
+        )
+    return found
+
+
+def newest_entry_at(connection: Connection) -> datetime | None:
+    """Return when the ledger's newest entry was made, by the clock of that time; None when there is none."""
+    table = schema.ledger
+    at = connection.execute(select(table.c.at).order_by(table.c.sequence.desc()).limit(1)).scalar()
+    return datetime.fromisoformat(at) if at else None
+
+
+def newest_moment(connection: Connection) -> datetime | None:
+    """Return the latest moment of all sets that were ever secured; None when there is none."""
+    table = schema.backups
+    moment = connection.execute(
+        select(func.max(table.c.moment)).where(table.c.state.in_(("secured", "destroyed")))
+    ).scalar()
+    return datetime.fromisoformat(moment) if moment else None
+
+
+def size_of(backup: Backup) -> int:
+    """Given a backup, return the bytes that its data takes in each store."""
+    return int(backup.facts["digests"]["cipher_size"])
+
+
+def _positions(connection: Connection) -> dict[tuple[str, str], int]:
+    """Where each backup's step 1 stands in the ledger: an order that no clock can change."""
+    table = schema.ledger
+    query = (
+        select(table.c.procedure_id, table.c.component, func.min(table.c.sequence))
+        .where(table.c.kind == "step.done", table.c.step_id == "backup.1")
+        .group_by(table.c.procedure_id, table.c.component)
+    )
+    return {(procedure_id, component): sequence for procedure_id, component, sequence in connection.execute(query)}
+
+
+def _policy(connection: Connection, installation: Installation, procedure_id: str) -> tuple[str, Policy | None]:
+    procedure = procedures.find(connection, procedure_id)
+    recorded: dict[str, Any] = procedure.parameters.get("schedule") or {} if procedure else {}
+    name = str(recorded.get("name", ""))
+    try:
+        # What earlier releases recorded says nothing of periods: the defaults promise most.
+        retention = RetentionSettings(**recorded.get("retention", {}))
+        policy = Policy(retention_days=int(recorded["retention_days"]), **retention.model_dump())
+    except (KeyError, TypeError, ValueError, ValidationError):
+        return name, None
+    current = installation.schedules.get(name)
+    return name, policy.with_promises_of(_policy_of(current)) if current else policy
+
+
+def _policy_of(schedule: ScheduleSettings) -> Policy:
+    return Policy(retention_days=schedule.retention_days, **schedule.retention.model_dump())
