@@ -3,13 +3,16 @@
 Standard library only, Python 3.9 or newer.
 """
 
+# Statements are put together of constants, and of names and literals that are quoted in one place.
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 import re
 from typing import Any
 
 from .program_error import ProgramError
-from .program_mariadb_client import Session, Target, client, quoted, server_version
+from .program_mariadb_client import Session, Target, client, in_database, quoted, server_version
 from .program_mariadb_dump import refuse_nontransactional
 from .program_mariadb_structure import VERSIONED, database_made, is_broken, tables
 
@@ -94,14 +97,34 @@ def restorable(arguments: list[bytes]) -> dict[str, Any]:
         everywhere, here, single = granted_here(session, target.database)
         _everywhere, beside, _single = granted_here(session, f"{copies}x")
         user = target.user or session.one("SELECT CURRENT_USER()")
-    missing = [f"GRANT {right} ON *.*" for right in ("PROCESS", "SET USER") if not everywhere & {right, "SUPER"}]
+        refused = "" if "SUPER" in everywhere else _refused_by_binlog(session, target.database)
+    needed = ("PROCESS", "SET USER", *(() if target.write_binlog else ("BINLOG ADMIN",)))
+    missing = [f"GRANT {right} ON *.*" for right in needed if not everywhere & {right, "SUPER"}]
     for there, name in ((here, quoted(target.database)), (beside, quoted(f"{copies}%"))):
         if any(right not in everywhere | there for right in TO_RESTORE):
             missing.append(f"GRANT ALL ON {name}.*")
     if "SELECT" not in everywhere:
         columns = {"mysql.proc": "SELECT", "mysql.db": "SELECT", "mysql.user": "SELECT (User, Host)"}
         missing += [f"GRANT {right} ON {table}" for table, right in columns.items() if table not in single]
-    return {"warnings": [f"the account {user} could not restore: {grant} TO {user}" for grant in missing]}
+    warnings = [f"the account {user} could not restore: {grant} TO {user}" for grant in missing]
+    if refused:
+        how = f"SET GLOBAL log_bin_trust_function_creators = 1, or GRANT SUPER ON *.* TO {user}"
+        warnings.append(f"the account {user} could not restore {refused}, as the server writes a binary log: {how}")
+    return {"warnings": warnings}
+
+
+def _refused_by_binlog(session: Session, database: str) -> str:
+    """Return what of a database the server lets nobody make but who has SUPER; empty when there is no such thing."""
+    if session.one("SELECT @@log_bin AND NOT @@log_bin_trust_function_creators") != "1":
+        return ""
+    for what, table, column, kind in (
+        ("functions", "ROUTINES", "ROUTINE_SCHEMA", "ROUTINE_TYPE = 'FUNCTION'"),
+        ("triggers", "TRIGGERS", "TRIGGER_SCHEMA", "TRUE"),
+    ):
+        found = f"SELECT 1 FROM information_schema.{table} WHERE {in_database(column, database)} AND {kind}"
+        if session.one(f"SELECT EXISTS ({found})") == "1":
+            return what
+    return ""
 
 
 def granted_here(session: Session, database: str) -> tuple[set[str], set[str], set[str]]:
@@ -116,7 +139,7 @@ def granted_here(session: Session, database: str) -> tuple[set[str], set[str], s
         words, all_databases, name, all_tables, table = match.groups()
         rights = {word.strip() for word in words.split(",")}
         if "ALL PRIVILEGES" in rights:
-            rights |= {"RELOAD", "PROCESS", "SET USER", "LOCK TABLES", *TO_RESTORE}
+            rights |= {"RELOAD", "PROCESS", "SET USER", "SUPER", "BINLOG ADMIN", "LOCK TABLES", *TO_RESTORE}
         if all_databases:
             everywhere |= rights
         elif all_tables and _matches(name, database):

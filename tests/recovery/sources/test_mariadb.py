@@ -536,6 +536,50 @@ def test_the_documented_rights_are_enough_to_back_up_and_to_restore(accounts: Ma
     assert source.copies() == []
 
 
+@pytest.mark.parametrize("dropped", ["FUNCTION pajak", "TRIGGER dicatat", ""])
+def test_what_the_binary_log_asks_of_the_restoring_account_is_named_before_a_backup(
+    accounts: MariadbSource, mariadb: MariaDBServer, dropped: str
+) -> None:
+    """Functions and triggers alike, and the load of what is warned of really ends so; without them nothing is asked."""
+    source = accounts
+    if dropped:
+        mariadb.execute(f"DROP {dropped}", source.database)
+    else:
+        mariadb.execute("DROP TRIGGER dicatat; DROP FUNCTION pajak", source.database)
+    mariadb.execute("SET GLOBAL log_bin_trust_function_creators = 0")
+    try:
+        found = source.preflight()
+        if not dropped:
+            assert found == []
+            return
+        left = "triggers" if "FUNCTION" in dropped else "functions"
+        assert found == [
+            f"the account pulih_restore could not restore {left}, as the server writes a binary log:"
+            " SET GLOBAL log_bin_trust_function_creators = 1, or GRANT SUPER ON *.* TO pulih_restore"
+        ]
+        with pytest.raises(SourceError, match="do not have the SUPER privilege and binary logging is enabled"):
+            dumped(source).load()
+        mariadb.execute("GRANT SUPER ON *.* TO pulih_restore@localhost")
+        assert source.preflight() == []
+        source.discard(dumped(source).load())
+    finally:
+        mariadb.execute("SET GLOBAL log_bin_trust_function_creators = 1")
+
+
+def test_whoever_leaves_the_binary_log_alone_needs_a_right_for_it(
+    accounts: MariadbSource, mariadb: MariaDBServer
+) -> None:
+    accounts.write_binlog = False
+    assert accounts.preflight() == [
+        "the account pulih_restore could not restore: GRANT BINLOG ADMIN ON *.* TO pulih_restore"
+    ]
+    with pytest.raises(SourceError, match="BINLOG ADMIN"):
+        dumped(accounts).load()
+    mariadb.execute("GRANT BINLOG ADMIN ON *.* TO pulih_restore@localhost")
+    assert accounts.preflight() == []
+    accounts.discard(dumped(accounts).load())
+
+
 def test_an_account_that_does_not_see_all_sessions_proves_nothing(
     accounts: MariadbSource, mariadb: MariaDBServer
 ) -> None:
