@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from recovery.calendar import format_duration
+from recovery.copies import put_into_every_store
 from recovery.errors import ProcedureError
 from recovery.installation import Installation
+from recovery.own_records import back_up_records
 from recovery.points import reached
 from recovery.procedures.decided import decision_recorded
 from recovery.procedures.informing import inform_requester
@@ -46,7 +48,7 @@ def conclude_backup(installation: Installation, procedure_id: str) -> Conclusion
     if not approval.approved:
         sentence += f" {approval.words}."
     good = accepted and not failed
-    return _close(installation, procedure_id, "berhasil" if good else "gagal", Conclusion(good, sentence))
+    return close(installation, procedure_id, "berhasil" if good else "gagal", Conclusion(good, sentence))
 
 
 def conclude_schedule(installation: Installation, procedure_id: str) -> Conclusion:
@@ -64,7 +66,7 @@ def conclude_schedule(installation: Installation, procedure_id: str) -> Conclusi
     good = decision.decision == APPROVED
     words = "disahkan." if good else f"ditolak: {decision.note}"
     sentence = f"Jadwal Back Up {form.number} versi {form.version} {words}"
-    return _close(installation, procedure_id, decision.decision, Conclusion(good, sentence))
+    return close(installation, procedure_id, decision.decision, Conclusion(good, sentence))
 
 
 def conclude_restore(installation: Installation, procedure_id: str) -> Conclusion:
@@ -80,7 +82,7 @@ def conclude_restore(installation: Installation, procedure_id: str) -> Conclusio
         sentence = f"Data dipulihkan, lama henti {downtime}; pemohon menyatakan {receipt['decision']}."
     else:
         sentence = f"Tidak berhasil ({started['status']}): data lama tetap dipakai, layanan berjalan."
-    return _close(installation, procedure_id, started["status"], Conclusion(good, sentence))
+    return close(installation, procedure_id, started["status"], Conclusion(good, sentence))
 
 
 def conclude_returned(installation: Installation, procedure_id: str) -> Conclusion:
@@ -122,7 +124,7 @@ def conclude_given_up(installation: Installation, procedure_id: str, reason: str
         subject=f"Permintaan ditutup: restore {procedure.application}",
         body=f"Permintaan ditutup. Alasan: {reason}\nTidak ada data atau layanan yang diubah.",
     )
-    return _close(installation, procedure_id, "ditutup", Conclusion(True, f"Permintaan ditutup. Alasan: {reason}"))
+    return close(installation, procedure_id, "ditutup", Conclusion(True, f"Permintaan ditutup. Alasan: {reason}"))
 
 
 def _refused(installation: Installation, procedure_id: str, step_id: str, outcome: str, words: str) -> Conclusion:
@@ -138,7 +140,7 @@ def _refused(installation: Installation, procedure_id: str, step_id: str, outcom
             subject=f"{words}: restore {procedure.application}",
             body=f"{words}. Alasan: {reason}\nTidak ada data atau layanan yang diubah.",
         )
-    return _close(installation, procedure_id, outcome, Conclusion(True, f"{words}. Alasan: {reason}"))
+    return close(installation, procedure_id, outcome, Conclusion(True, f"{words}. Alasan: {reason}"))
 
 
 def _discard_copies(installation: Installation, procedure_id: str) -> None:
@@ -149,11 +151,14 @@ def _discard_copies(installation: Installation, procedure_id: str) -> None:
         discard_rehearsed(installation, procedure_id, f"{procedure.application}/{component.name}")
 
 
-def _close(installation: Installation, procedure_id: str, outcome: str, conclusion: Conclusion) -> Conclusion:
+def close(installation: Installation, procedure_id: str, outcome: str, conclusion: Conclusion) -> Conclusion:
+    """End a procedure that has come to a conclusion: remove what it left, close its record, and anchor the ledger."""
     installation.sweep(procedure_id)
     reached("conclusion: staging and scratch removed")
     procedures.close_procedure(installation.catalog, procedure_id, outcome)
     # After closing, so that the head that lies in the stores covers the whole procedure.
-    for store_name in sorted(installation.stores):
-        ledger.anchor(installation.catalog, installation.store(store_name), installation.signer)
+    put_into_every_store(installation, lambda store: ledger.anchor(installation.catalog, store, installation.signer))
+    reached("conclusion: head in the stores")
+    # With them, a key and the escrow sheet everything can be rebuilt as it stands now.
+    back_up_records(installation, procedure_id)
     return conclusion

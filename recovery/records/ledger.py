@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, insert, select
 from recovery.canonical import canonical_json
 from recovery.crypto import Signer, verify_signature
 from recovery.errors import LedgerError, ObjectExistsError, ObjectMissingError, SignatureError
+from recovery.records import ledger_loss
 from recovery.records.catalog import WRITER_LOCK, Catalog
 from recovery.records.schema import ledger, timestamp
 
@@ -72,7 +73,33 @@ def append(
     if connection.dialect.name == "postgresql":
         # Held already inside Catalog.begin(); taken again because a fork of the chain could not be mended.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
-    last = head(connection)
+    return _append_after(head(connection), connection, kind, facts, procedure_id, step_id, component)
+
+
+def resume(connection: Connection, after: Head, taken: int, facts: dict[str, Any], signer: Signer) -> None:
+    """Given a connection inside Catalog.begin(), the newest head that a store holds and the last number that is taken
+    there, go on behind both.
+
+    Entries from the last one that is left up to that number are lost: the entry that is added says so, and the
+    signature in it is what makes verify() take that for a loss and not for a cut.
+    """
+    left = head(connection)
+    last = max((left, after), key=lambda each: each.sequence)
+    number = max(last.sequence, taken)
+    lost = ledger_loss.declare(left.sequence + 1, number, last.hash, signer)
+    entry = {**facts, "lost": lost}
+    _append_after(Head(number, last.hash), connection, ledger_loss.REBUILT, entry, "", "", "")
+
+
+def _append_after(
+    last: Head,
+    connection: Connection,
+    kind: str,
+    facts: dict[str, Any],
+    procedure_id: str,
+    step_id: str,
+    component: str,
+) -> str:
     entry: dict[str, Any] = {
         "sequence": last.sequence + 1,
         "at": timestamp(),
@@ -116,11 +143,12 @@ def entries(connection: Connection, *, procedure_id: str = "", kind: str = "", l
     return [_entry(row) for row in reversed(connection.execute(query).all())]
 
 
-def verify(connection: Connection, heads: Iterable[Head] = ()) -> list[str]:
+def verify(connection: Connection, heads: Iterable[Head] = (), public_pem: bytes = b"") -> list[str]:
     """Given the heads that stores hold, read the whole ledger and return what is wrong with it; [] means intact.
 
     Each finding names the entry: changed, missing, or not the one that followed (inserted or moved). A head that
-    contradicts names the entry from which on the ledger is not the one that was anchored.
+    contradicts names the entry from which on the ledger is not the one that was anchored. Entries that were lost
+    before a rebuild are no finding when one of the keys given (PEM, trusted) signed that they are.
     """
     anchored = defaultdict(set)
     for known in heads:
@@ -129,6 +157,10 @@ def verify(connection: Connection, heads: Iterable[Head] = ()) -> list[str]:
     sequence, previous = 0, NOTHING_BEFORE
     recorded = connection.execution_options(yield_per=1000).execute(select(ledger).order_by(ledger.c.sequence))
     for entry in recorded:
+        if entry.sequence != sequence + 1 and ledger_loss.is_declared(entry, sequence, public_pem):
+            for lost in [each for each in anchored if sequence < each < entry.sequence]:
+                del anchored[lost]
+            sequence, previous = entry.sequence - 1, entry.previous
         findings += _breaks(entry, sequence, previous)
         if anchored.pop(entry.sequence, {entry.hash}) != {entry.hash}:
             findings.append(_not_the_signed_one(entry.sequence))
@@ -224,6 +256,10 @@ def newest_head(store: "Store", public_pem: bytes) -> Head | None:
 
 
 def read_head(store: "Store", key: str, public_pem: bytes) -> Head:
+    """Given a head's key in a store and the installation's public keys, return the head.
+
+    Raises SignatureError when none of them signed it, LedgerError when it cannot be read.
+    """
     """Given the key of a head, return the head, its signature verified. Raises as read_heads()."""
     content = store.read(key)
     try:

@@ -33,6 +33,16 @@ def next_number(connection: Connection, series: str, pattern: str, moment: datet
     )
 
 
+def skip(connection: Connection, series: str, year: int, count: int) -> None:
+    """Given a series, a year and how many numbers may be taken without the records knowing it, never give those."""
+    this = (number_sequences.c.series == series) & (number_sequences.c.year == year)
+    last = connection.execute(select(number_sequences.c.last).where(this)).scalar()
+    if last is None:
+        connection.execute(insert(number_sequences).values(series=series, year=year, last=count))
+    else:
+        connection.execute(update(number_sequences).where(this).values(last=last + count))
+
+
 def check_pattern(pattern: str) -> None:
     """Given a pattern, return when it numbers forms without repeating. Raises ConfigurationError that says why not."""
     try:

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from cli.main import VERBS
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
-GROUPS = ("hold", "ledger", "official", "retention")
+GROUPS = ("hold", "key", "ledger", "official", "retention")
 
 
 def schema_of(arguments: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ import pytest
 from cli import failure
 from cli.main import _common_options, pulih
 from recovery import errors
+from recovery.crypto import Signer
 from recovery.inventory import load_inventory
 from recovery.procedures.restore.begin import begin_restore
 from tests.cli import documents
@@ -110,6 +111,9 @@ def test_every_verb_prints_the_document_of_its_schema(pulih: Pulih, broken: Offi
         ("guard",),
         ("hold", "add", "simpel", "--reason", "uji"),
         ("hold", "list"),
+        ("key", "check"),
+        ("key", "new", broken.root / "new-keys"),
+        ("key", "rotate", "operations"),
         ("ledger", "show"),
         ("ledger", "verify"),
         ("official", "enrol", KABID, "--renew"),
@@ -135,6 +139,10 @@ def test_every_verb_prints_the_document_of_its_schema(pulih: Pulih, broken: Offi
     assert pulih("--inventory", broken.inventory, "--json", *end).out
     calls.append(end)
     calls += with_an_open_restore
+    sheet = Signer.from_pem((broken.root / "keys" / "signing").read_bytes(), "it").fingerprint
+    last = ("rebuild", "--from", broken.store, "--identity", broken.root / "keys" / "escrow", "--fingerprint", sheet)
+    assert pulih("--json", *last, "--to", broken.root / "rebuilt").out
+    calls.append(last)
     called = {documents.schema_of([str(argument) for argument in arguments]) for arguments in calls}
     assert {verb.removeprefix("pulih ").replace(" ", "-") for verb in verbs()} - called == {
         "apply",

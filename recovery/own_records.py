@@ -1,0 +1,157 @@
+"""The installation's own records as a set: catalog with ledger, configuration, and Prefect's database.
+
+They go into every store after each backup, for the same recipients and signed like any set, under a prefix of their
+own. No restore takes them: only `pulih rebuild` reads them (docs/disaster.md).
+"""
+
+import hashlib
+import json
+import logging
+import sqlite3
+import tarfile
+import uuid
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from recovery.copies import put_into_every_store
+from recovery.crypto import generate_identity, read_identity
+from recovery.errors import RecordsError
+from recovery.installation import RELEASE, Installation, remove_tree
+from recovery.manifest import Manifest, Part
+from recovery.own_records_configuration import write_configuration
+from recovery.own_records_databases import copy_catalog, copy_prefect_database
+from recovery.points import reached
+from recovery.records import ledger, schema
+from recovery.records.catalog import open_catalog
+from recovery.records.ledger import Head
+from recovery.restore_guide import put_restore_guide
+from recovery.sets import protect_set, put_set, set_prefix
+from recovery.stores.base import Store
+from recovery.stream import decrypt, encrypt
+
+logger = logging.getLogger(__name__)
+
+# No application and no work unit may have this name: its folder is that of the records.
+RESERVED = "pulih"
+COMPONENT = "rekaman"
+CATALOG = "catalog.sqlite"
+DATA = "data.tar.zst.age"
+QUALITY = "quality.json"
+_STATE = "the backup itself is secured; the records were not put into a store"
+
+
+def back_up_records(installation: Installation, procedure_id: str) -> str:
+    """Given the procedure that was just concluded, put a set of the installation's records into every store; return
+    its name.
+
+    Each store gets the guide, too: with it, a key and the escrow sheet everything can be rebuilt. A store that is
+    down is passed over. Raises RecordsError, KeyMissingError, StoreError when no store takes it.
+    """
+    directory = installation.scratch(procedure_id, COMPONENT)
+    try:
+        contents = directory / "isi"
+        contents.mkdir(mode=0o700)
+        head, warnings = _collect(installation, contents)
+        name = f"{COMPONENT}_{head.sequence:012d}_{uuid.uuid4().hex[:12]}"
+        staged, manifest = _stage(installation, directory, contents, name, procedure_id, head, warnings)
+        reached("records: staged")
+        prefix = set_prefix(RESERVED, RESERVED, name)
+
+        def put(store: Store) -> None:
+            put_restore_guide(store, installation.signer.public_pem)
+            put_set(store, prefix, staged, manifest, installation.signer)
+            protect_set(store, prefix, manifest)
+
+        put_into_every_store(installation, put)
+        logger.info("put the records up to entry %s of the ledger into the stores as %s", head.sequence, name)
+    finally:
+        remove_tree(directory)
+    return name
+
+
+def _collect(installation: Installation, contents: Path) -> tuple[Head, list[str]]:
+    """Write everything that is to be kept; return the ledger's head in it, and what is wrong with it."""
+    copy = contents / CATALOG
+    copy_catalog(installation.catalog, copy)
+    head, findings = _examine(copy)
+    write_configuration(installation, contents)
+    prefect = installation.office.prefect_database
+    if prefect is None:
+        findings.append("Prefect's database is not in it: office.prefect_database names none")
+    else:
+        copy_prefect_database(prefect, contents)
+    return head, findings
+
+
+def _examine(copy: Path) -> tuple[Head, list[str]]:
+    """Prove that the copy is a whole database; what is wrong in the ledger is kept all the same, and said."""
+    with closing(sqlite3.connect(copy)) as connection:
+        found = connection.execute("PRAGMA integrity_check").fetchall()
+    if found != [("ok",)]:  # pragma: no cover - SQLite damages what it has just written
+        raise RecordsError(f"the copy of the catalog is damaged ({found[0][0]})", state=_STATE, hint="retry the run")
+    catalog = open_catalog(f"sqlite:///{copy}")
+    try:
+        with catalog.read() as reading:
+            return ledger.head(reading), ledger.verify(reading)
+    finally:
+        catalog.dispose()
+
+
+def _stage(
+    installation: Installation,
+    directory: Path,
+    contents: Path,
+    name: str,
+    procedure_id: str,
+    head: Head,
+    warnings: list[str],
+) -> tuple[dict[str, Path], Manifest]:
+    """Encrypt what was collected, prove that it decrypts to what it was, and describe it."""
+    archive, data, quality = directory / "data.tar", directory / DATA, directory / QUALITY
+    with tarfile.open(archive, "x", format=tarfile.PAX_FORMAT) as tar:
+        tar.add(contents, arcname=".")
+    recipients = [installation.keys.operations_recipient, installation.keys.escrow_recipient]
+    # Never written anywhere: it only shows that what will be stored can be opened.
+    identity, recipient = generate_identity()
+    with archive.open("rb", buffering=0) as plain:
+        digests = encrypt(plain.readinto, data, [*recipients, recipient])
+    with data.open("rb", buffering=0) as stored:
+        decrypt(stored.readinto, lambda _piece: None, read_identity(identity.encode(), "of this run"), digests)
+    files = {str(path.relative_to(contents)): _sha256(path) for path in sorted(contents.rglob("*")) if path.is_file()}
+    verdict = {"state": "pass", "checks": ["integrity_check", "ledger", "decrypted"], "ledger": warnings}
+    quality.write_bytes(json.dumps(verdict, ensure_ascii=False, indent=1, sort_keys=True).encode())
+    now = datetime.now(UTC)
+    days = max((schedule.retention_days for schedule in installation.schedules.values()), default=365)
+    manifest = Manifest(
+        backup_id=name,
+        name=name,
+        application=RESERVED,
+        component=COMPONENT,
+        kind="files",
+        unit=RESERVED,
+        moment=schema.timestamp(now),
+        procedure_id=procedure_id,
+        schedule_number="",
+        release=RELEASE,
+        parts=(Part.encrypted(DATA, "data", digests), Part.plain(QUALITY, "quality", quality.read_bytes())),
+        tools={"sqlite": sqlite3.sqlite_version},
+        target={"kind": "records", "office": installation.office.name},
+        snapshot=_snapshot(head),
+        fingerprint={"kind": "records", "objects": files, "structure": {}, "totals": {"files": len(files)}},
+        verdict="pass",
+        recipients=recipients,
+        retention_until=schema.timestamp(now + timedelta(days=days)),
+        warnings=warnings,
+    )
+    return {DATA: data, QUALITY: quality}, manifest
+
+
+def _snapshot(head: Head) -> dict[str, Any]:
+    return {"ledger_sequence": head.sequence, "ledger_hash": head.hash}
+
+
+def _sha256(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "size": path.stat().st_size}

@@ -1,0 +1,197 @@
+"""Filling a catalog from what a store holds: every row comes from something that a trusted key signed."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, insert, update
+
+from recovery.canonical import canonical_json
+from recovery.crypto import Signer
+from recovery.durable import sync_directory
+from recovery.errors import ConflictError, RecordsError, SetError
+from recovery.manifest import Manifest
+from recovery.procedures.schedule_approval import ScheduleApproval
+from recovery.rebuild_sets import Inventoried
+from recovery.records import backups, ledger, procedures, schema
+from recovery.records.catalog import Catalog, open_catalog
+from recovery.records.ledger import NOTHING_BEFORE, Head
+from recovery.sets import BackupSet
+
+# The outcome of a procedure of which only its sets are left, and of one that was open when the copy was made.
+REBUILT = "dibangun ulang"
+GIVEN_UP = "ditutup"
+
+
+def refuse_used_catalog(path: Path) -> None:
+    """Given where a catalog is to be made, return when nothing is there, or one in which nothing was recorded yet.
+
+    Raises ConflictError for any other.
+    """
+    if not path.exists():
+        return
+    catalog = open_catalog(f"sqlite:///{path}")
+    try:
+        unused = catalog.revision() is None or _is_empty(catalog)
+    except RecordsError:
+        unused = False
+    finally:
+        catalog.dispose()
+    if not unused:
+        raise ConflictError(
+            f"the catalog {path} is not empty",
+            state="nothing was written",
+            hint="name a directory that is not there yet; a catalog is never written over",
+        )
+
+
+def _is_empty(catalog: Catalog) -> bool:
+    with catalog.read() as connection:
+        return ledger.head(connection).sequence == 0 and not procedures.list_all(connection)
+
+
+def put_in_place(unfinished: Path, path: Path) -> None:
+    """Given a catalog that nobody has open, let it become the one at `path` in one instant."""
+    with closing(sqlite3.connect(unfinished)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for leftover in ("-wal", "-shm"):
+        unfinished.with_name(unfinished.name + leftover).unlink(missing_ok=True)
+        path.with_name(path.name + leftover).unlink(missing_ok=True)
+    unfinished.replace(path)
+    sync_directory(path.parent)
+
+
+def fill(
+    catalog: Catalog, found: Inventoried, store_name: str, signer: Signer, trusted_pem: bytes, source: str
+) -> tuple[int, list[str]]:
+    """Given a catalog (a copy of the records, or a new one) and what its store holds, add what the catalog lacks, go
+    on with the ledger behind the newest head, and return how many backups were added and what cannot be proven.
+    """
+    unproven: list[str] = []
+    added = 0
+    with catalog.begin() as connection:
+        last = ledger.head(connection)
+        newest = max(found.heads, key=lambda head: head.sequence, default=Head(0, NOTHING_BEFORE))
+        kept = [head for head in found.heads if head.sequence <= last.sequence]
+        unproven += [f"ledger: {finding}" for finding in ledger.verify(connection, kept, trusted_pem)]
+        if newest.sequence > last.sequence:
+            unproven.append(
+                f"ledger: the entries {last.sequence + 1} to {newest.sequence} are lost; only the head of the last one "
+                "is left, signed in the store"
+            )
+        facts = {"source": source, "store": store_name, "sets": len(found.sets)}
+        ledger.resume(connection, newest, found.taken, facts, signer)
+        recorded = {backup.id: backup for backup in backups.list_backups(connection)}
+        for backup_set in found.sets.values():
+            known = recorded.get(backup_set.manifest.backup_id)
+            added += _take(connection, backup_set, known, found, store_name, unproven)
+        proven = {each.manifest.backup_id for each in found.sets.values()}
+        for backup in backups.list_backups(connection):
+            if backup.state == "secured" and store_name in backup.stores and backup.id not in proven:
+                unproven.append(f"backup {backup.name}: the records say that it is in {store_name}, where it is not")
+        left_open = procedures.list_open(connection)
+    for procedure in left_open:
+        procedures.close_procedure(catalog, procedure.id, GIVEN_UP)
+        unproven.append(
+            f"procedure {procedure.id} ({procedure.kind} {procedure.application or procedure.schedule}) was open when "
+            "the copy was made, and is closed now: look at its application and services yourself"
+        )
+    return added, unproven
+
+
+def _take(
+    connection: Connection,
+    backup_set: BackupSet,
+    recorded: backups.Backup | None,
+    found: Inventoried,
+    store_name: str,
+    unproven: list[str],
+) -> int:
+    """Record a proven set unless the catalog has it; return 1 when it was added."""
+    manifest = backup_set.manifest
+    if recorded is not None and recorded.state == "secured":
+        if recorded.manifest_sha256 != manifest.sha256:
+            unproven.append(
+                f"backup {manifest.name}: the set in {store_name} is not the one that was recorded, though it is "
+                "signed: its manifest has another SHA-256"
+            )
+        return 0
+    try:
+        quality = json.loads(backup_set.read("quality"))
+    except (SetError, ValueError) as error:
+        unproven.append(f"backup {manifest.name}: its verdict cannot be read ({error})")
+        return 0
+    row = _row(manifest, quality, store_name)
+    if recorded is not None:
+        table = schema.backups
+        connection.execute(update(table).where(table.c.id == recorded.id).values(row))
+        return 1
+    holder = backups.by_name(connection, manifest.name)
+    if holder is not None:
+        unproven.append(f"backup {manifest.name}: the records have another backup of this name")
+        return 0
+    if procedures.find(connection, manifest.procedure_id) is None:
+        connection.execute(insert(schema.procedures).values(_procedure(manifest, found, store_name)))
+    connection.execute(insert(schema.backups).values({**row, "id": manifest.backup_id, "created_at": manifest.moment}))
+    return 1
+
+
+def _row(manifest: Manifest, quality: Any, store_name: str) -> dict[str, Any]:
+    outside = [part.digests.to_json() for part in manifest.parts if part.role == "globals"]
+    facts = {
+        "begun_at": manifest.moment,
+        "ended_at": manifest.moment,
+        "file": manifest.part("data").file,
+        "digests": manifest.part("data").digests.to_json(),
+        "globals": outside[0] if outside else None,
+        "fingerprint": manifest.fingerprint,
+        "snapshot": manifest.snapshot,
+        "tools": manifest.tools,
+        "target": manifest.target,
+        "recipients": manifest.recipients,
+        "warnings": manifest.warnings,
+        "quality": quality,
+        "rebuilt": True,
+    }
+    return {
+        "procedure_id": manifest.procedure_id,
+        "application": manifest.application,
+        "component": manifest.component,
+        "unit": manifest.unit,
+        "kind": manifest.kind,
+        "state": "secured",
+        "moment": manifest.moment,
+        "name": manifest.name,
+        "staging": "",
+        "facts": canonical_json(facts).decode(),
+        "verdict": manifest.verdict,
+        "manifest_sha256": manifest.sha256,
+        "stores": canonical_json([store_name]).decode(),
+        "retention_until": manifest.retention_until,
+    }
+
+
+def _procedure(manifest: Manifest, found: Inventoried, store_name: str) -> dict[str, Any]:
+    """The procedure that made a set, as far as sets tell of it."""
+    of_it = [each.manifest for each in found.sets.values() if each.manifest.procedure_id == manifest.procedure_id]
+    unknown = dict.fromkeys(("name", "period", "executor", "reviewer", "approved_by", "offsite_store"), "")
+    parameters = {
+        "components": sorted(f"{each.application}/{each.component}" for each in of_it),
+        "schedule": {**unknown, "store": store_name},
+        "routine": True,
+        "approval": ScheduleApproval("", "unknown", number=manifest.schedule_number).to_json(),
+        "rebuilt": True,
+    }
+    moments = [each.moment for each in of_it]
+    return {
+        "id": manifest.procedure_id,
+        "kind": "backup",
+        "state": "closed",
+        "outcome": REBUILT,
+        "release": manifest.release,
+        "parameters": canonical_json(parameters).decode(),
+        "opened_at": min(moments),
+        "closed_at": max(moments),
+    }

@@ -1,0 +1,134 @@
+"""What a rebuilt installation needs beside its catalog: keys, and an inventory that names its new places."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recovery.crypto import Signer, read_identities, recipient_of, split_pem
+from recovery.errors import ConfigurationError
+from recovery.keys import make_keys, read_file
+from recovery.keys_files import replace, write_new
+from recovery.keys_succession import Succession, beside, state_succession, trusted_keys
+from recovery.own_records_configuration import INVENTORY, as_text, resolved
+from recovery.settings import StoreSettings
+
+KEYS = "keys"
+DEFAULT_STORE_NAME = "utama"
+
+
+@dataclass
+class Keys:
+    """The new installation's keys: who signs, the statements beside that key, recipients, and what is left to do."""
+
+    directory: Path
+    signer: Signer
+    successions: list[Succession]
+    operations_recipient: str
+    to_do: list[str] = field(default_factory=list)
+
+
+def prepare_keys(
+    directory: Path,
+    trusted_pem: bytes,
+    successions: list[Succession],
+    identity_file: Path,
+    records: Path | None,
+) -> Keys:
+    """Given trusted keys, the statements that count, an identity and the unpacked records, put the keys in place.
+
+    Keys that lie there already (brought from the safe) are used. A new signing key vouches for the lost one, whose
+    fingerprint the administrator typed from the sheet; a new operations identity comes before the one in hand when
+    that is not the operations identity of the inventory. Raises KeyMissingError, StoreError.
+    """
+    folder = directory / KEYS
+    signing, enrolment = make_keys(folder, ["signing", "enrolment"])
+    to_do = []
+    signer = Signer.from_pem(read_file(signing.path), str(signing.path))
+    sheet = split_pem(trusted_pem)[0]
+    statements = list(successions)
+    if signer.public_pem not in split_pem(trusted_pem):
+        statements.insert(0, _adoption(sheet, signer, beside(signing.path)))
+        to_do.append("the signing key is a new one: print the escrow sheet anew (pulih key sheet)")
+    lines = b"".join(each.to_bytes() + b"\n" for each in statements)
+    replace(beside(signing.path), lines, like=signing.path)
+    if enrolment.made:
+        to_do.append(
+            "the enrolment key is a new one: every official enrols again (pulih official enrol NIP --renew), and every "
+            "schedule is approved again; bring the old key from the safe and rebuild again if there is one"
+        )
+    recipient = _operations(folder / "operations.txt", identity_file, records, to_do)
+    trusted = trusted_keys(signer.public_pem, statements)
+    return Keys(folder, signer.trusting(trusted), statements, recipient, to_do)
+
+
+def _adoption(lost: bytes, signer: Signer, path: Path) -> Succession:
+    """The statement about the lost key: that of a call that died, or a new one."""
+    if path.exists():
+        for line in path.read_bytes().splitlines():
+            statement = Succession.from_bytes(line, str(path))
+            if (statement.old.encode(), statement.new.encode()) == (lost, signer.public_pem):
+                return statement
+    return state_succession(lost, signer)
+
+
+def _operations(path: Path, identity_file: Path, records: Path | None, to_do: list[str]) -> str:
+    """Put the operations identities in place; return the recipient for new backups."""
+    given = read_file(identity_file)
+    recorded = "" if records is None else str(_inventory(records)["keys"]["operations_recipient"])
+    held = [recipient_of(each) for each in read_identities(given, str(identity_file))]
+    if path.exists():  # of a call that died, or brought from the safe
+        held = [recipient_of(each) for each in read_identities(read_file(path), str(path))]
+    elif recorded in held or not recorded:
+        write_new(path, given)
+    else:
+        new = make_keys(path.parent, ["operations"])[0]
+        replace(path, read_file(new.path).rstrip() + b"\n" + given, like=path)
+        held.insert(0, new.public)
+    if recorded in held:
+        return recorded
+    to_do.append(
+        f"new backups are for a new operations identity, {held[0]}; the one that opened the store stays in {path} "
+        "for as long as old backups do"
+    )
+    return held[0]
+
+
+def choose_store_name(records: Path | None, given: str) -> str:
+    """Given the unpacked records and what the caller calls the store, return its name. Raises ConfigurationError."""
+    if records is None:
+        return given or DEFAULT_STORE_NAME
+    names = [str(each["name"]) for each in _inventory(records)["stores"]]
+    if given in names:
+        return given
+    if given or len(names) != 1:
+        raise ConfigurationError(
+            f"the inventory has the stores {', '.join(names)}" + (f" and none named {given}" if given else ""),
+            state="no catalog was made",
+            hint=f"say which of them it is: --store {names[0]}",
+        )
+    return names[0]
+
+
+def write_inventory(directory: Path, records: Path, keys: Keys, settings: StoreSettings, store_name: str) -> Path:
+    """Given the unpacked records and the new places, write the inventory that uses them, and return its path."""
+    document = resolved(_inventory(records), records)
+    # Databases of other machines may be gone: catalog and state are here until somebody moves them.
+    document["office"] |= {"state_directory": str(directory / "state"), "catalog": None, "prefect_database": None}
+    document["keys"] |= {
+        "operations_recipient": keys.operations_recipient,
+        "operations_identity": f"file:{keys.directory / 'operations.txt'}",
+        "signing_key": f"file:{keys.directory / 'signing.pem'}",
+        "enrolment_key": f"file:{keys.directory / 'enrolment.key'}",
+    }
+    reached_as = settings.model_dump(mode="json", exclude={"name", "title"})
+    document["stores"] = [{**each, **reached_as} if each["name"] == store_name else each for each in document["stores"]]
+    path = directory / INVENTORY
+    replace(path, as_text(document).encode(), like=path)
+    return path
+
+
+def _inventory(records: Path) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((records / INVENTORY).read_text(encoding="utf-8"))
+    return document

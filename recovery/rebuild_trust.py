@@ -1,0 +1,47 @@
+"""Which keys a rebuild trusts: the one whose fingerprint stands on the escrow sheet, and those that it vouches for."""
+
+from recovery.crypto import public_fingerprint, split_pem
+from recovery.errors import KeyMissingError, SignatureError
+from recovery.keys_succession import Succession, stored_successions, trusted_keys
+from recovery.restore_guide import GUIDE
+from recovery.stores.base import Store
+
+BEGIN = b"-----BEGIN PUBLIC KEY-----"
+
+
+def find_trusted_keys(store: Store, fingerprint: str) -> tuple[bytes, list[Succession], list[str]]:
+    """Given a store and the fingerprint on the escrow sheet, return the trusted public keys (PEM, the sheet's first),
+    the statements that count because of it, and a sentence for each object that is no statement.
+
+    The store only gives keys to look at: nothing but the fingerprint and the signatures makes one count. Raises
+    SignatureError when no key in the store has the fingerprint.
+    """
+    successions, complaints = stored_successions(store)
+    candidates = [pem.encode() for each in successions for pem in (each.old, each.new)]
+    for info in store.list(GUIDE.removesuffix(".md")):
+        candidates += _keys_in(store.read(info.key))
+    named = fingerprint.strip()
+    for pem in candidates:
+        if _fingerprint(pem) == named:
+            trusted = trusted_keys(pem, successions)
+            keys = split_pem(trusted)
+            counting = [each for each in successions if {each.old.encode(), each.new.encode()} <= set(keys)]
+            return trusted, counting, complaints
+    raise SignatureError(
+        f"the store {store.name} holds no public key with the fingerprint {named}",
+        state="nothing was read or written",
+        hint="type it as it stands on the escrow sheet, SHA256: and 64 characters; is this the store of that office?",
+    )
+
+
+def _keys_in(text: bytes) -> list[bytes]:
+    """The public keys that a guide shows, whoever wrote it."""
+    parts = text.split(BEGIN)[1:]
+    return [pem for part in parts for pem in split_pem(BEGIN + part)[:1]]
+
+
+def _fingerprint(pem: bytes) -> str:
+    try:
+        return public_fingerprint(pem)
+    except KeyMissingError:
+        return ""

@@ -1,0 +1,405 @@
+"""From a store, an identity and the escrow sheet's fingerprint alone: what is rebuilt works, and what is not proven is
+said. The installation that made the store is gone in all of these."""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recovery import points
+from recovery.crypto import Signer, generate_identity, generate_signing_key
+from recovery.errors import ConfigurationError, ConflictError, KeyMissingError, SignatureError
+from recovery.fetching import fetch
+from recovery.installation import Installation
+from recovery.inventory import load_inventory
+from recovery.keys_succession import Succession, state_succession
+from recovery.procedures.backup.begin import begin_backup
+from recovery.rebuild import FROM_MANIFESTS, Rebuilt, rebuild
+from recovery.records import backups, forms, ledger, officials, procedures
+from recovery.records.catalog import open_catalog
+from recovery.settings import StoreSettings
+from tests.testbed.small_office import SmallOffice, open_office
+
+ROOT = Path(__file__).parents[2]
+CONCLUDED, KILLED = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
+
+
+class DiedError(BaseException):
+    """Stands for the death of a process."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What is left of an office: its store, the sheet, what lies in the safe; and its application."""
+
+    root: Path
+    fingerprint: str
+    office: SmallOffice
+    rows: list[tuple[Any, ...]]
+
+    @property
+    def store(self) -> StoreSettings:
+        return StoreSettings(name="utama", path=str(self.root / "store"))
+
+    def key(self, name: str) -> Path:
+        return self.office.root / "safe" / name
+
+    def rebuild(self, key: str = "escrow", directory: str = "new", **more: Any) -> Rebuilt:
+        return rebuild(self.store, self.root / directory, self.fingerprint, self.key(key), **more)
+
+    def sets(self, of: str = "bkd/simpel") -> list[Path]:
+        return sorted(path.parent for path in (self.root / "store" / of).glob("*/manifest.json.sig"))
+
+
+@pytest.fixture(scope="module")
+def gone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallOffice]:
+    """An office with a concluded backup, and one that died after step 4; then only store and safe are left."""
+    office = open_office(tmp_path_factory.mktemp("gone") / "office")
+    office.approve_schedule()
+    office.back_up(CONCLUDED)
+    begin_backup(office.installation, KILLED, schedule_name="bulanan", routine=True)
+    for number in (1, 2, 3, 4):
+        office.step(f"backup.{number}", KILLED, "simpel/data")
+    ledger.anchor(office.installation.catalog, office.installation.store("utama"), office.installation.signer)
+    office.installation.catalog.dispose()
+    assert office.installation.signer
+    (office.root / "keys").rename(office.root / "safe")
+    shutil.rmtree(office.root / "state")
+    yield office
+    office.stop_service_for_good()
+
+
+@pytest.fixture
+def lost(gone: SmallOffice, tmp_path: Path) -> Lost:
+    """A copy of what is left, to be broken."""
+    shutil.copytree(gone.root / "store", tmp_path / "store")
+    return Lost(tmp_path, gone.installation.signer.fingerprint, gone, gone.rows())
+
+
+def opened(rebuilt: Rebuilt) -> Installation:
+    """The rebuilt installation, as its inventory says."""
+    assert rebuilt.inventory is not None
+    return load_inventory(rebuilt.inventory).installation()
+
+
+def everything_is_proven_but(rebuilt: Rebuilt, *sentences: str) -> None:
+    """The killed backup is newer than the records; else nothing but what was done to the store is unproven."""
+    rest = [each for each in rebuilt.unproven if not each.startswith("ledger: the entries ")]
+    assert sorted(sentences) == sorted(rest)
+
+
+def test_in_an_empty_home_a_restore_works_after_it(lost: Lost) -> None:
+    """As a process that has nothing but the store, a key and what is typed from the sheet; then the usual procedure."""
+    home = lost.root / "home"
+    home.mkdir()
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "cli.main", "--json", "rebuild", "--from", str(lost.root / "store")]
+    command += ["--identity", str(lost.key("escrow")), "--fingerprint", lost.fingerprint, "--to", str(home / "pulih")]
+    ended = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
+    told = json.loads(ended.stdout)
+    assert (3, 1) == (told["sets"], told["added"])
+    installation = load_inventory(Path(told["inventory"])).installation()
+    phones = {}
+    with installation.catalog.read() as connection:
+        people = officials.list_all(connection)
+    for official in people:
+        enrolled = officials.enrol(installation.catalog, official.nip, installation.enrolment_key(), renew=True)
+        phones[official.nip] = enrolled.secret
+    office = replace(lost.office, installation=installation, phones=phones)
+    office.damage()
+    assert lost.rows != office.rows()
+    office.restore()
+    assert lost.rows == office.rows()
+    store = installation.store("utama")
+    with installation.catalog.read() as connection:
+        trusted = installation.signer.trusted_pem
+        assert [] == ledger.verify(connection, ledger.read_heads(store, trusted), trusted)
+        # Who has no key cannot declare a loss.
+        assert "entries 41" in ledger.verify(connection)[0] or "is missing" in ledger.verify(connection)[0]
+    # And what it makes from now on opens with what it holds, and can be rebuilt from again.
+    office.back_up()
+    again = rebuild(
+        lost.store,
+        lost.root / "again",
+        installation.signer.fingerprint,
+        Path(told["directory"]) / "keys/operations.txt",
+    )
+    assert 5 == again.sets
+    everything_is_proven_but(again)
+
+
+def test_the_catalog_is_the_copy_and_what_the_store_has_beyond_it(lost: Lost) -> None:
+    rebuilt = lost.rebuild()
+    installation = opened(rebuilt)
+    with installation.catalog.read() as connection:
+        secured = backups.list_backups(connection, "simpel")
+        killed = procedures.get(connection, KILLED)
+        concluded = procedures.get(connection, CONCLUDED)
+        printed = forms.list_all(connection)
+    assert {("secured", ("utama",))} == {(each.state, each.stores) for each in secured}
+    assert {path.name for path in lost.sets()} == {each.name for each in secured}
+    assert ("closed", "dibangun ulang", ["simpel/data"]) == (
+        killed.state,
+        killed.outcome,
+        killed.parameters["components"],
+    )
+    assert "berhasil" == concluded.outcome
+    assert rebuilt.forms == len(printed)
+    assert all(Path(form.path).is_file() for form in printed)
+    (entry,) = _rebuilt_entries(installation)
+    assert rebuilt.ledger_sequence == entry.sequence
+    everything_is_proven_but(rebuilt)
+    (loss,) = rebuilt.unproven
+    assert loss.startswith("ledger: the entries ") and " are lost; only the head of the last one is left" in loss
+
+
+def _rebuilt_entries(installation: Installation) -> list[ledger.Entry]:
+    with installation.catalog.read() as connection:
+        return ledger.entries(connection, kind="ledger.rebuilt")
+
+
+def test_what_is_made_is_private_and_new_backups_can_be_opened(lost: Lost) -> None:
+    """The identity in hand is that of escrow: what is backed up from now on is for one that is held."""
+    installation = opened(lost.rebuild())
+    folder = lost.root / "new" / "keys"
+    assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert 0o700 == stat.S_IMODE((lost.root / "new").stat().st_mode)
+    recipient = installation.keys.operations_recipient
+    assert installation.operations_identity([recipient])
+    assert lost.office.installation.keys.operations_recipient != recipient
+    assert lost.office.installation.keys.escrow_recipient == installation.keys.escrow_recipient
+
+
+def test_keys_from_the_safe_are_used(lost: Lost) -> None:
+    """Then nothing has to be done again: officials keep their devices, and the schedule stays approved."""
+    folder = lost.root / "new" / "keys"
+    folder.mkdir(parents=True, mode=0o700)
+    for name, file in (("signing", "signing.pem"), ("enrolment", "enrolment.key"), ("operations", "operations.txt")):
+        shutil.copy(lost.key(name), folder / file)
+    rebuilt = lost.rebuild("operations")
+    assert [] == rebuilt.to_do
+    assert lost.fingerprint == rebuilt.fingerprint
+    installation = opened(rebuilt)
+    assert lost.office.installation.keys.operations_recipient == installation.keys.operations_recipient
+    (lost.office.root / "keys").mkdir(exist_ok=True)
+    office = replace(lost.office, installation=installation)
+    procedure_id = office.request()
+    office.decide("restore.2", procedure_id, "197003031995031003", "diteruskan", nomor_agenda="1", sifat="segera")
+
+
+def test_without_records_the_manifests_give_the_backups(lost: Lost, tmp_path: Path) -> None:
+    """An older release's store, or one whose records were destroyed."""
+    shutil.rmtree(lost.root / "store" / "pulih")
+    rebuilt = lost.rebuild()
+    assert (FROM_MANIFESTS, None, 3, 3) == (rebuilt.source, rebuilt.inventory, rebuilt.sets, rebuilt.added)
+    assert any("entries 1 to " in each for each in rebuilt.unproven)
+    old = lost.office.installation
+    keys = lost.root / "new" / "keys"
+    installation = replace(
+        old,
+        office=old.office.model_copy(update={"state_directory": str(lost.root / "new" / "state"), "catalog": None}),
+        keys=old.keys.model_copy(
+            update={
+                "operations_identity": f"file:{keys / 'operations.txt'}",
+                "signing_key": f"file:{keys / 'signing.pem'}",
+                "enrolment_key": f"file:{keys / 'enrolment.key'}",
+            }
+        ),
+        stores={"utama": lost.store},
+    )
+    with installation.catalog.read() as connection:
+        newest = backups.newest_verified(connection, "simpel", "data")
+        trusted = installation.signer.trusted_pem
+        assert [] == ledger.verify(connection, ledger.read_heads(installation.store("utama"), trusted), trusted)
+    assert newest is not None and KILLED == newest.procedure_id
+    fetched = fetch(installation, str(newest.name), tmp_path / "fetched", encrypted=False)
+    assert {"data.sqlite", "globals.sql"} > {file.file for file in fetched.files}
+
+
+def test_a_catalog_that_is_not_empty_is_never_written_over(lost: Lost) -> None:
+    lost.rebuild()
+    before = (lost.root / "new" / "state" / "catalog.sqlite").read_bytes()
+    with pytest.raises(ConflictError, match="is not empty; nothing was written"):
+        lost.rebuild()
+    assert before == (lost.root / "new" / "state" / "catalog.sqlite").read_bytes()
+    (lost.root / "odd" / "state").mkdir(parents=True)
+    (lost.root / "odd" / "state" / "catalog.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(ConflictError, match="is not empty; nothing was written"):
+        lost.rebuild(directory="odd")
+    catalog = open_catalog(f"sqlite:///{lost.root / 'unused' / 'state' / 'catalog.sqlite'}")
+    catalog.upgrade()
+    catalog.dispose()
+    assert 3 == lost.rebuild(directory="unused").sets
+
+
+def test_a_fingerprint_that_no_key_has_writes_nothing(lost: Lost) -> None:
+    """A wrong store, or a sheet of another office: trust never comes from the store alone."""
+    other = Signer.from_pem(generate_signing_key(), "of a thief").fingerprint
+    with pytest.raises(SignatureError, match="holds no public key with the fingerprint SHA256:"):
+        rebuild(lost.store, lost.root / "new", other, lost.key("escrow"))
+    assert not (lost.root / "new").exists()
+
+
+def test_an_identity_that_opens_nothing_is_said(lost: Lost) -> None:
+    (lost.root / "stranger").write_text(generate_identity()[0])
+    with pytest.raises(KeyMissingError, match="the identity file holds no identity of age1"):
+        rebuild(lost.store, lost.root / "new", lost.fingerprint, lost.root / "stranger")
+    assert not (lost.root / "new" / "state" / "catalog.sqlite").exists()
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    """Change an object as whoever owns the disk can."""
+    path.chmod(0o640)
+    path.write_bytes(content)
+
+
+def test_all_that_cannot_be_proven_is_listed(lost: Lost) -> None:
+    """A thief with the store's credentials has been there; nothing of his counts, and the rest does."""
+    thief = Signer.from_pem(generate_signing_key(), "of a thief")
+    store = lost.root / "store"
+    first, second, third = lost.sets()
+    overwrite(first / "manifest.json.sig", thief.sign((first / "manifest.json").read_bytes()))
+    (second / "quality.json").unlink()
+    shutil.copytree(third, third.with_name("simpel_data_full_20990101t000000+0700"))
+    (store / "bkd" / "simpel" / "unfinished").mkdir()
+    (store / "bkd" / "simpel" / "unfinished" / "data.sqlite.zst.age").write_bytes(b"x")
+    (store / "catatan.txt").write_bytes(b"x")
+    (store / "kunci").mkdir()
+    (store / "kunci" / "x.json").write_bytes(b"x")
+    false_pem = state_succession(thief, Signer.from_pem(generate_signing_key(), "x"))
+    (store / "kunci" / "y.json").write_bytes(false_pem.to_bytes())
+    head = sorted((store / "buku-besar").glob("*.json"))[0]
+    overwrite(head, b"{}")
+    form = sorted((store / "formulir").rglob("*.pdf"))[0]
+    overwrite(form, b"x")
+    rebuilt = lost.rebuild()
+    told = "\n".join(rebuilt.unproven)
+    for named in (
+        first.name,
+        second.name,
+        "20990101",
+        "unfinished",
+        "catatan.txt",
+        "kunci/x.json",
+        head.name,
+        form.name,
+    ):
+        assert named in told, named
+    assert 1 == rebuilt.sets
+    # Two sets that the records name are not proven any more: once for the object, once for the record.
+    assert 2 == told.count("the records say that it is in utama, where it is not")
+    installation = opened(rebuilt)
+    assert thief.public_pem not in installation.signer.trusted_pem
+
+
+def test_a_set_that_took_the_place_of_the_recorded_one_is_named(lost: Lost) -> None:
+    """Rollback by somebody with the signing key: signed, and yet not what the records say."""
+    path = lost.sets()[0]
+    signer = Signer.from_pem(lost.key("signing").read_bytes(), "it")
+    manifest = json.loads((path / "manifest.json").read_bytes())
+    changed = json.dumps({**manifest, "release": "0.0.9"}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    overwrite(path / "manifest.json", changed.encode())
+    overwrite(path / "manifest.json.sig", signer.sign(changed.encode()))
+    everything_is_proven_but(
+        lost.rebuild(),
+        f"backup {path.name}: the set in utama is not the one that was recorded, though it is signed: its manifest has "
+        "another SHA-256",
+    )
+
+
+def test_damaged_records_give_way_to_older_ones(lost: Lost) -> None:
+    newest = lost.sets("pulih/pulih")[-1]
+    data = (newest / "data.tar.zst.age").read_bytes()
+    overwrite(newest / "data.tar.zst.age", data[:-1] + bytes([data[-1] ^ 1]))
+    rebuilt = lost.rebuild()
+    assert lost.sets("pulih/pulih")[0].name == rebuilt.source
+    (complaint,) = [each for each in rebuilt.unproven if each.startswith("the records ")]
+    assert newest.name in complaint and complaint.endswith("; an older set was taken")
+    assert (3, 3) == (rebuilt.sets, rebuilt.added)
+
+
+def test_a_store_that_the_inventory_names_among_others_must_be_said(
+    lost: Lost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which copy is where, only the administrator knows."""
+    inventory = "recovery.rebuild_places._inventory"
+    two = {"stores": [{"name": "utama"}, {"name": "luar"}], "keys": {"operations_recipient": ""}}
+    monkeypatch.setattr(inventory, lambda _records: two)
+    with pytest.raises(ConfigurationError, match="the inventory has the stores utama, luar; no catalog was made"):
+        lost.rebuild()
+    with pytest.raises(ConfigurationError, match="and none named x"):
+        lost.rebuild(store_name="x")
+
+
+def test_numbers_of_lost_forms_are_not_given_again(lost: Lost) -> None:
+    """A form of after the copy lies in the store; its number would be refused there."""
+    (known,) = {path.parent.parent for path in (lost.root / "store" / "formulir").rglob("*.pdf")}
+    (known / "002-FPB-X").mkdir()
+    (known / "002-FPB-X" / "002-FPB-X-v1.pdf").write_bytes(b"x")
+    rebuilt = lost.rebuild()
+    installation = opened(rebuilt)
+    with installation.catalog.read() as connection:
+        rows = connection.exec_driver_sql("SELECT series, last FROM number_sequences").all()
+    given = {str(series): int(last) for series, last in rows}
+    assert (2, 1) == (given["backup"], given["restore"])
+    everything_is_proven_but(
+        rebuilt, f"formulir/{known.name}/002-FPB-X/002-FPB-X-v1.pdf: a form of which the records know nothing"
+    )
+
+
+def test_a_rebuild_may_die_at_any_point_and_is_repeated(lost: Lost) -> None:
+    number = 0
+    while True:
+        directory = f"new-{number}"
+        if not _dies_at(number, lost, directory):
+            break
+        if (lost.root / directory / "state" / "catalog.sqlite").exists():
+            # Only the head may be missing in the store: the next procedure puts one.
+            opened_directory(lost, directory).catalog.check()
+        else:
+            assert 3 == lost.rebuild(directory=directory).sets
+        with opened_directory(lost, directory).catalog.read() as connection:
+            assert 3 == len([each for each in backups.list_backups(connection) if each.state == "secured"])
+        number += 5
+    assert number > 20
+
+
+def opened_directory(lost: Lost, directory: str) -> Installation:
+    return load_inventory(lost.root / directory / "inventory.yaml").installation()
+
+
+def _dies_at(number: int, lost: Lost, directory: str) -> bool:
+    left = number
+
+    def die(_name: str) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise DiedError
+
+    try:
+        with points.observe(die):
+            lost.rebuild(directory=directory)
+    except DiedError:
+        return True
+    return False
+
+
+def test_old_and_new_sheet_both_open_a_store_whose_key_was_rotated(lost: Lost) -> None:
+    """The safe may hold the sheet from before the rotation."""
+    old = Signer.from_pem(lost.key("signing").read_bytes(), "it")
+    new = Signer.from_pem(generate_signing_key(), "it")
+    statement: Succession = state_succession(old, new)
+    (lost.root / "store" / "kunci").mkdir()
+    (lost.root / "store" / statement.key).write_bytes(statement.to_bytes())
+    for number, fingerprint in enumerate((old.fingerprint, new.fingerprint)):
+        rebuilt = rebuild(lost.store, lost.root / str(number), fingerprint, lost.key("escrow"))
+        assert 3 == rebuilt.sets
