@@ -99,7 +99,7 @@ def read_back(store: Store, prefix: str, manifest: Manifest, public_pem: bytes |
     Raises DigestError or SignatureError for a difference, SetError for an object that is missing.
     """
     _match_parts(store, prefix, manifest, state="the set must not be relied on")
-    content, signature = _read_manifest(store, prefix)
+    content, signature = _read_manifest(store, prefix, manifest.sha256)
     if content != manifest.to_bytes():
         raise _differs(f"{prefix}/{MANIFEST}", store, "the set must not be relied on")
     if public_pem is not None:
@@ -121,7 +121,7 @@ def open_set(
     the manifest is another one than was recorded, SetError when the set is of another component, lies under another
     name, or lacks a part.
     """
-    content, signature = _read_manifest(store, prefix)
+    content, signature = _read_manifest(store, prefix, manifest_sha256 or "")
     try:
         verify_signature(public_pem, content, signature)
     except SignatureError as error:
@@ -192,7 +192,7 @@ class BackupSet:
                 state=_UNUSED,
                 hint=f"use the identity of one of: {', '.join(self.manifest.recipients)}",
             )
-        with self.store.open(f"{self.prefix}/{part.file}") as stored:
+        with self.store.open(f"{self.prefix}/{part.file}", sha256=part.stored_sha256) as stored:
             decrypt(stored.readinto, write, identity, digests)
 
     def copy(self, part: Part, write: Callable[[memoryview], Any]) -> None:
@@ -200,7 +200,7 @@ class BackupSet:
 
         What was written counts only after this returns. Raises DigestError, StoreError.
         """
-        with self.store.open(f"{self.prefix}/{part.file}") as stored:
+        with self.store.open(f"{self.prefix}/{part.file}", sha256=part.stored_sha256) as stored:
             if not _is_part(stored, part, write):
                 raise _differs(f"{self.prefix}/{part.file}", self.store, _UNUSED)
 
@@ -209,7 +209,7 @@ class BackupSet:
         part = self.manifest.part(role)
         if part.cipher_sha256 is not None:
             raise SetError(f"the part {part.file} is encrypted", state=_UNUSED, hint="restore it with an identity")
-        content = self.store.read(f"{self.prefix}/{part.file}")
+        content = self.store.read(f"{self.prefix}/{part.file}", sha256=part.stored_sha256)
         if hashlib.sha256(content).hexdigest() != part.plain_sha256:
             raise _differs(f"{self.prefix}/{part.file}", self.store, _UNUSED)
         return content
@@ -245,9 +245,9 @@ def _require_identity(manifest: Manifest, prefix: str, application: str, compone
         )
 
 
-def _read_manifest(store: Store, prefix: str) -> tuple[bytes, bytes]:
+def _read_manifest(store: Store, prefix: str, sha256: str) -> tuple[bytes, bytes]:
     try:
-        content = store.read(f"{prefix}/{MANIFEST}", limit=LARGEST_MANIFEST)
+        content = store.read(f"{prefix}/{MANIFEST}", limit=LARGEST_MANIFEST, sha256=sha256)
         signature = store.read(f"{prefix}/{SIGNATURE}", limit=LARGEST_SIGNATURE)
     except ObjectMissingError as error:
         raise SetError(
@@ -262,7 +262,7 @@ def _match_parts(store: Store, prefix: str, manifest: Manifest, *, state: str) -
     for part in manifest.parts:
         key = f"{prefix}/{part.file}"
         try:
-            with store.open(key) as stored:
+            with store.open(key, sha256=part.stored_sha256) as stored:
                 same = _is_part(stored, part)
         except ObjectMissingError as error:
             raise _missing(key, store) from error

@@ -56,7 +56,7 @@ def refusal(error: Any, settings: StoreSettings, what: str, state: str) -> Pulih
     place = f"the store {settings.name} ({settings.bucket} at {settings.endpoint})"
     if code in MISSING:
         return ObjectMissingError(
-            f"{what} is not in the store {settings.name}",
+            f"{what} is not there",
             state="nothing was read",
             hint="look whether somebody removed it; the other store may hold it",
         )

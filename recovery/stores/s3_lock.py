@@ -43,7 +43,7 @@ def protect(bucket: Bucket, version: Version, until: datetime, what: str) -> str
         answer = bucket.call(
             "put_object_retention",
             f"the lock of {what}",
-            state="it is stored and not locked",
+            state="it is stored and not locked as it should be",
             allowed=CANNOT,
             Key=version.key,
             VersionId=version.id,
@@ -131,7 +131,7 @@ def _unlocked(bucket: Bucket, what: str, reason: str) -> str:
     if bucket.settings.without_lock == "warn":
         return NONE
     raise StoreError(
-        f"{what} in the store {bucket.settings.name} is not locked: {reason}",
+        f"{what} is not locked: {reason}",
         state="it is stored, and whoever may remove objects can remove it",
         hint="make the bucket anew with Object Lock, or set without_lock to warn (docs/stores.md)",
     )
