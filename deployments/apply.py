@@ -11,7 +11,7 @@ from prefect.settings import PREFECT_API_URL
 from deployments.automations import plan_automations
 from deployments.block_documents import plan_blocks
 from deployments.change import Change
-from deployments.flow_deployments import plan_deployments, plan_work_pool
+from deployments.flow_deployments import plan_deployments, plan_work_pools
 from deployments.records import plan_catalog, plan_officials, plan_restore_guides
 from recovery.errors import ConfigurationError, HostError
 from recovery.inventory import Inventory
@@ -77,7 +77,7 @@ def plan(client: SyncPrefectClient, inventory: Inventory, *, release: Path, prun
         *plan_catalog(installation),
         *official_changes,
         *block_changes,
-        *plan_work_pool(client),
+        *plan_work_pools(client),
         # Deployments come after everything that their runs read, and go before the blocks that their runs read.
         *deployment_changes,
         # An automation names the deployment that it runs.

@@ -16,32 +16,39 @@ from prefect.exceptions import MissingFlowError, ObjectNotFound, ScriptError
 from prefect.flows import load_flow_from_entrypoint
 
 from deployments.change import Change, differences
-from deployments.server import WORK_POOL
+from deployments.server import RETENTION_POOL, WORK_POOL
 from deployments.wanted import TAG, engine_command, parameter_schema, wanted_deployments
 from recovery.errors import ConfigurationError
 from recovery.inventory import Inventory
 
 _POOL_TYPE = "process"
-_POOL_DESCRIPTION = "Pekerja SOP Back Up/Restore Data (Pulih)."
+_POOL_DESCRIPTIONS = {
+    WORK_POOL: "Pekerja SOP Back Up/Restore Data (Pulih).",
+    RETENTION_POOL: "Pekerja pemusnahan cadangan (Pulih): satu-satunya yang boleh menghapus dari penyimpanan.",
+}
 # A run in one of these is under way or waits for an official; it needs its deployment to go on.
 _OPEN_STATES = {"type": {"any_": ["RUNNING", "PAUSED", "PENDING", "CANCELLING"]}}
 _COMING_BACK = {"name": {"any_": ["Resuming", "AwaitingRetry"]}}
 
 
-def plan_work_pool(client: SyncPrefectClient) -> list[Change]:
-    """Given a client, return the change that creates the work pool, if it is missing.
+def plan_work_pools(client: SyncPrefectClient) -> list[Change]:
+    """Given a client, return the changes that create those of our work pools that are missing.
 
-    Raises ConfigurationError when a work pool of this name has another type.
+    Raises ConfigurationError when a work pool of such a name has another type.
     """
+    return [change for name in _POOL_DESCRIPTIONS for change in _plan_work_pool(client, name)]
+
+
+def _plan_work_pool(client: SyncPrefectClient, name: str) -> list[Change]:
     try:
-        pool = client.read_work_pool(WORK_POOL)
+        pool = client.read_work_pool(name)
     except ObjectNotFound:
-        return [Change("work pool", WORK_POOL, "create", (f"type: {_POOL_TYPE}",), lambda: _create_pool(client))]
+        return [Change("work pool", name, "create", (f"type: {_POOL_TYPE}",), lambda: _create_pool(client, name))]
     if pool.type != _POOL_TYPE:
         raise ConfigurationError(
-            f"the work pool {WORK_POOL!r} is of type {pool.type!r} and not {_POOL_TYPE!r}",
+            f"the work pool {name!r} is of type {pool.type!r} and not {_POOL_TYPE!r}",
             state="nothing was changed",
-            hint=f"delete or rename that work pool; Pulih needs the name {WORK_POOL!r}",
+            hint=f"delete or rename that work pool; Pulih needs the name {name!r}",
         )
     return []
 
@@ -100,12 +107,12 @@ def _on_path(release: Path) -> Iterator[None]:
         sys.path.remove(str(release))
 
 
-def _create_pool(client: SyncPrefectClient) -> None:
+def _create_pool(client: SyncPrefectClient, name: str) -> None:
     from prefect.workers.process import ProcessWorker
 
     template = ProcessWorker.get_default_base_job_template()
     client.create_work_pool(
-        WorkPoolCreate(name=WORK_POOL, type=_POOL_TYPE, description=_POOL_DESCRIPTION, base_job_template=template)
+        WorkPoolCreate(name=name, type=_POOL_TYPE, description=_POOL_DESCRIPTIONS[name], base_job_template=template)
     )
 
 

@@ -23,6 +23,8 @@ from recovery.errors import HostError
 logger = logging.getLogger(__name__)
 
 WORK_POOL = "pulih"
+# Of its own, so that only its worker needs the credentials that remove.
+RETENTION_POOL = "pulih-pemusnahan"
 # Nothing leaves the machine, and nobody is sold anything in front of an official.
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -85,11 +87,12 @@ def start_worker(
     server: LocalServer,
     *,
     name: str = "pekerja",
+    pool: str = WORK_POOL,
     query_seconds: float = 2,
     environment: Mapping[str, str] | None = None,
     timeout: float = 180,
 ) -> None:
-    """Start a process worker of the work pool and wait until the server has heard from it.
+    """Start a process worker of a work pool and wait until the server has heard from it.
 
     `environment` are further variables for the worker and the runs that it starts. A worker of this name that runs
     already is left alone. Raises HostError, with the end of its log, when it does not report in time.
@@ -106,10 +109,10 @@ def start_worker(
     }
     # The name carries a token, so that the heartbeat of a worker that died a moment ago is not taken for this one's.
     title = f"{name}-{secrets.token_hex(3)}"
-    arguments = [sys.executable, "-m", "prefect", "worker", "start", "--pool", WORK_POOL, "--type", "process"]
+    arguments = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
     arguments += ["--name", title, "--install-policy", "never"]
     process = _launch(server.home, kind, arguments, variables, {"name": title})
-    _wait(lambda: _worker_reported(server, title), process, server.home, kind, timeout)
+    _wait(lambda: _worker_reported(server, pool, title), process, server.home, kind, timeout)
     logger.info("Prefect worker %s is online", title)
 
 
@@ -180,8 +183,8 @@ def _healthy(server: LocalServer) -> bool:
     return _ask(server, "GET", "/api/health") is not None
 
 
-def _worker_reported(server: LocalServer, name: str) -> bool:
-    workers = _ask(server, "POST", f"/api/work_pools/{WORK_POOL}/workers/filter")
+def _worker_reported(server: LocalServer, pool: str, name: str) -> bool:
+    workers = _ask(server, "POST", f"/api/work_pools/{pool}/workers/filter")
     return any(worker["name"] == name for worker in workers or [])
 
 

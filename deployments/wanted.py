@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
-from deployments.server import WORK_POOL
+from deployments.server import RETENTION_POOL, WORK_POOL
 from recovery.errors import ConfigurationError
 from recovery.installation import RELEASE
 from recovery.inventory import Inventory
@@ -20,9 +20,11 @@ WATCHED_TAG = "sop"
 BACKUP_ENTRYPOINT = "flows/backup.py:backup"
 RESTORE_ENTRYPOINT = "flows/restore.py:restore"
 SCHEDULE_ENTRYPOINT = "flows/schedule.py:schedule"
+RETENTION_ENTRYPOINT = "flows/retention.py:retention"
 NOTIFY_ENTRYPOINT = "flows/notify.py:notify"
 RESTORE_NAME = "restore"
 NOTIFY_NAME = "pemberitahuan"
+RETENTION_NAME = "pemusnahan"
 APPROVAL_NAME = "pengesahan-jadwal"
 OUT_OF_SCHEDULE_NAME = RESERVED_SCHEDULE_NAME
 
@@ -72,6 +74,14 @@ def wanted_deployments(inventory: Inventory) -> list[dict[str, Any]]:
             ["jadwal"],
         ),
         _deployment(
+            RETENTION_NAME,
+            RETENTION_ENTRYPOINT,
+            "**Pemusnahan cadangan yang melewati masa simpan** — Berita Acara Pemusnahan disusun, lalu menunggu "
+            "persetujuan Kabid Aptika. Tidak ada yang dimusnahkan sebelum disetujui. Pekerjanya tersendiri.",
+            ["pemusnahan"],
+            schedules=_destruction_schedules(inventory.office),
+        ),
+        _deployment(
             NOTIFY_NAME,
             NOTIFY_ENTRYPOINT,
             "**Pemberitahuan** — dijalankan oleh otomasi bila suatu proses gagal, terputus, terlambat, tanpa kabar, "
@@ -80,8 +90,17 @@ def wanted_deployments(inventory: Inventory) -> list[dict[str, Any]]:
             watched=False,
         ),
     ]
-    work_pool = {"name": WORK_POOL, "job_variables": {"env": _environment(inventory.office)}}
-    return [{**deployment, "work_pool": work_pool} for deployment in deployments]
+    variables = {"env": _environment(inventory.office)}
+    return [
+        {
+            **deployment,
+            "work_pool": {
+                "name": RETENTION_POOL if deployment["name"] == RETENTION_NAME else WORK_POOL,
+                "job_variables": variables,
+            },
+        }
+        for deployment in deployments
+    ]
 
 
 def parameter_schema(deployment: dict[str, Any], schema: dict[str, Any], inventory: Inventory) -> dict[str, Any]:
@@ -128,6 +147,12 @@ def _scheduled(
         # The slug is the schedule's identity across deploys: a changed hour is a change, not a second schedule.
         schedules=[{"cron": schedule.cron, "timezone": TIMEZONE, "slug": schedule.name, "active": True}],
     )
+
+
+def _destruction_schedules(office: OfficeSettings) -> list[dict[str, Any]]:
+    if not office.destruction_cron:
+        return []
+    return [{"cron": office.destruction_cron, "timezone": TIMEZONE, "slug": RETENTION_NAME, "active": True}]
 
 
 def _deployment(

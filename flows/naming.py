@@ -25,6 +25,13 @@ def backup_name() -> str:
     return f"Back up {parameters['jadwal']}{kind}{when}"
 
 
+def retention_name() -> str:
+    """Return "Pemusnahan cadangan · 22 November 2026 09.00"."""
+    wanted = this_run().expected_start_time
+    moment = to_wib(wanted) if wanted else None
+    return "Pemusnahan cadangan" + (f" · {format_date(moment)} {moment:%H.%M}" if moment else "")
+
+
 def restore_name() -> str:
     """Return "Restore Sistem Informasi … · surat 800/045/BKD/2026"."""
     form = flow_run.get_parameters()["formulir"]

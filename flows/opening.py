@@ -6,6 +6,7 @@ from blocks.installation import load_installation
 from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.restore.begin import begin_restore
 from recovery.procedures.restore.request_form import RestoreRequest
+from recovery.procedures.retention import begin_retention
 from recovery.procedures.schedule_begin import begin_schedule
 from tasks.dashboard import tag_run
 from tasks.this_run import this_run
@@ -30,6 +31,14 @@ class OpenRestore:
 @dataclass(frozen=True)
 class OpenSchedule:
     """An approval of a schedule under way: its id; `settled` says why there is nothing to approve, if so."""
+
+    id: str
+    settled: str
+
+
+@dataclass(frozen=True)
+class OpenRetention:
+    """A destruction under way: its id; `settled` says why there is nothing to decide, if so."""
 
     id: str
     settled: str
@@ -62,3 +71,9 @@ def open_schedule(schedule_name: str) -> OpenSchedule:
     """Given a schedule's name, open its approval, unless what the inventory says of it is approved already."""
     run_id = str(this_run().id)
     return OpenSchedule(run_id, begin_schedule(load_installation(), run_id, schedule_name))
+
+
+def open_retention() -> OpenRetention:
+    """Draw up what may be destroyed and open its procedure, unless there is nothing."""
+    run_id = str(this_run().id)
+    return OpenRetention(run_id, begin_retention(load_installation(), run_id))

@@ -17,6 +17,7 @@ from recovery.procedures.conclude import (
     conclude_returned,
     conclude_schedule,
 )
+from recovery.procedures.retention import conclude_retention
 from tasks.dashboard import show_applications
 
 
@@ -45,6 +46,19 @@ def schedule_outcome(procedure_id: str) -> State[Any]:
 def nothing_to_approve(sentence: str) -> State[Any]:
     """End a run that found its schedule approved as it is."""
     return Completed(name="Tetap berlaku", message=sentence)
+
+
+def retention_outcome(procedure_id: str) -> State[Any]:
+    """Close a decided destruction. Failed when the removal of a set was begun and could not be ended."""
+    conclusion = _conclude(procedure_id, conclude_retention)
+    if conclusion.good:
+        return Completed(message=conclusion.sentence)
+    return Failed(name="Gagal", message=conclusion.sentence)
+
+
+def nothing_to_destroy(sentence: str) -> State[Any]:
+    """End a run that found nothing whose retention is over."""
+    return Completed(name="Tidak ada", message=sentence)
 
 
 def returned(procedure_id: str) -> State[Any]:

@@ -14,6 +14,7 @@ from typing import Any
 from recovery.errors import ConfigurationError, HostError
 
 WORK_POOL = "pulih"
+RETENTION_POOL = "pulih-pemusnahan"
 TIMEOUT = 10.0
 
 

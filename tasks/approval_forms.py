@@ -11,7 +11,7 @@ from prefect.input import RunInput
 from pydantic import ConfigDict, Field
 
 from recovery.records.approvals import Answer
-from recovery.sop import EXECUTOR_START, SCHEDULE_APPROVAL
+from recovery.sop import EXECUTOR_START, RETENTION_APPROVAL, SCHEDULE_APPROVAL
 
 YesNo = Literal["ya", "tidak"]
 Note = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -148,6 +148,18 @@ class ScheduleForm(ApprovalForm):
     kode: str = CODE
 
 
+class DestructionForm(ApprovalForm):
+    """The approval of a destruction of sets."""
+
+    keputusan: Literal["disetujui", "ditolak"] = Field(
+        title="Keputusan", description="Setujui pemusnahan cadangan di atas, atau tolak dengan alasan pada catatan."
+    )
+    catatan: Note = NOTE
+    nip: str = NIP
+    kode_dokumen: str = DOCUMENT_CODE
+    kode: str = CODE
+
+
 FORMS: dict[str, type[ApprovalForm]] = {
     "backup.6": ReviewForm,
     "restore.2": DispositionForm,
@@ -155,4 +167,5 @@ FORMS: dict[str, type[ApprovalForm]] = {
     EXECUTOR_START: StartForm,
     "restore.8": AcknowledgementForm,
     SCHEDULE_APPROVAL: ScheduleForm,
+    RETENTION_APPROVAL: DestructionForm,
 }

@@ -10,7 +10,7 @@ from recovery.doctor.finding import Finding
 from recovery.doctor.runs import examine_runs
 from recovery.errors import HostError
 from recovery.installation import Installation
-from recovery.prefect_api import WORK_POOL, PrefectApi, UnauthorizedError
+from recovery.prefect_api import RETENTION_POOL, WORK_POOL, PrefectApi, UnauthorizedError
 
 SERVER = "Prefect server"
 
@@ -33,7 +33,9 @@ def examine_server(installation: Installation, api: PrefectApi | None) -> Iterat
         yield from _telemetry(api)
         if (clock := api.clock()) is not None:
             yield compare_clocks(clock)
-        yield from _workers(api)
+        yield from _workers(api, WORK_POOL, "worker")
+        if installation.office.destruction_cron:
+            yield from _workers(api, RETENTION_POOL, "worker that destroys")
         yield from examine_runs(installation, api)
     except HostError as error:
         yield Finding(SERVER, "problem", error.message, error.hint)
@@ -79,16 +81,16 @@ def _telemetry(api: PrefectApi) -> Iterator[Finding]:
         yield Finding("telemetry", "ok", "off")
 
 
-def _workers(api: PrefectApi) -> Iterator[Finding]:
-    pool = api.ask(f"/work_pools/{WORK_POOL}")
+def _workers(api: PrefectApi, name: str, subject: str) -> Iterator[Finding]:
+    pool = api.ask(f"/work_pools/{name}")
     if pool is None:
-        yield Finding(f"work pool {WORK_POOL}", "problem", "is not on the server", "run `pulih apply`")
+        yield Finding(f"work pool {name}", "problem", "is not on the server", "run `pulih apply`")
         return
     if pool["is_paused"]:
-        yield Finding(f"work pool {WORK_POOL}", "problem", "is paused", "resume it in the Prefect UI")
-    workers = api.ask(f"/work_pools/{WORK_POOL}/workers/filter", {}) or []
+        yield Finding(f"work pool {name}", "problem", "is paused", "resume it in the Prefect UI")
+    workers = api.ask(f"/work_pools/{name}/workers/filter", {}) or []
     online = [worker["name"] for worker in workers if worker["status"] == "ONLINE"]
     if online:
-        yield Finding("worker", "ok", f"{len(online)} online")
+        yield Finding(subject, "ok", f"{len(online)} online")
     else:
-        yield Finding("worker", "problem", "none is online", f"start one: prefect worker start --pool {WORK_POOL}")
+        yield Finding(subject, "problem", "none is online", f"start one: prefect worker start --pool {name}")

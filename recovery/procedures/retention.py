@@ -79,7 +79,7 @@ def conclude_retention(installation: Installation, procedure_id: str) -> Conclus
         form = forms.latest(connection, FORM, procedure_id)
         became = list(destructions.of_procedure(connection, procedure_id).values())
     if procedure.outcome == SUPERSEDED:
-        return Conclusion(False, "Keputusan ini tidak dipakai: rencana pemusnahan yang lebih baru sudah disusun.")
+        return Conclusion(True, "Keputusan ini tidak dipakai: rencana pemusnahan yang lebih baru sudah disusun.")
     if decision is None or form is None:
         raise ProcedureError(
             f"the retention {procedure_id} is not decided", state="it stays open", hint="answer the suspended run"

@@ -42,12 +42,14 @@ _STILL = {
 LATE_AFTER = timedelta(minutes=10)
 # Who is recorded as the recipient at a target of the office.
 OFFICE = "kantor"
+_TITLES = {**PROCEDURE_TITLES, "retention": "PEMUSNAHAN CADANGAN"}
 _LONGEST_REASON = 500
 
 _ANSWER = "Buka tautan, baca dokumennya, pilih ⋮ lalu Resume, dan isi formulirnya."
 _RETRY = "Buka tautan, baca sebabnya, perbaiki, lalu pilih ⋮ dan Retry."
 _AGAIN = "Baca formulirnya, perbaiki sebabnya, lalu jalankan di-luar-jadwal dan isi “Mengulang formulir nomor”."
 _NEW_REQUEST = "Data lama tetap dipakai. Baca formulirnya; bila masih diperlukan, ajukan permintaan baru."
+_NEXT_TIME = "Baca berita acaranya; yang belum selesai dilanjutkan oleh pemusnahan berikutnya."
 _WORKER = "Periksa apakah worker dan servernya hidup; proses berjalan sendiri sesudah worker hidup."
 _LOST = "Periksa apakah worker dan servernya hidup. Bila prosesnya sudah mati, batalkan (Cancel), lalu Retry."
 
@@ -165,7 +167,7 @@ def _subject_matter(
     known = installation.applications
     issued = forms.list_forms(connection, procedure.id)
     return [
-        ("Prosedur", PROCEDURE_TITLES.get(procedure.kind, "")),
+        ("Prosedur", _TITLES.get(procedure.kind, "")),
         ("Aplikasi", ", ".join(known[name].title if name in known else name for name in names)),
         ("Formulir", ", ".join(dict.fromkeys(form.number for form in issued))),
     ]
@@ -204,7 +206,8 @@ def _what_to_do(occasion: Occasion, asked: OpenRequest | None, procedure: Proced
     if occasion == "tanpa-kabar":
         return _LOST
     if procedure is not None and procedure.state == "closed":
-        return _AGAIN if procedure.kind == "backup" else _NEW_REQUEST
+        ways = {"backup": _AGAIN, "retention": _NEXT_TIME}
+        return ways.get(procedure.kind, _NEW_REQUEST)
     return _RETRY
 
 

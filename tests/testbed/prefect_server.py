@@ -46,10 +46,10 @@ def start_test_worker(server: LocalServer) -> None:
     """Start a worker that looks for runs every second; its log is `worker_log(server)`."""
     from prefect.client.orchestration import get_client
 
-    from deployments.flow_deployments import plan_work_pool
+    from deployments.flow_deployments import plan_work_pools
 
     with get_client(sync_client=True) as client:
-        for change in plan_work_pool(client):
+        for change in plan_work_pools(client):
             change.perform()
     start_worker(server, name="uji", query_seconds=1)
 
