@@ -20,10 +20,12 @@ from recovery.hosts.ssh import SshHost
 from recovery.points import observe
 from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.sources.base import Source
+from recovery.sources.mariadb import MariadbSource
 from recovery.sources.postgresql import PostgresqlSource
 from recovery.sources.server import Account
-from tests.recovery.sources import directory_trees, sqlite_databases
+from tests.recovery.sources import directory_trees, mariadb_databases, sqlite_databases
 from tests.recovery.sources.postgresql_databases import Dumped, connect, make_database
+from tests.testbed.mariadb import MariaDBServer
 from tests.testbed.postgresql import PostgreSQLServer
 from tests.testbed.sshd import SshServer, run_sshd
 
@@ -239,6 +241,37 @@ def test_a_postgresql_database_is_proven_and_swapped_there_and_its_password_show
         assert connection.execute("SELECT count(*) FROM pegawai").fetchone()[0] > 0
     assert any(b"pg_dump" in line for line in seen)
     assert [line for line in [*seen, url.encode()] if b"sulit" in line] == []
+
+
+def test_a_mariadb_database_is_proven_and_swapped_there(host: SshHost, mariadb: MariaDBServer, tmp_path: Path) -> None:
+    """By an account with a password, and judged through a tunnel that ends with the judge."""
+    name = mariadb_databases.make_database(mariadb).database
+    quoted_password = PASSWORD.replace("\\", "\\\\").replace("'", "''")
+    mariadb.execute(f"CREATE USER jauh@localhost IDENTIFIED BY '{quoted_password}'; GRANT ALL ON *.* TO jauh@localhost")
+    try:
+        account = Account("jauh", lambda: PASSWORD)
+        source = MariadbSource(host, name, server=str(mariadb.socket), account=account, lock_timeout=3)
+        assert source.preflight() == []
+        dump = dumped(source)
+        copy = dump.load()
+        assert dump.differences(copy) == []
+        with closing(source):
+            verdict = judge_copy(source, copy, dump.result.fingerprint, "", MOMENT, tmp_path)
+            url = source.judge_url(copy, tmp_path)
+            tunnel = Path(str(make_url(url).query["unix_socket"])).parent
+            assert tunnel.stat().st_mode & 0o777 == 0o700
+        assert not tunnel.exists()
+        assert [check for check in verdict.checks if check.state != "pass"] == []
+        assert "sulit" not in url
+        mariadb.execute("DELETE FROM pegawai", name)
+        receipt = source.prepare_swap(copy)
+        source.quiet()
+        source.swap(receipt)
+        assert source.live_is(receipt) == "new"
+        assert dump.differences(None) == []
+        source.discard(copy)
+    finally:
+        mariadb.execute("DROP USER jauh@localhost")
 
 
 def test_a_database_connection_that_is_cut_in_a_load_leaves_no_copy(database, server):
