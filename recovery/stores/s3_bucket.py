@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from recovery.errors import ConfigurationError
+from recovery.errors import ConfigurationError, StoreError
 from recovery.secrets import resolve
 from recovery.settings import StoreSettings
 from recovery.stores.s3_errors import code_of, failure, refusal
@@ -17,6 +17,8 @@ WORKERS = 2  # parts on their way at the same time: more are no faster and cost 
 REFUSED = "refused"  # the field of an answer that holds the service's code, where the caller deals with it himself
 
 _UNREAD = "nothing was read"
+# Fields without which an answer comes from no S3 service: boto3 takes any web page for an answer that says nothing.
+_TELLS = {"create_multipart_upload": "UploadId", "list_object_versions": "Name", "list_multipart_uploads": "Bucket"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Bucket:
 
         client = self._client
         try:
-            return getattr(client, operation)(Bucket=self.settings.bucket, **given)
+            answer = getattr(client, operation)(Bucket=self.settings.bucket, **given)
         except ClientError as error:
             if code_of(error) in allowed:
                 return {REFUSED: code_of(error)}
@@ -55,6 +57,13 @@ class Bucket:
             raise refusal(error, self.settings, what, state) from None
         except (BotoCoreError, HTTPError, ValueError) as error:
             raise failure(error, self.settings, what, state) from None
+        if _TELLS.get(operation, "ResponseMetadata") not in answer:
+            raise StoreError(
+                f"what answers at {self.settings.endpoint} for the store {self.settings.name} speaks no S3",
+                state=state,
+                hint="correct the store's endpoint: this one is no S3 service, or something before it answers instead",
+            )
+        return answer
 
     def versions(self, key: str) -> list[Version]:
         """Given the whole key of an object, return its versions, the oldest first; delete markers are none."""
@@ -114,11 +123,9 @@ class Bucket:
                 state="the store was not asked",
                 hint="put the certificate (PEM) of the CA that signed the store's own there",
             )
-        session = botocore.session.Session()
-        # Nobody's ~/.aws and no AWS_PROFILE decides where backups go.
-        session.set_config_variable("config_file", "/dev/null")
-        session.set_config_variable("credentials_file", "/dev/null")
-        session.set_config_variable("profile", None)
+        # Nobody's ~/.aws and no AWS_PROFILE decides where backups go: no variable is looked at, only these defaults.
+        files = {name: (None, None, "/dev/null", None) for name in ("config_file", "credentials_file")}
+        session = botocore.session.Session(session_vars={**files, "profile": (None, None, None, None)})
         # At DEBUG it writes every header, signatures among them.
         logging.getLogger("botocore").setLevel(logging.INFO)
         return session.create_client(
