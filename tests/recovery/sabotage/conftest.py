@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from tests.recovery.sabotage.corpus import Corpus
+from tests.recovery.sabotage.mariadb_corpus import MariadbCorpus
 from tests.recovery.sabotage.postgresql_corpus import PostgresqlCorpus
 from tests.recovery.sabotage.proving import Original, dump_of
+from tests.testbed.engines import first_every_time
 
 # An engine joins by a class as corpus.Corpus says.
-CORPORA: dict[str, Any] = {"postgresql": PostgresqlCorpus}
+CORPORA: dict[str, Any] = {"postgresql": PostgresqlCorpus, "mariadb": MariadbCorpus}
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Rich:
     original: Original
 
 
-@pytest.fixture(scope="module", params=list(CORPORA))
+@pytest.fixture(scope="module", params=first_every_time())
 def corpus(request: pytest.FixtureRequest) -> Iterator[Corpus]:
     """A server with nothing in it."""
     with CORPORA[request.param].serve() as served:

@@ -90,7 +90,7 @@ class PostgresqlCorpus:
 
     def losses(self) -> list[Loss]:
         """What a copy may lose: one of each kind of object, and the check that must say so."""
-        return [Loss(statement, statement, _check(found)) for statement, found in LOSSES.items()] + [
+        return [Loss(statement, statement, check_of(found)) for statement, found in LOSSES.items()] + [
             Loss("two tables exchanged", EXCHANGED, ("fingerprint", "public.induk"))
         ]
 
@@ -129,7 +129,7 @@ class PostgresqlCorpus:
         return subprocess.run(argv, capture_output=True, check=True).stdout
 
 
-def _check(found: str) -> tuple[str, str]:
+def check_of(found: str) -> tuple[str, str]:
     """Given the first words of a difference between fingerprints, return the check that must fail for it."""
     if matched := re.match(r"object '(.*?)'(?: |$)", found):
         return "fingerprint", matched[1]

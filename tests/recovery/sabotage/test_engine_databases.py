@@ -90,6 +90,15 @@ def test_what_a_copy_lost_fails_the_proof(rich: Rich, tmp_path: Path) -> None:
     require_found(rich, chosen, tmp_path)
 
 
+def test_the_other_engines_proofs_are_tried_too(tmp_path: Path) -> None:
+    """All of what is above and below is played on them by `make test-endurance`."""
+    for engine in list(CORPORA)[1:]:
+        with CORPORA[engine].serve() as corpus:
+            rich = Rich(corpus, dump_of(corpus.rich()))
+            require_found(rich, random.Random(20261122).sample(range(len(corpus.losses())), 1), tmp_path)
+            require_refused(rich, random.Random(20261122).sample(list(corpus.archives(rich.original)), 1), tmp_path)
+
+
 @pytest.mark.endurance
 def test_whatever_a_copy_lost_fails_the_proof(rich: Rich, tmp_path: Path) -> None:
     require_found(rich, list(range(len(rich.corpus.losses()))), tmp_path)
