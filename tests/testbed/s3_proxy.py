@@ -114,6 +114,8 @@ def s3_proxy(port: int) -> Iterator[S3Proxy]:
             if self.command != "HEAD" and answer.status != 204:
                 self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
+            if self.command == "HEAD":
+                return
             self.wfile.write(answer.body if answer.cut is None else answer.body[: answer.cut])
             if answer.cut is not None:
                 self.wfile.flush()
