@@ -105,3 +105,31 @@ def check(output: Output) -> None:
             state="nothing was changed",
             hint="mend what is listed, in its order; docs/keys.md tells more",
         )
+
+
+@command.command("sheet")
+@click.option("--pdf", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Where to write it.")
+@click.option(
+    "--with-private-key",
+    "private_key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File of the escrow identity, to be PRINTED on the sheet. Whoever sees it reads every backup.",
+)
+@click.pass_obj
+def sheet(output: Output, pdf: Path, private_key: Path | None) -> None:
+    """Write the escrow sheet for the safe: fingerprints, recipients, where things lie, how to restore.
+
+    No private key is on it, unless --with-private-key names one: then the sheet alone opens every backup.
+    """
+    from recovery.keys_sheet import write_sheet
+
+    fingerprint = write_sheet(output.installation, pdf, private_key=private_key)
+    lines = [f"{pdf}: the escrow sheet, with the signing key {fingerprint}"]
+    if private_key is not None:
+        lines += [
+            "",
+            "WARNING: A PRIVATE KEY IS ON THIS SHEET. Whoever sees, photographs or copies it can read EVERY backup,",
+            "with all personal data in it. Print it on a printer that stores nothing, seal it in an envelope, keep it",
+            f"in the safe and nowhere else, and destroy the file: shred -u {pdf}",
+        ]
+    output.show({"pdf": str(pdf), "fingerprint": fingerprint, "with_private_key": private_key is not None}, lines)

@@ -23,6 +23,7 @@ from recovery.settings import (
 
 # Where a server is when the inventory does not say it.
 DEFAULT_SERVERS = {"postgresql": "/run/postgresql", "mariadb": "/run/mysqld/mysqld.sock"}
+PREFECT_TITLE = "Prefect's database"
 PREFECT_DATABASES = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
 
 
@@ -78,13 +79,12 @@ def protected_places(
     places: dict[str, Path] = {}
     if office is not None:
         places["the state directory"] = _real(office.state_directory)
-        if office.catalog:
-            try:
-                catalog = sqlite_file(resolve(office.catalog).decode())
-            except KeyMissingError:
-                catalog = None
-            if catalog:
-                places["the catalog and ledger"] = catalog
+        for title, reference in (("the catalog and ledger", office.catalog), (PREFECT_TITLE, office.prefect_database)):
+            # Only the worker can read it; there it is looked at.
+            with suppress(KeyMissingError):
+                database = sqlite_file(resolve(reference).decode()) if reference else None
+                if database:
+                    places[title] = database
     if keys is not None:
         for field in ("operations_identity", "signing_key", "enrolment_key"):
             kind, _, name = getattr(keys, field).partition(":")
@@ -95,7 +95,7 @@ def protected_places(
     for name in PREFECT_DATABASES:
         database = sqlite_file(settings.get(name, ""))
         if database:
-            places["Prefect's database"] = database
+            places[PREFECT_TITLE] = database
     return places
 
 
@@ -180,10 +180,11 @@ def _address(kind: str, server: str, port: int) -> str:
 
 def _own_databases(office: OfficeSettings | None, environment: Mapping[str, str] | None) -> dict[tuple[str, int], str]:
     urls = {}
-    if office is not None and office.catalog:
-        # Only the worker can read it; there it is looked at.
-        with suppress(KeyMissingError):
-            urls["the catalog and ledger"] = resolve(office.catalog).decode()
+    if office is not None:
+        for title, reference in (("the catalog and ledger", office.catalog), (PREFECT_TITLE, office.prefect_database)):
+            # Only the worker can read it; there it is looked at.
+            with suppress(KeyMissingError):
+                urls[title] = resolve(reference).decode() if reference else ""
     settings = os.environ if environment is None else environment
     for name in PREFECT_DATABASES:
         urls[f"Prefect's database ({name})"] = settings.get(name, "")

@@ -27,6 +27,8 @@ from recovery.settings import (
 
 # `pulih apply` gives this name to the deployment for backups out of schedule.
 RESERVED_SCHEDULE_NAME = "di-luar-jadwal"
+# Folders of a store that hold something else than sets of applications; the first is that of the records.
+RESERVED_FOLDERS = ("pulih", "formulir", "buku-besar", "kunci")
 SAMPLE_MOMENT = datetime(2026, 11, 20, 15, 0, 3, tzinfo=UTC)
 MARIADB_FIELDS = ("lock_nontransactional", "write_binlog")
 SERVER_FIELDS = (
@@ -159,6 +161,9 @@ def _keys(parts: Parts) -> Iterator[Complaint]:
 def _applications(parts: Parts, folder: Path) -> Iterator[Complaint]:
     for index, application in parts.applications.items():
         place: Location = ("applications", index)
+        for field in ("name", "owner_unit"):
+            if getattr(application, field) in RESERVED_FOLDERS:
+                yield Complaint((*place, field), f"{getattr(application, field)!r} is reserved: stores use that folder")
         if application.host not in parts.host_names:
             yield Complaint((*place, "host"), _unknown("host", application.host, parts.host_names))
         for position, service in enumerate(application.services):

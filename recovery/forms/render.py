@@ -51,12 +51,12 @@ def render(facts: FormFacts) -> RenderedForm:
 
     attached = canonical_json(facts.to_json())
     fingerprint = hashlib.sha256(attached).hexdigest()
-    shown = _shown(facts.to_json())
+    shown = shown_text(facts.to_json())
     shown |= {"digest_prefix": fingerprint[:DIGEST_PREFIX], "attachment": ATTACHMENT}
     inputs = {
         "display": json.dumps(shown, ensure_ascii=False, sort_keys=True),
         "facts": attached.decode("utf-8"),
-        "qr": _qr(verification_text(facts, fingerprint)),
+        "qr": qr_drawing(verification_text(facts, fingerprint)),
     }
     try:
         compiler = typst.Compiler(
@@ -90,7 +90,8 @@ def verification_text(facts: FormFacts, fingerprint: str) -> str:
     return f"{facts.document.number} SHA256:{fingerprint[:DIGEST_PREFIX]}"
 
 
-def _qr(text: str) -> str:
+def qr_drawing(text: str) -> str:
+    """Given a text, return its QR code as SVG. Raises FormError for one that is too long."""
     import segno
 
     drawing = io.BytesIO()
@@ -105,11 +106,12 @@ def _qr(text: str) -> str:
     return drawing.getvalue().decode("utf-8")
 
 
-def _shown(value: Any) -> Any:
+def shown_text(value: Any) -> Any:
+    """Given plain data, return it with every text made fit to be printed."""
     if isinstance(value, dict):
-        return {key: _shown(item) for key, item in value.items()}
+        return {key: shown_text(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_shown(item) for item in value]
+        return [shown_text(item) for item in value]
     if isinstance(value, str):
         return printable(value)
     return value

@@ -114,6 +114,7 @@ def test_every_verb_prints_the_document_of_its_schema(pulih: Pulih, broken: Offi
         ("key", "check"),
         ("key", "new", broken.root / "new-keys"),
         ("key", "rotate", "operations"),
+        ("key", "sheet", "--pdf", broken.root / "sheet.pdf"),
         ("ledger", "show"),
         ("ledger", "verify"),
         ("official", "enrol", KABID, "--renew"),

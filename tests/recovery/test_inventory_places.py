@@ -99,3 +99,25 @@ def test_two_folders_of_one_directory_are_no_two_places(tmp_path: Path) -> None:
         "schedules[0].offsite_store: lies in the same directory as the main store",
         "schedules[1].offsite_store: lies in the same directory as the main store",
     ]
+
+
+def test_prefects_database_that_is_backed_up_is_no_restore_target(tmp_path: Path) -> None:
+    """Of whatever kind; and neither is a database of a server that has its name."""
+    reference = tmp_path / "prefect-url"
+    reference.write_text("sqlite+aiosqlite:////data/prefect.db\n")
+    named = ("working_days: kerja", f"prefect_database: file:{reference}")
+    (error,) = _errors(tmp_path, named, ("path: /srv/perizinan/perizinan.sqlite", "path: /data/prefect.db"))
+    assert error.endswith(
+        "is the same place as Prefect's database (/data/prefect.db); it can never be a restore target"
+    )
+    reference.write_text("postgresql+asyncpg://prefect:x@db:5432/prefect")
+    server = "kind: postgresql\n        database: prefect"
+    (error,) = _errors(tmp_path, named, ("kind: sqlite\n        path: /srv/perizinan/perizinan.sqlite", server))
+    assert error.endswith("has name and port of Prefect's database; it can never be a restore target")
+
+
+@pytest.mark.parametrize("name", ["pulih", "formulir", "buku-besar", "kunci"])
+def test_folders_of_a_store_are_no_names_of_units_or_applications(tmp_path: Path, name: str) -> None:
+    """The set of an application could lie where the records lie."""
+    (error,) = _errors(tmp_path, ("owner_unit: dpmptsp", f"owner_unit: {name}"))
+    assert error.endswith(f"applications[1].owner_unit: {name!r} is reserved: stores use that folder")

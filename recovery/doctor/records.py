@@ -1,0 +1,48 @@
+"""The installation's own records: whether they are backed up whole, and lie in every store."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from recovery.doctor.finding import Finding, attempt
+from recovery.errors import PulihError, RecordsError
+from recovery.installation import Installation
+from recovery.manifest import SIGNATURE
+from recovery.own_records import RESERVED
+from recovery.own_records_databases import database_url
+from recovery.records import procedures
+
+
+def examine_records(installation: Installation) -> Iterator[Finding]:
+    """Yield what `pulih rebuild` would miss after a disaster."""
+    reference = installation.office.prefect_database
+    if reference is None:
+        yield Finding(
+            "Prefect's database",
+            "warning",
+            "is not backed up with the catalog",
+            "name it in the inventory: office.prefect_database: env:PREFECT_SERVER_DATABASE_CONNECTION_URL",
+        )
+    else:
+        yield attempt("Prefect's database", partial(_look_at_database, reference), "is backed up with the catalog")
+    try:
+        with installation.catalog.read() as connection:
+            concluded = any(each.state == "closed" for each in procedures.list_all(connection))
+    except PulihError:
+        return  # said by the look at the catalog
+    for name in sorted(installation.stores) if concluded else ():
+        yield attempt(f"records in {name}", partial(_look_at_store, installation, name), "can be rebuilt from")
+
+
+def _look_at_database(reference: str) -> None:
+    url = database_url(reference)
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
+        raise RecordsError(f"there is no file {url.database}", hint="correct what office.prefect_database names")
+
+
+def _look_at_store(installation: Installation, name: str) -> None:
+    if not any(each.key.endswith(f"/{SIGNATURE}") for each in installation.store(name).list(f"{RESERVED}/")):
+        raise RecordsError(
+            "no set of the catalog, the ledger and the configuration lies there",
+            hint="the next procedure that ends puts one; retry a run that failed at its end",
+        )
