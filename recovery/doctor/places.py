@@ -16,6 +16,12 @@ def examine_places(installation: Installation) -> Iterator[Finding]:
     """Yield what is to be said about the state directory and every store."""
     yield from _state_directory(installation.state_directory)
     for name in sorted(installation.stores):
+        if installation.stores[name].kind == "s3":
+            # Here, because boto3's part of the product is not needed where stores are directories.
+            from recovery.doctor.buckets import examine_bucket
+
+            yield from examine_bucket(installation.stores[name])
+            continue
         finding = attempt(f"store {name}", partial(_check_store, installation, name), "can be written")
         yield finding
         if finding.state == "ok":

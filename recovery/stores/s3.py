@@ -33,7 +33,7 @@ class S3Store:
     def __init__(self, settings: StoreSettings, *, for_removal: bool = False) -> None:
         self.name = settings.name
         self._settings = settings
-        self._bucket = Bucket(settings, for_removal=for_removal)
+        self.bucket = Bucket(settings, for_removal=for_removal)
         self._prefix = f"{settings.prefix.strip('/')}/" if settings.prefix.strip("/") else ""
 
     def put_file(self, key: str, path: Path) -> None:
@@ -49,7 +49,7 @@ class S3Store:
     def open(self, key: str, *, sha256: str = "") -> Iterator[StoredObject]:
         """Given a key, open its object for reading. Raises ObjectMissingError."""
         version = self._version(key, sha256)
-        with contextlib.closing(StoredObject(self._bucket, version, self._what(key))) as stored:
+        with contextlib.closing(StoredObject(self.bucket, version, self._what(key))) as stored:
             yield stored
 
     def read(self, key: str, *, limit: int = 16 << 20, sha256: str = "") -> bytes:
@@ -73,7 +73,7 @@ class S3Store:
         if folder:
             check_key(folder)
         # A folder's own entry, as file managers make them, is no object of ours.
-        found = (version for version in self._bucket.walk(self._prefix + prefix) if not version.key.endswith("/"))
+        found = (version for version in self.bucket.walk(self._prefix + prefix) if not version.key.endswith("/"))
         for key, versions in groupby(found, lambda version: version.key):
             *_, oldest = versions
             yield ObjectInfo(key.removeprefix(self._prefix), oldest.size)
@@ -88,16 +88,16 @@ class S3Store:
         """Return when objects could be put now; raises StoreError with the reason. Leaves nothing: the account that
         backs up need not be able to remove an object, but it can give up an upload that it began."""
         key = self._prefix + "pulih-check"
-        upload = self._bucket.call("create_multipart_upload", "an upload for a check", state=UNTOUCHED, Key=key)[
+        upload = self.bucket.call("create_multipart_upload", "an upload for a check", state=UNTOUCHED, Key=key)[
             "UploadId"
         ]
         try:
-            self._bucket.call(
+            self.bucket.call(
                 "upload_part", "a check", state=UNTOUCHED, Key=key, UploadId=upload, PartNumber=1, Body=b"pulih"
             )
         finally:
-            self._bucket.call("abort_multipart_upload", "the upload of the check", Key=key, UploadId=upload)
-        self._bucket.versions(key)
+            self.bucket.call("abort_multipart_upload", "the upload of the check", Key=key, UploadId=upload)
+        self.bucket.versions(key)
 
     def sweep(self, older_than_seconds: float) -> Names:
         """Given an age, give up unfinished uploads that were begun before, and return their keys.
@@ -107,11 +107,11 @@ class S3Store:
         limit = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
         removed: Names = []
         kept: Names = []
-        for key, upload, begun in self._bucket.uploads(self._prefix):
+        for key, upload, begun in self.bucket.uploads(self._prefix):
             if begun >= limit:
                 continue
             name = key.removeprefix(self._prefix)
-            answer = self._bucket.call(
+            answer = self.bucket.call(
                 "abort_multipart_upload",
                 f"the unfinished upload of {name}",
                 allowed=("NoSuchUpload", "AccessDenied", "InvalidRequest"),
@@ -129,15 +129,15 @@ class S3Store:
 
     def protect(self, key: str, until: str) -> str:
         """Given a key and a moment (ISO 8601 with its zone), lock its object until then; return what holds."""
-        return s3_lock.protect(self._bucket, self._version(key), datetime.fromisoformat(until), self._what(key))
+        return s3_lock.protect(self.bucket, self._version(key), datetime.fromisoformat(until), self._what(key))
 
     def removable(self, key: str) -> str:
         """Given a key, return "" when `remove` would work now, else the reason in words."""
-        return s3_lock.why_kept(self._bucket, self._versions(key), self._what(key))
+        return s3_lock.why_kept(self.bucket, self._versions(key), self._what(key))
 
     def remove(self, key: str) -> None:
         """Given a key, remove its object with every version; what is gone already is success."""
-        s3_lock.remove(self._bucket, self._whole(key), self._what(key))
+        s3_lock.remove(self.bucket, self._whole(key), self._what(key))
         reached("store: object removed")
 
     def _put(self, key: str, content: Content) -> None:
@@ -150,7 +150,7 @@ class S3Store:
         reached("store: object put")
 
     def _put_new(self, key: str, content: Content) -> None:
-        written = put(self._bucket, self._whole(key), content, self._what(key))
+        written = put(self.bucket, self._whole(key), content, self._what(key))
         versions = self._versions(key)
         if not versions:
             did = "lost what it was sent of" if written is None else "said that it took"
@@ -168,7 +168,7 @@ class S3Store:
         """The bytes that were written are not those that are read. What cannot be relied on is not left there."""
         try:
             given = {} if version.id == "null" else {"VersionId": version.id}
-            self._bucket.call("delete_object", key, Key=version.key, **given)
+            self.bucket.call("delete_object", key, Key=version.key, **given)
             state = "it was removed again"
         except PulihError:
             state = "it lies there, damaged, and its name is used up: these credentials cannot remove it"
@@ -199,7 +199,7 @@ class S3Store:
     def _pieces(self, version: Version) -> Iterator[bytes]:
         buffer = memoryview(bytearray(min(PIECE, version.size)))
         what = self._what(version.key.removeprefix(self._prefix))
-        with contextlib.closing(StoredObject(self._bucket, version, what)) as stored:
+        with contextlib.closing(StoredObject(self.bucket, version, what)) as stored:
             while count := stored.readinto(buffer):
                 yield bytes(buffer[:count])
 
@@ -223,7 +223,7 @@ class S3Store:
         return digest.hexdigest()
 
     def _versions(self, key: str) -> Versions:
-        return self._bucket.versions(self._whole(key))
+        return self.bucket.versions(self._whole(key))
 
     def _whole(self, key: str) -> str:
         check_key(key)

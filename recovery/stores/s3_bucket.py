@@ -55,7 +55,8 @@ class Bucket:
                 return {REFUSED: code_of(error)}
             # Without its cause: the service's own text may hold the access key and what was signed.
             raise refusal(error, self.settings, what, state) from None
-        except (BotoCoreError, HTTPError, ValueError) as error:
+        except (BotoCoreError, HTTPError, ValueError, RecursionError) as error:
+            # Recursion: how boto3 meets a service that sends it to another region without naming it.
             raise failure(error, self.settings, what, state) from None
         if _TELLS.get(operation, "ResponseMetadata") not in answer:
             raise StoreError(

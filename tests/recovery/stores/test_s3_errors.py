@@ -142,9 +142,8 @@ def test_a_region_that_is_wrong_is_named(settings: StoreSettings) -> None:
     (port,) = free_ports(1)
     with s3_proxy(port) as amazon:
         for status, code in ((400, "AuthorizationHeaderMalformed"), (301, "PermanentRedirect")):
-            refusal = Answer(
-                status, [("Content-Type", "application/xml")], f"<Error><Code>{code}</Code></Error>".encode()
-            )
+            headers = [("Content-Type", "application/xml"), ("x-amz-bucket-region", "us-west-2")]
+            refusal = Answer(status, headers, f"<Error><Code>{code}</Code></Error>".encode())
             amazon.rule = lambda request, refusal=refusal: refusal  # type: ignore[misc]
             wrong = changed(settings, endpoint=amazon.endpoint, region="ap-southeast-3")
             all_say(wrong, rf"in another region \({code}\); nothing was \w+\nHINT: set the store's region")
