@@ -1,6 +1,5 @@
-"""Web services of an application: stopped and started, judged by what they do and never by a return code."""
+"""Web services of an application: stopped, started and opened, judged by what they do and never by a return code."""
 
-import math
 import posixpath
 import time
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from recovery.errors import CommandError, ConfigurationError, ServiceError
 from recovery.hosts.base import Host
 from recovery.hosts.services_look import Look, Managed
 from recovery.hosts.services_maintenance import Maintenance
-from recovery.hosts.services_managers import Commands, Manager, Supervisor
+from recovery.hosts.services_managers import Commands, Manager, Permit, Supervisor, always
 from recovery.hosts.services_systemd import Systemd
 from recovery.points import reached
 from recovery.settings import ServiceSettings
@@ -24,7 +23,11 @@ SETTLE = 1.0
 
 
 class Service:
-    """One web service on a host."""
+    """One web service on a host.
+
+    A `permit` is asked right before each single thing that changes something there, and what it raises passes through:
+    whoever slept too long must not go on with what somebody else has taken up.
+    """
 
     def __init__(self, host: Host, settings: ServiceSettings, manager: Manager) -> None:
         self.name = settings.name
@@ -44,7 +47,7 @@ class Service:
                 hint="let it write into the flag's directory",
             )
 
-    def stop(self) -> dict[str, Any]:
+    def stop(self, permit: Permit = always) -> dict[str, Any]:
         """Stop the service and return the evidence; raises ServiceError unless it is down within stop_timeout.
 
         A service that is down already is left alone: asking its manager again can only confuse it. With a maintenance
@@ -58,29 +61,49 @@ class Service:
             # What could not be started again must not be stopped.
             self._manager.check()
         if self._maintenance is not None:
-            self._close(self._maintenance, look)
-        return self._wait("down", self._manager.stop, self._settings.stop_timeout, begun, lambda found: found.down)
+            self._close(self._maintenance, look, permit)
+        limit = self._settings.stop_timeout
+        return self._wait(
+            "down", lambda seconds: self._manager.stop(seconds, permit), limit, begun, lambda found: found.down
+        )
 
-    def start(self) -> dict[str, Any]:
+    def start(self, permit: Permit = always) -> dict[str, Any]:
         """Start the service and return the evidence; raises ServiceError unless it is healthy within start_timeout.
 
-        The maintenance page goes only when the service is healthy behind it.
+        A maintenance page stays. Without one, people get in as soon as the service is up.
         """
         begun = time.monotonic()
         look = self._look()
-        if look.up:
+        if look.well:
             return self._evidence(look, begun)
         limit = self._settings.start_timeout
-        evidence = self._evidence(look, begun)
-        if not look.well:
-            evidence = self._wait("healthy", self._manager.start, limit, begun, lambda found: found.well)
-            self._require_settled()
-        if self._maintenance is None:
-            return evidence
-        reached(f"service: before opening {self.name}")
-        self._maintenance.remove()
-        opened = self._wait("open to people", lambda _: None, limit, time.monotonic(), lambda found: found.up)
-        return {**opened, "seconds": math.ceil(time.monotonic() - begun)}
+        evidence = self._wait(
+            "healthy", lambda seconds: self._manager.start(seconds, permit), limit, begun, lambda found: found.well
+        )
+        self._require_settled()
+        return evidence
+
+    def prove_well(self) -> dict[str, Any]:
+        """Return the evidence that it is healthy now, behind its page or without one; starts and changes nothing.
+
+        Raises ServiceError unless it is so within start_timeout: one slow answer of a busy machine says little.
+        """
+        limit = self._settings.start_timeout
+        return self._wait("healthy", lambda _: None, limit, time.monotonic(), lambda found: found.well)
+
+    def open(self, permit: Permit = always) -> dict[str, Any]:
+        """Take the maintenance page, if there is one, from a healthy service, and return the evidence.
+
+        Raises ServiceError unless people get to it within start_timeout. Of services that share a page all must be
+        healthy before the first is opened.
+        """
+        begun = time.monotonic()
+        if self._maintenance is not None:
+            reached(f"service: before opening {self.name}")
+            permit()
+            self._maintenance.remove()
+        limit = self._settings.start_timeout
+        return self._wait("open to people", lambda _: None, limit, begun, lambda found: found.up)
 
     def state(self) -> Literal["running", "closed", "stopped"]:
         """Return "stopped" only when nothing at all says that it runs, "closed" when the maintenance flag is there."""
@@ -103,8 +126,9 @@ class Service:
             )
         return self._evidence(look, begun)
 
-    def _close(self, maintenance: Maintenance, before: Look) -> None:
+    def _close(self, maintenance: Maintenance, before: Look, permit: Permit) -> None:
         reached(f"service: before closing {self.name}")
+        permit()
         maintenance.put()
         # A health URL that the page answers would be noticed only when the service can no longer be started.
         past_page = before.well and bool(self._settings.health_url)
@@ -113,6 +137,7 @@ class Service:
             if time.monotonic() > give_up_at:
                 if before.flag and look.page and not look.page["status"]:
                     return  # closed before, and nothing says that it is open now: the units must not run on
+                permit()
                 raise self._not_closed(maintenance, look, was_there=bool(before.flag))
             time.sleep(INTERVAL)
 

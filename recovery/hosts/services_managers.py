@@ -3,6 +3,7 @@
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,13 @@ from recovery.hosts.base import Host
 from recovery.hosts.services_look import Managed
 from recovery.settings import ServiceSettings
 
+# Asked right before each single change; raises when it must not be made any more.
+Permit = Callable[[], None]
+
+
+def always() -> None:
+    """The permit of whoever need not ask."""
+
 
 class Manager(Protocol):
     """What starts and stops a service."""
@@ -18,10 +26,10 @@ class Manager(Protocol):
     def check(self) -> None:
         """Raise ServiceError when the service could not be stopped, or not be started again; changes nothing."""
 
-    def stop(self, timeout: float) -> None:
+    def stop(self, timeout: float, permit: Permit) -> None:
         """Ask for a stop. Raises CommandError; whether the service is down is asked separately."""
 
-    def start(self, timeout: float) -> None:
+    def start(self, timeout: float, permit: Permit) -> None:
         """Ask for a start. Raises CommandError; whether the service is up is asked separately."""
 
     def state(self) -> Managed:
@@ -37,12 +45,14 @@ class Commands:
     def check(self) -> None:
         """See Manager.check. Nothing can be known before the programs run."""
 
-    def stop(self, timeout: float) -> None:
+    def stop(self, timeout: float, permit: Permit) -> None:
         """See Manager.stop."""
+        permit()
         self._host.run(self._settings.stop, timeout=timeout)
 
-    def start(self, timeout: float) -> None:
+    def start(self, timeout: float, permit: Permit) -> None:
         """See Manager.start."""
+        permit()
         self._host.run(self._settings.start, timeout=timeout)
 
     def state(self) -> Managed:
@@ -64,13 +74,15 @@ class Supervisor:
         """See Manager.check."""
         self.state()
 
-    def stop(self, timeout: float) -> None:
+    def stop(self, timeout: float, permit: Permit) -> None:
         """See Manager.stop."""
+        permit()
         # Stopping what is stopped prints ERROR and still ends with 0, one of the reasons to look for ourselves.
         self._host.run([*self._command, "stop", self._program], timeout=timeout)
 
-    def start(self, timeout: float) -> None:
+    def start(self, timeout: float, permit: Permit) -> None:
         """See Manager.start."""
+        permit()
         self._host.run([*self._command, "start", self._program], timeout=timeout)
 
     def state(self, settled: bool = False) -> Managed:

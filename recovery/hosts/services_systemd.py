@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from recovery.errors import CommandError, ServiceError
 from recovery.hosts.base import Host
 from recovery.hosts.services_look import Managed
+from recovery.hosts.services_managers import Permit
 from recovery.points import reached
 from recovery.settings import ServiceSettings
 
@@ -81,21 +82,24 @@ class Systemd:
         if self._sudo:
             self._check_sudo()
 
-    def stop(self, timeout: float) -> None:
+    def stop(self, timeout: float, permit: Permit) -> None:
         """See Manager.stop."""
         deadline = time.monotonic() + timeout
         for unit in self._units:
+            permit()
             # One after the other: one call for all would stop them at the same time.
             self._host.run(self._control("stop", unit), timeout=_left(deadline))
             reached(f"unit: after stopping {unit}")
 
-    def start(self, timeout: float) -> None:
+    def start(self, timeout: float, permit: Permit) -> None:
         """See Manager.start."""
         deadline = time.monotonic() + timeout
+        permit()
         # A unit that failed, or was started often of late, is refused until that is forgotten: old data that was put
         # back must not stand still because of the new data's failures. A unit that is not loaded has nothing to forget.
         self._host.run(self._control("reset-failed", *self._units), timeout=_left(deadline), ok=range(256))
         for unit in self._started():
+            permit()
             self._host.run(self._control("start", unit), timeout=_left(deadline))
             reached(f"unit: after starting {unit}")
 

@@ -8,7 +8,7 @@ from recovery.forms.model import Document, FormFacts, mask_nik
 from recovery.forms.restore import FAILED, SUCCEEDED, Notification, RestoredComponent, RestoreForm, SafetyCopy
 from recovery.installation import Installation
 from recovery.procedures.people import approval_of, signer
-from recovery.procedures.restore.interventions import Intervention, interventions
+from recovery.procedures.restore.interventions import Intervention, Unopened, interventions, unopened
 from recovery.procedures.restore.r6_start_service import SUCCEEDED as NEW_DATA_LIVE
 from recovery.records import forms, journal, notices, procedures, steps
 from recovery.sop import EXECUTOR_START, step
@@ -27,6 +27,7 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
         requester = signer(connection, procedure.parameters["request"]["nip_pemohon"])
         _by, received_approval, receipt = approval_of(connection, procedure_id, "restore.8")
         helped = interventions(connection, procedure_id)
+        closed = unopened(connection, procedure_id)
     evidence: dict[str, dict[str, Any]] = {step_id: row.evidence or {} for step_id, row in rows.items()}
     stopped, swapped, started = (evidence.get(f"restore.{number}", {}) for number in (4, 5, 6))
     verified = evidence["restore.3"]
@@ -66,7 +67,7 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
             downtime=_seconds(started["downtime_milliseconds"]),
             unrecovered=_unrecovered(good, verified["plan"]),
             status=SUCCEEDED if good else FAILED,
-            problems=_problems(rows, started, helped),
+            problems=_problems(rows, started, helped, closed),
             notification=Notification(
                 recipient=requester.line(),
                 sent_at=sent[0].sent_at if sent else "",
@@ -128,7 +129,7 @@ def _unrecovered(good: bool, plan: dict[str, Any]) -> str:
     return "data yang masuk sesudah titik pulih (tersimpan dalam salinan pengaman)"
 
 
-def _problems(rows: dict[str, Any], started: dict[str, Any], helped: list[Intervention]) -> str:
+def _problems(rows: dict[str, Any], started: dict[str, Any], helped: list[Intervention], closed: list[Unopened]) -> str:
     failed = [
         f"langkah {step(step_id).title}: {row.error}"
         for step_id, row in rows.items()
@@ -138,6 +139,10 @@ def _problems(rows: dict[str, Any], started: dict[str, Any], helped: list[Interv
         f"proses restore terhenti; penjaga menjalankan layanan dengan data {'baru' if done.new_data else 'lama'} "
         f"pada {format_moment(done.at)}"
         for done in helped
+    ]
+    failed += [
+        f"layanan sehat, tetapi belum terbuka bagi pengguna pada {format_moment(each.at)}: {each.reason}"
+        for each in closed
     ]
     if started.get("trouble"):
         failed.append(f"layanan tidak sehat dengan data baru: {started['trouble']}")

@@ -6,7 +6,7 @@ comes back to life from the one that took over. Prefect's own limits do not serv
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -120,6 +120,12 @@ def holder_is(connection: Connection, lease: Lease) -> None:
     current = _require_token(connection, lease)
     if not _is_alive(current, _now(connection)):
         raise _lost(lease, f"it expired at {current.expires_at}")
+
+
+def all_held(connection: Connection, held: Sequence[Lease]) -> None:
+    """Fencing: return when all of these leases are held; whoever took one over decides, not we. See holder_is()."""
+    for lease in held:
+        holder_is(connection, lease)
 
 
 def list_leases(connection: Connection) -> list[dict[str, Any]]:

@@ -26,5 +26,6 @@ def open_systemd_office(root: Path, machine: SystemdHost) -> SmallOffice:
     ]
     for service in installation.services("simpel"):
         service.start()
+        service.open()
     describe(office)
     return office

@@ -1,4 +1,5 @@
-"""What the guard did to a restore that had died, as the ledger has it, and what that means for the restore's times."""
+"""What the ledger has of a restore's end beside its steps: what the guard did when it had died, and what that means for
+its times; and when its services could not be opened."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,8 @@ from recovery.records import ledger, steps
 
 # The kind of the ledger entry that says that the guard started an application's services for a restore.
 SERVICE_STARTED = "guard.service_started"
+# The kind of the one that says that services were healthy and people did not get to them.
+NOT_OPENED = "service.not_opened"
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,29 @@ class Intervention:
     new_data: bool
     trouble: str
     health: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Unopened:
+    """At that time the services were healthy on the data that stays, and people did not get in for this reason."""
+
+    at: str
+    reason: str
+
+
+def record_not_opened(installation: Installation, procedure_id: str, reason: str, *, new_data: bool) -> None:
+    """Record that people do not get to services that are well; the same reason again is recorded once."""
+    with installation.catalog.begin() as connection:
+        # A guard that tries every minute must not fill the ledger.
+        if all(each.reason != reason for each in unopened(connection, procedure_id)):
+            facts = {"reason": reason, "new_data": new_data}
+            ledger.append(connection, NOT_OPENED, facts, procedure_id=procedure_id, step_id="restore.6")
+
+
+def unopened(connection: Connection, procedure_id: str) -> list[Unopened]:
+    """Given a restore, return when and why people did not get to services that were well, oldest first."""
+    found = ledger.entries(connection, procedure_id=procedure_id, kind=NOT_OPENED, last=100)
+    return [Unopened(entry.at, str(entry.facts["reason"])) for entry in found]
 
 
 def interventions(connection: Connection, procedure_id: str) -> list[Intervention]:

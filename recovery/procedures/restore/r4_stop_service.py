@@ -19,11 +19,12 @@ def stop_service(installation: Installation, procedure_id: str) -> StepResult:
     """
     plan = approved_plan(installation, procedure_id)
     # A backup of the same application may be under way; stopping the service waits for it rather than disturbing it.
-    with work_on(installation, plan.components, procedure_id, "restore", patience=PATIENCE_SECONDS, release=False):
+    patience = PATIENCE_SECONDS
+    with work_on(installation, plan.components, procedure_id, "restore", patience=patience, release=False) as held:
         # After the waiting, not before: approvals may have run out meanwhile.
         require_go_ahead(installation, procedure_id, plan)
         stopped_at = _stopping_since(installation, procedure_id, plan.application)
-        quiet = make_quiet(installation, plan.application, plan.components)
+        quiet = make_quiet(installation, plan.application, plan.components, held)
     return StepResult(evidence={"stopped_at": stopped_at, "quiet": quiet})
 
 

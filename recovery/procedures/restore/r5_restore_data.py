@@ -35,7 +35,7 @@ def restore_data(installation: Installation, procedure_id: str) -> StepResult:
         # Before the services are stopped again: the guard may have ended this restore, and people work by now.
         require_not_undone(installation, procedure_id)
         begun_at, begun = datetime.now(UTC), time.monotonic()
-        make_quiet(installation, plan.application, plan.components)
+        make_quiet(installation, plan.application, plan.components, held)
         swapped = swap_all(installation, procedure_id, plan, verified["rehearsal"], held)
         milliseconds = round((time.monotonic() - begun) * 1000)
     return StepResult(

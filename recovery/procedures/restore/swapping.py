@@ -4,8 +4,6 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection
-
 from recovery.canonical import digest
 from recovery.errors import LeaseLostError, PulihError, SwapError
 from recovery.installation import Installation
@@ -73,7 +71,7 @@ def undo_all(
         if entry.state == "undone":
             continue
         with catalog.begin() as connection:
-            _require(connection, held)
+            leases.all_held(connection, held)
             journal.mark(connection, procedure_id, entry.component, "undoing", reason)
         installation.source(entry.component).swap_back(entry.receipt)
         with catalog.begin() as connection:
@@ -83,7 +81,7 @@ def undo_all(
 def keep_all(installation: Installation, procedure_id: str, held: Sequence[leases.Lease] = ()) -> None:
     """Mark the swaps as final: the service runs well on the new data, and the guard has nothing left to undo."""
     with installation.catalog.begin() as connection:
-        _require(connection, held)
+        leases.all_held(connection, held)
         for entry in journal.entries(connection, procedure_id):
             journal.mark(connection, procedure_id, entry.component, "kept")
 
@@ -139,7 +137,7 @@ def _swap_each(installation: Installation, procedure_id: str, held: list[leases.
     for entry in entries:
         source = installation.source(entry.component)
         with catalog.begin() as connection:
-            _require(connection, held)
+            leases.all_held(connection, held)
             if entry.state != "swapped":  # pragma: no branch - after a death, which the sweep plays in other processes
                 journal.mark(connection, procedure_id, entry.component, "swapping")
         source.swap(entry.receipt)
@@ -147,12 +145,6 @@ def _swap_each(installation: Installation, procedure_id: str, held: list[leases.
             journal.mark(connection, procedure_id, entry.component, "swapped")
         swapped[entry.component] = {"safety_copy": source.safety_copy(entry.receipt)}
     return swapped
-
-
-def _require(connection: Connection, held: Sequence[leases.Lease]) -> None:
-    """Fencing: whoever took a lease over decides what happens to this data, not we."""
-    for lease in held:
-        leases.holder_is(connection, lease)
 
 
 def _undone_before() -> SwapError:

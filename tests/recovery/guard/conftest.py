@@ -73,7 +73,7 @@ class Scene:
         verified = self.evidence("restore.3") or {}
         plan = approved_plan(self.installation, self.procedure_id)
         with work_on(self.installation, plan.components, self.procedure_id, "restore", release=False) as self.held:
-            make_quiet(self.installation, plan.application, plan.components)
+            make_quiet(self.installation, plan.application, plan.components, self.held)
         receipts = {
             component: self.installation.source(component).prepare_swap(verified["rehearsal"][component]["copy"])
             for component in plan.components

@@ -11,6 +11,7 @@ import pytest
 
 from recovery.errors import CommandError, LeaseLostError, SwapError
 from recovery.hosts.services import Service
+from recovery.hosts.services_managers import Permit
 from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.swapping import swap_all, undo_all
 from recovery.procedures.working import work_on
@@ -139,11 +140,11 @@ def test_a_look_that_takes_too_long_on_the_new_data_brings_the_old_data_back(
     scene.forget_leases()
     start, begun = Service.start, []
 
-    def slow_at_first(service: Service) -> dict[str, Any]:
+    def slow_at_first(service: Service, permit: Permit) -> dict[str, Any]:
         begun.append(service.name)
         if len(begun) == 1:
             raise CommandError("the shipped program (service look) on local did not end within 20 s")
-        return start(service)
+        return start(service, permit)
 
     monkeypatch.setattr(Service, "start", slow_at_first)
     report = scene.guard()

@@ -43,6 +43,7 @@ def service(host: Host, machine: SystemdHost) -> Iterator[Service]:
     """The service, open to people."""
     opened = open_service(host, site_settings())
     opened.start()
+    opened.open()
     yield opened
     for name in ("unhealthy", "refuse-start", "ignore-stop"):
         (machine.inside(STATE) / name).unlink(missing_ok=True)
@@ -65,6 +66,9 @@ def test_people_meet_the_page_from_before_the_stop_until_after_the_start(
         assert (503, TEXT) == machine.answer("/sehat")
         assert "stopped" == service.state()
         started = service.start()
+        assert (503, TEXT) == machine.answer("/sehat"), "well, and still behind its page"
+        assert started == {**service.prove_well(), **{key: started[key] for key in ("at", "seconds")}}
+        opened = service.open()
     assert {name: status for name, (status, _) in seen.items()} == {
         "service: before closing web": 200,
         f"unit: after stopping {WORKER}": 503,
@@ -79,9 +83,8 @@ def test_people_meet_the_page_from_before_the_stop_until_after_the_start(
         assert ("stopped", "closed", "shown") == tuple(evidence[key] for key in ("state", "port", "page"))
         assert {WORKER: "inactive (dead)", UNIT: "inactive (dead)"} == evidence["units"]
         assert watched == evidence["watched"]
-    assert ("running", "open", "200", "200 without its flag") == tuple(
-        started[key] for key in ("state", "port", "health", "page")
-    )
+    for evidence, page in ((started, "shown"), (opened, "200 without its flag")):
+        assert ("running", "open", "200", page) == tuple(evidence[key] for key in ("state", "port", "health", "page"))
 
 
 def test_an_application_that_is_not_well_stays_behind_the_page(service: Service, machine: SystemdHost) -> None:
@@ -94,7 +97,8 @@ def test_an_application_that_is_not_well_stays_behind_the_page(service: Service,
     assert "closed" == service.state()
     assert not service.healthy()
     (machine.inside(STATE) / "unhealthy").unlink()
-    assert "200 without its flag" == service.start()["page"]
+    assert "shown" == service.start()["page"]
+    assert "200 without its flag" == service.open()["page"]
 
 
 def test_a_page_that_is_not_shown_stops_nothing(service: Service, machine: SystemdHost) -> None:

@@ -30,7 +30,7 @@ def test_a_program_that_keeps_the_data_open_is_named(
     """Its name and number, so that an administrator finds it."""
     monkeypatch.setattr(quiet, "PATIENCE_SECONDS", 0.3)
     with pytest.raises(SourceBusyError, match=rf"simpel\.db is still open in \w+ \(pid {reader.pid}\)"):
-        make_quiet(office.installation, "simpel", ["simpel/data", "simpel/berkas"])
+        make_quiet(office.installation, "simpel", ["simpel/data", "simpel/berkas"], [])
 
 
 def test_a_program_that_closes_the_data_is_waited_for(
@@ -51,7 +51,7 @@ def test_a_program_that_closes_the_data_is_waited_for(
                 reader.communicate(b"\n")
 
     monkeypatch.setattr(type(source), "quiet", look)
-    evidence = make_quiet(office.installation, "simpel", ["simpel/data", "simpel/berkas"])
+    evidence = make_quiet(office.installation, "simpel", ["simpel/data", "simpel/berkas"], [])
     assert looked.is_set()
     assert {"simpel/data": [], "simpel/berkas": []} == {
         component: proof["holders"] for component, proof in evidence["sources"].items()

@@ -213,6 +213,7 @@ def test_an_account_without_roots_rights_backs_up_and_restores_what_it_owns(scen
     for service in installation.services("simpel"):
         service.preflight()
         service.start()
+        service.open()
     scene.office.back_up()
     good = scene.content()
     # Its own damage: what the restores before this one left live may be damaged already.
