@@ -20,11 +20,11 @@ help: ## list these commands
 
 install: $(INSTALLED) ## install the pinned packages into .venv
 
-demo: needed $(INSTALLED) ## back up, really damage, and restore a small application on a real Prefect server; ENGINE=postgresql, ENGINE=mariadb, HOST=systemd
-	@$(RUN) -m demo story $(if $(ENGINE),--engine $(ENGINE)) $(DEMO_HOST)
+demo: needed $(INSTALLED) ## back up, really damage, and restore a small application on a real Prefect server; ENGINE=postgresql, ENGINE=mariadb, HOST=systemd, STORE=s3, STORE=ceph
+	@$(RUN) -m demo story $(if $(ENGINE),--engine $(ENGINE)) $(DEMO_HOST) $(if $(STORE),--store $(STORE))
 
 up: needed $(INSTALLED) ## start server, worker and the demo application, to be tried in the browser
-	@$(RUN) -m demo up $(if $(ENGINE),--engine $(ENGINE)) $(DEMO_HOST)
+	@$(RUN) -m demo up $(if $(ENGINE),--engine $(ENGINE)) $(DEMO_HOST) $(if $(STORE),--store $(STORE))
 
 down: $(INSTALLED) ## stop what `make up` started
 	@$(RUN) -m demo down

@@ -8,11 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+from demo.bucket import choose_store
 from demo.engines import ENGINES, choose, engine_of, require_known
 from demo.machine import choose_host
 from demo.running import has_approved_schedule, has_backup, is_up, start, stop_all
 from demo.site import Site
-from recovery.errors import PulihError
+from recovery.errors import ConfigurationError, PulihError
 
 _begun = time.monotonic()
 
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--engine", default="", help=f"what keeps the database: {', '.join(ENGINES)}")
     parser.add_argument("--host", default="", help="where the application runs: local, systemd (a machine of its own)")
+    parser.add_argument("--store", default="", help="where backups end: directory, s3 (JuiceFS), ceph (with locks)")
     given = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     # Set before anything imports Prefect: its own notes would stand between the lines of the story.
@@ -54,6 +56,7 @@ def _story(site: Site, given: argparse.Namespace) -> int:
         shutil.rmtree(site.root)
     choose(site, given.engine)
     choose_host(site, given.host)
+    choose_store(site, given.store)
     try:
         server = start(site, say, port=given.port)
         proof = tell(site, server, say)
@@ -67,6 +70,13 @@ def _up(site: Site, given: argparse.Namespace) -> int:
 
     choose(site, given.engine)
     choose_host(site, given.host)
+    choose_store(site, given.store)
+    if site.store_kind == "ceph":
+        raise ConfigurationError(
+            "what the demonstration's Ceph stores lies in memory and is gone with `make down`",
+            state="nothing was started",
+            hint="make demo STORE=ceph, or: make up STORE=s3",
+        )
     server = start(site, say, port=given.port or 4200)
     actors = Actors(site, server, say)
     if not has_approved_schedule(site):

@@ -1,5 +1,6 @@
 """What the demonstration's inventory says: one office, one application, its people."""
 
+from demo.bucket import store_settings
 from demo.engines import Engine
 from demo.machine import host_settings, service_settings
 from demo.site import APPLICATION, DATABASE_SUITE, EXECUTOR, KABID, KADIS, REQUESTER, SCHEDULE, Site
@@ -40,9 +41,7 @@ def inventory(site: Site, engine: Engine, operations: str, escrow: str) -> dict[
             "enrolment_key": f"file:{keys / 'pendaftaran.key'}",
         },
         "hosts": [host_settings(site) if own_machine else local],
-        "stores": [
-            {"name": "gudang", "kind": "directory", "path": str(site.store), "title": "Gudang cadangan (peragaan)"}
-        ],
+        "stores": [store_settings(site)],
         "applications": [
             {
                 "name": APPLICATION,

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from demo.bucket import close_bucket, open_bucket
 from demo.machine import boot, shut_down
 from demo.site import APPLICATION, EXECUTOR, KABID, KADIS, REQUESTER, SCHEDULE, Site, prepare, read_phones, write_phones
 from deployments.server import LocalServer, running_server, start_server, start_worker, stop
@@ -18,6 +19,9 @@ def start(site: Site, say: Say, *, port: int = 0) -> LocalServer:
     """Bring everything up, each part only when it is not up yet; return the Prefect server. Says what it does."""
     say(f"Menyiapkan kantor peraga: kunci, inventaris, aplikasi SIMPEL dan datanya ({site.engine})")
     prepare(site)
+    if site.store_kind != "directory":
+        say(f"Menyalakan server S3 untuk gudang cadangan ({site.store_kind})")
+        open_bucket(site)
     if site.host == "systemd":
         say("Menyalakan mesin SIMPEL: Debian dengan systemd dan nginx (dibangun sekali, beberapa menit)")
         boot(site)
@@ -43,6 +47,8 @@ def stop_all(site: Site) -> list[str]:
         stopped.append("supervisord")
     if shut_down(site):
         stopped.append("mesin SIMPEL")
+    if close_bucket(site):
+        stopped.append("server S3")
     return stopped
 
 

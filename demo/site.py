@@ -62,6 +62,21 @@ class Site:
         return self.root / "gudang-cadangan"
 
     @property
+    def store_kind(self) -> str:
+        """What keeps the backups: "directory", or an S3 server ("s3", "ceph"), chosen once."""
+        return self.store_file.read_text(encoding="ascii").strip() if self.store_file.exists() else "directory"
+
+    @property
+    def store_file(self) -> Path:
+        """The file that names the store."""
+        return self.root / "gudang"
+
+    @property
+    def bucket_port(self) -> int:
+        """The port of the S3 server."""
+        return int((self.root / "s3.port").read_text(encoding="ascii"))
+
+    @property
     def engine(self) -> str:
         """What keeps SIMPEL's database: one of demo.engines, chosen once."""
         return self.engine_file.read_text(encoding="ascii").strip() if self.engine_file.exists() else "sqlite"
@@ -152,7 +167,7 @@ def prepare(site: Site) -> None:
     engine = engine_of(site)
     for directory in (site.root, site.state, site.store, site.root / "kunci", site.root / "log"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in ("simpel.port", "ssh.port"):
+    for name in ("simpel.port", "ssh.port", "s3.port"):
         (site.root / name).write_text(f"{free_port()}\n", encoding="ascii")
     recipients = _write_keys(site)
     _write_letter(site)

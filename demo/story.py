@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from demo.bucket import rob
 from demo.engines import engine_of
 from demo.officials import Browser, Phone
 from demo.report import Proof, proof_of, tell_damage, tell_end, tell_procedure
@@ -35,6 +36,9 @@ def tell(site: Site, server: LocalServer, say: Say) -> Proof:
     say("Sekarang data SIMPEL benar-benar dirusak")
     tell_damage(damage(engine_of(site).address, site.uploads), say)
     damaged = proof_of(installation)
+    if site.store_kind == "ceph":
+        say("Seorang penyusup memakai akun cadangan untuk merusak gudang cadangan")
+        rob(installation.stores["gudang"], say)
 
     restore_run = actors.restore()
     after = proof_of(installation)

@@ -4,7 +4,9 @@ conditional writes and policies, over HTTP and over HTTPS with a certificate of 
 `python -m tests.testbed.s3_ceph DIRECTORY PORT [BUCKET]` keeps one with a lockable bucket, for the demonstration.
 """
 
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,7 @@ from pathlib import Path
 from tests.testbed.s3 import BACKUP, OWNER, REMOVAL, S3Server, die_with_parent, free_ports
 
 START_SECONDS = 120
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "stores.md"
 PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "monmaptool", "ceph", "openssl")
 
 # One machine, one copy, no authentication between the daemons: what is tested is the gateway's S3.
@@ -148,6 +151,12 @@ def set_quota(server: S3Server, user: str, size: int) -> None:
     )  # fmt: skip
 
 
+def documented_policy(bucket: str) -> str:
+    """Given a bucket, return the policy that docs/stores.md prints, for that bucket."""
+    (policy,) = re.findall(r"```json\n(.+?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    return str(policy).replace("cadangan-kominfo", bucket)
+
+
 def _daemon(place: Path, daemons: ExitStack, program: str, *arguments: str) -> None:
     log = daemons.enter_context((place / "log" / f"{program}.out").open("wb"))
     process = subprocess.Popen(
@@ -211,9 +220,11 @@ def _openssl(*arguments: str) -> None:
 def main() -> None:
     """Keep a gateway until we are ended."""
     _, port, *buckets = sys.argv[1:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with run_ceph(int(port)) as server:
         for bucket in buckets:
             server.client().create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+            server.client().put_bucket_policy(Bucket=bucket, Policy=documented_policy(bucket))
         print("ready", flush=True)
         while True:
             time.sleep(3600)

@@ -5,6 +5,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -99,6 +100,7 @@ def _run(command: list[str]) -> None:
 def main() -> None:
     """Keep a gateway until the process that reads our standard output or we ourselves are ended."""
     directory, port, *buckets = sys.argv[1:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with run_juicefs(Path(directory), int(port)) as server:
         client = server.client()
         there = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}

@@ -15,13 +15,11 @@ from recovery.doctor.finding import Finding
 from recovery.installation import Installation
 from recovery.settings import StoreSettings
 from tests.testbed.s3 import BACKUP, S3Server
-from tests.testbed.s3_ceph import run_ceph
+from tests.testbed.s3_ceph import documented_policy, run_ceph
 from tests.testbed.s3_juicefs import run_juicefs
 from tests.testbed.s3_proxy import Answer, s3_proxy
 
 pytestmark = pytest.mark.slow
-
-DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "stores.md"
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +37,7 @@ def test_a_bucket_as_the_documentation_makes_it_is_in_order(
     ceph: S3Server, tmp_path: Path, installation: Installation
 ) -> None:
     bucket = ceph.make_bucket(lock=True)
-    (policy,) = re.findall(r"```json\n(.+?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
-    ceph.client().put_bucket_policy(Bucket=bucket, Policy=policy.replace("cadangan-kominfo", bucket))
+    ceph.client().put_bucket_policy(Bucket=bucket, Policy=documented_policy(bucket))
     settings = ceph.settings(tmp_path, bucket, BACKUP, lock="compliance")
     for _ in range(2):
         assert {subject: (finding.state, finding.message) for subject, finding in found(settings).items()} == {

@@ -1,6 +1,5 @@
 """Immutability on a real Ceph: what a thief with the backup machine's credentials tries, and what is read after it."""
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,11 +14,11 @@ from recovery.settings import StoreSettings
 from recovery.stores import open_store
 from tests.recovery.test_sets import CONTENT, IDENTITY, SIGNER, stage
 from tests.testbed.s3 import BACKUP, OWNER, REMOVAL, S3Server, secret
+from tests.testbed.s3_ceph import documented_policy
 from tests.testbed.s3_proxy import Answer, s3_proxy
 
 pytestmark = pytest.mark.slow
 
-DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "stores.md"
 KEY = "bkd/simpel/set/manifest.json"
 WHOLE = f"cadangan/{KEY}"
 
@@ -32,8 +31,7 @@ def in_days(days: float) -> str:
 def bucket(ceph: S3Server) -> str:
     """A lockable bucket with the policy that docs/stores.md prints."""
     name = ceph.make_bucket(lock=True)
-    (policy,) = re.findall(r"```json\n(.+?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
-    ceph.client().put_bucket_policy(Bucket=name, Policy=policy.replace("cadangan-kominfo", name))
+    ceph.client().put_bucket_policy(Bucket=name, Policy=documented_policy(name))
     return name
 
 
