@@ -89,7 +89,7 @@ def build(document: Document, form: DestructionForm) -> FormFacts:
         document=document,
         sections=(
             Section("A", "Identitas", (Block("", _identity(document, form)),)),
-            Section("B", "Yang tetap disimpan", (Block("", tuple(_count(each) for each in form.components)),)),
+            Section("B", "Yang tetap disimpan menurut rencana", (Block("", tuple(_count(each) for each in form.components)),)),
             Section("C", "Cadangan yang dimusnahkan", _listed(form.sets)),
             *(waiting if form.waiting else without),
         ),
