@@ -62,6 +62,14 @@ SMALL_FLOWS = {
         def schedule(jadwal: str) -> None:
             pass
         """,
+    "retention.py": """
+        from prefect import flow
+
+
+        @flow(name="Pemusnahan Cadangan")
+        def retention() -> None:
+            pass
+        """,
     "notify.py": """
         from typing import Literal
 

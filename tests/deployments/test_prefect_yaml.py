@@ -12,6 +12,8 @@ from deployments.wanted import (
     BACKUP_ENTRYPOINT,
     NOTIFY_ENTRYPOINT,
     RESTORE_ENTRYPOINT,
+    RETENTION_ENTRYPOINT,
+    RETENTION_NAME,
     SCHEDULE_ENTRYPOINT,
     TIMEZONE,
     parameter_schema,
@@ -31,6 +33,17 @@ def test_prefect_yaml_is_as_the_command_writes_it(tmp_path: Path) -> None:
     assert (ROOT / "prefect.yaml").read_text() == (tmp_path / "prefect.yaml").read_text()
 
 
+def test_only_what_destroys_runs_in_a_work_pool_of_its_own() -> None:
+    """Its worker alone needs the credentials that remove; without a time in the inventory it is started by hand."""
+    inventory = load_inventory(EXAMPLE)
+    pools = {each["name"]: each["work_pool"]["name"] for each in wanted_deployments(inventory)}
+    assert [RETENTION_NAME] == [name for name, pool in pools.items() if pool == "pulih-pemusnahan"]
+    assert {"pulih", "pulih-pemusnahan"} == set(pools.values())
+    inventory.office.destruction_cron = ""
+    (deployment,) = (each for each in wanted_deployments(inventory) if each["name"] == RETENTION_NAME)
+    assert [] == deployment["schedules"]
+
+
 def test_no_deployment_has_a_concurrency_limit() -> None:
     # A limit frees its slot while a run waits for an approval; only leases say "one restore at a time".
     assert all("concurrency_limit" not in each for each in wanted_deployments(load_inventory(EXAMPLE)))
@@ -40,7 +53,13 @@ def test_the_real_flows_have_the_parameters_that_get_drop_downs() -> None:
     inventory = load_inventory(EXAMPLE)
     schemas = {
         entrypoint: load_flow(ROOT, entrypoint).parameters.model_dump_for_openapi()
-        for entrypoint in (BACKUP_ENTRYPOINT, NOTIFY_ENTRYPOINT, RESTORE_ENTRYPOINT, SCHEDULE_ENTRYPOINT)
+        for entrypoint in (
+            BACKUP_ENTRYPOINT,
+            NOTIFY_ENTRYPOINT,
+            RESTORE_ENTRYPOINT,
+            RETENTION_ENTRYPOINT,
+            SCHEDULE_ENTRYPOINT,
+        )
     }
     found = {
         deployment["name"]: parameter_schema(deployment, schemas[deployment["entrypoint"]], inventory)

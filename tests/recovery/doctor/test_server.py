@@ -14,7 +14,7 @@ from recovery.doctor.runs import examine_runs
 from recovery.doctor.server import _locked, examine_server
 from recovery.doctor.silence import listen
 from recovery.installation import Installation
-from recovery.prefect_api import WORK_POOL, PrefectApi
+from recovery.prefect_api import RETENTION_POOL, WORK_POOL, PrefectApi
 from tests.testbed.fake_api import fake_server
 
 if TYPE_CHECKING:
@@ -114,6 +114,16 @@ def test_what_a_server_does_not_tell_is_not_judged(installation: Installation, d
         found = {finding.subject: finding.message for finding in examine_server(installation, PrefectApi(url))}
     assert {"server's clock", "telemetry", f"work pool {WORK_POOL}"}.isdisjoint(found)
     assert found["worker"] == "none is online"
+
+
+def test_the_pool_of_what_destroys_is_looked_at_where_it_has_a_time(installation: Installation) -> None:
+    """Otherwise its runs would wait unseen; without a time it is started by hand, with a worker of that day."""
+    subject = f"work pool {RETENTION_POOL}"
+    with fake_server(silent) as url:
+        assert subject not in {finding.subject for finding in examine_server(installation, PrefectApi(url))}
+        installation.office.destruction_cron = "0 9 * * 1"
+        found = {finding.subject: finding for finding in examine_server(installation, PrefectApi(url))}
+    assert ("problem", "is not on the server") == (found[subject].state, found[subject].message)
 
 
 @pytest.mark.parametrize(
