@@ -18,7 +18,7 @@ from typing import Any
 from recovery.copies import put_into_every_store
 from recovery.crypto import generate_identity, read_identity
 from recovery.errors import RecordsError
-from recovery.installation import RELEASE, Installation, remove_tree
+from recovery.installation import RELEASE, Installation
 from recovery.manifest import Manifest, Part
 from recovery.own_records_configuration import write_configuration
 from recovery.own_records_databases import copy_catalog, copy_prefect_database
@@ -67,7 +67,7 @@ def back_up_records(installation: Installation, procedure_id: str) -> str:
         put_into_every_store(installation, put)
         logger.info("put the records up to entry %s of the ledger into the stores as %s", head.sequence, name)
     finally:
-        remove_tree(directory)
+        installation.sweep(procedure_id)  # plain records must not lie there longer than needed
     return name
 
 

@@ -1,0 +1,51 @@
+"""What a rebuild would miss is found while it can be mended."""
+
+from pathlib import Path
+
+from recovery.doctor.finding import Finding
+from recovery.doctor.records import examine_records
+from recovery.installation import Installation
+from recovery.own_records import back_up_records
+from recovery.records.catalog import open_catalog
+from tests.testbed.small_office import open_office
+
+
+def test_prefects_database_that_nobody_backs_up_is_a_warning(installation: Installation, tmp_path: Path) -> None:
+    found = _of_prefect(installation)
+    assert ("warning", "is not backed up with the catalog") == (found.state, found.message)
+    (tmp_path / "url").write_text(f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}")
+    installation.office = installation.office.model_copy(update={"prefect_database": f"file:{tmp_path / 'url'}"})
+    found = _of_prefect(installation)
+    assert ("problem", f"there is no file {tmp_path / 'prefect.db'}") == (found.state, found.message)
+    (tmp_path / "prefect.db").write_bytes(b"")
+    assert "ok" == _of_prefect(installation).state
+
+
+def _of_prefect(installation: Installation) -> Finding:
+    (found,) = [each for each in examine_records(installation) if each.subject == "Prefect's database"]
+    return found
+
+
+def test_a_store_without_records_is_a_problem_once_a_procedure_has_ended(tmp_path: Path) -> None:
+    office = open_office(tmp_path / "office", running=False)
+    installation = office.installation
+    assert [] == _of_stores(installation)
+    office.approve_schedule()
+    assert ["ok"] == [each.state for each in _of_stores(installation)]
+    for path in sorted((office.root / "store" / "pulih").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    (found,) = _of_stores(installation)
+    told = "no set of the catalog, the ledger and the configuration lies there"
+    assert ("problem", told) == (found.state, found.message)
+    back_up_records(installation, "again")
+    assert ["ok"] == [each.state for each in _of_stores(installation)]
+
+
+def _of_stores(installation: Installation) -> list[Finding]:
+    return [each for each in examine_records(installation) if each.subject.startswith("records in ")]
+
+
+def test_a_catalog_that_is_gone_is_said_elsewhere(installation: Installation, tmp_path: Path) -> None:
+    installation.catalog.dispose()
+    installation.catalog = open_catalog(f"sqlite:///{tmp_path / 'none'}")
+    assert [] == _of_stores(installation)
