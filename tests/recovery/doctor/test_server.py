@@ -4,6 +4,7 @@ import json
 import socket
 import time
 import urllib.request
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -121,8 +122,8 @@ def test_the_pool_of_what_destroys_is_looked_at_where_it_has_a_time(installation
     subject = f"work pool {RETENTION_POOL}"
     with fake_server(silent) as url:
         assert subject not in {finding.subject for finding in examine_server(installation, PrefectApi(url))}
-        installation.office.destruction_cron = "0 9 * * 1"
-        found = {finding.subject: finding for finding in examine_server(installation, PrefectApi(url))}
+        timed = replace(installation, office=installation.office.model_copy(update={"destruction_cron": "0 9 * * 1"}))
+        found = {finding.subject: finding for finding in examine_server(timed, PrefectApi(url))}
     assert ("problem", "is not on the server") == (found[subject].state, found[subject].message)
 
 
