@@ -10,7 +10,7 @@ from recovery.cron import check_cron, months_covered
 from recovery.errors import ConfigurationError
 from recovery.inventory_hosts import host_rules
 from recovery.inventory_places import place_rules
-from recovery.inventory_services import service_rules
+from recovery.inventory_services import flag_rules, service_rules
 from recovery.marked_yaml import Complaint, Location
 from recovery.naming import parse_name, render_name
 from recovery.settings import (
@@ -69,6 +69,7 @@ def broken_rules(parts: Parts, folder: Path, environment: Mapping[str, str] | No
         *_keys(parts),
         *host_rules(parts.hosts),
         *_applications(parts, folder),
+        *flag_rules(parts.applications, parts.hosts),
         *_schedules(parts),
         *_monthly_floor(parts),
         *_officials(parts),

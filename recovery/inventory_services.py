@@ -1,10 +1,11 @@
 """Rules of the inventory for services: each must have something by which its being down can be proven."""
 
-from collections.abc import Iterator
+import posixpath
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from recovery.marked_yaml import Complaint, Location
-from recovery.settings import ServiceSettings
+from recovery.settings import ApplicationSettings, HostSettings, ServiceSettings
 
 NEEDED = {"command": ("start", "stop"), "supervisor": ("program", "configuration"), "systemd": ("units",)}
 
@@ -35,6 +36,28 @@ def service_rules(place: Location, service: ServiceSettings) -> Iterator[Complai
         yield Complaint((*place, "health_url"), "must begin with http:// or https://")
     if service.port is not None and not 1 <= service.port <= 65535:
         yield Complaint((*place, "port"), "must be between 1 and 65535")
+
+
+def flag_rules(
+    applications: Mapping[int, ApplicationSettings], hosts: Mapping[int, HostSettings]
+) -> Iterator[Complaint]:
+    """Given all applications and hosts by position, yield each maintenance flag that two applications share.
+
+    Services of one application may share it: they are opened together, when all are well. A restore of one application
+    would open another one whose data is half exchanged.
+    """
+    # The same machine may stand in the inventory under two names.
+    machines = {host.name: f"{host.address}:{host.port}" if host.address else "" for host in hosts.values()}
+    owners: dict[tuple[str, str], str] = {}
+    for index, application in applications.items():
+        for position, service in enumerate(application.services):
+            if service.maintenance is None:
+                continue
+            flag = posixpath.normpath(service.maintenance.flag)
+            owner = owners.setdefault((machines.get(application.host, application.host), flag), application.name)
+            if owner != application.name:
+                place: Location = ("applications", index, "services", position, "maintenance", "flag")
+                yield Complaint(place, f"is the flag of {owner!r}, too; a restore of one would open the other")
 
 
 def _maintenance(place: Location, service: ServiceSettings) -> Iterator[Complaint]:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from recovery.inventory_services import service_rules
-from recovery.settings import ServiceSettings
+from recovery.inventory_services import flag_rules, service_rules
+from recovery.settings import ApplicationSettings, ComponentSettings, HostSettings, ServiceSettings
 
 PAGE = {"flag": "/var/lib/simpel/tutup", "url": "http://127.0.0.1/", "text": "Pemeliharaan"}
 UNITS = {"kind": "systemd", "units": ["antrean.timer", "simpel.service"]}
@@ -53,6 +53,10 @@ def test_a_whole_service_breaks_no_rule(settings: dict[str, Any]) -> None:
             "maintenance.url: is the health_url, which must answer 200 while the page is still shown",
         ),
         (
+            {"kind": "supervisor", "program": "x", "configuration": "x.conf", "port": 80},
+            "configuration: must be an absolute path",
+        ),
+        (
             {**COMMANDS, "port": None},
             "health_url: is missing; give a health_url or a port, to prove that it is down",
         ),
@@ -78,3 +82,47 @@ def test_a_page_that_nothing_tells_from_another_one_is_refused(page: dict[str, s
     """Any 503 of a web server that is overloaded would pass for it."""
     with pytest.raises(ValidationError, match=r"maintenance\.text"):
         ServiceSettings.model_validate({"name": "web", **UNITS, "maintenance": page})
+
+
+def shared(flags: dict[str, list[str]], on: dict[str, str]) -> list[str]:
+    """What is said of applications whose services have these flags, on these hosts."""
+    hosts = {
+        0: HostSettings(name="satu", kind="ssh", address="10.0.0.1"),
+        1: HostSettings(name="alias", kind="ssh", address="10.0.0.1"),
+        2: HostSettings(name="dua", kind="ssh", address="10.0.0.1", port=2222),
+        3: HostSettings(name="sini"),
+        4: HostSettings(name="sini-juga"),
+    }
+    applications = {
+        index: ApplicationSettings(
+            name=name,
+            title=name,
+            owner_unit="bkd",
+            owner_unit_title="BKD",
+            host=on[name],
+            services=[
+                ServiceSettings.model_validate({"name": f"web-{flag.count('/')}", **UNITS, "maintenance": page})
+                for flag in found
+                for page in ({**PAGE, "flag": flag},)
+            ]
+            + [ServiceSettings.model_validate({"name": "tanpa", **UNITS})],
+            components=[ComponentSettings(name="data", kind="files", path="/srv")],
+        )
+        for index, (name, found) in enumerate(flags.items())
+    }
+    return [f"{'.'.join(map(str, each.location))}: {each.message}" for each in flag_rules(applications, hosts)]
+
+
+@pytest.mark.parametrize("hosts", [("satu", "satu"), ("satu", "alias"), ("sini", "sini-juga")])
+def test_two_applications_of_one_machine_have_no_flag_in_common(hosts: tuple[str, str]) -> None:
+    """A restore of one would let people into the other, whose data may be half exchanged."""
+    flags = {"simpel": ["/var/tutup"], "sipadu": ["/srv/tutup", "/var//./tutup"]}
+    expected = "applications.1.services.1.maintenance.flag: is the flag of 'simpel', too; a restore of one would open"
+    assert [f"{expected} the other"] == shared(flags, dict(zip(flags, hosts, strict=True)))
+
+
+def test_services_of_one_application_and_other_machines_may_have_the_same_flag() -> None:
+    """Those are opened together, when all are well; these have another file."""
+    flags = {"simpel": ["/var/tutup", "/var//tutup"], "sipadu": ["/var/tutup"]}
+    assert [] == shared(flags, {"simpel": "satu", "sipadu": "dua"})
+    assert [] == shared(flags, {"simpel": "satu", "sipadu": "sini"})
