@@ -5,6 +5,7 @@ import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recovery.crypto import Signer
 from recovery.installation import Installation
 from recovery.manifest import Manifest, Part
 from recovery.sets import open_set, put_set, set_prefix
@@ -28,8 +29,8 @@ class KeyOffice:
         installation.keys = self.office.installation.keys
         return installation
 
-    def back_up(self) -> None:
-        """Put a small set for the inventory's recipients, signed with the key of now."""
+    def back_up(self, signer: Signer | None = None) -> None:
+        """Put a small set for the inventory's recipients, signed with the key of now, or by another signer."""
         installation = self.fresh()
         name = f"simpel_data_full_{next(self._numbers):08d}t000000+0700"
         staging = self.office.root / "staging" / name
@@ -41,7 +42,8 @@ class KeyOffice:
         parts = (Part.encrypted(data.name, "data", digests), Part.plain(quality.name, "quality", b"{}"))
         manifest = small_manifest(name, parts, recipients)
         staged = {path.name: path for path in (data, quality)}
-        put_set(installation.store("utama"), set_prefix("bkd", "simpel", name), staged, manifest, installation.signer)
+        store = installation.store("utama")
+        put_set(store, set_prefix("bkd", "simpel", name), staged, manifest, signer or installation.signer)
         self.names.append(name)
 
     def restored(self, name: str, identity: object = None) -> bytes:

@@ -22,15 +22,21 @@ from recovery.crypto import Signer, generate_signing_key
 from recovery.errors import DigestError, SetError
 from recovery.hosts.local import LocalHost
 from recovery.hosts.services import open_service
+from recovery.installation import Installation
+from recovery.keys_rotation import rotate_signing
+from recovery.own_records import back_up_records
+from recovery.rebuild import rebuild
 from recovery.records import approvals, backups, ledger, officials, schema
 from recovery.sets import open_set, put_set, set_prefix
 from recovery.settings import ServiceSettings, StoreSettings
 from recovery.stores import open_store
+from tests.recovery.key_office import CONTENT, KeyOffice
 from tests.recovery.records.approval_office import EXECUTOR, KABID, NOW, STRANGER, Office, code_of, office_in
 from tests.recovery.sabotage.proving import dump_of, encrypted, judge_loaded, load
 from tests.recovery.sabotage.sqlite_cases import spoil, write_database
 from tests.recovery.sabotage.test_bad_sets import DATA, QUALITY, manifest_of
 from tests.recovery.sources.sqlite_databases import source_of
+from tests.testbed.small_office import open_office
 
 SIGNER = Signer.from_pem(generate_signing_key(), "of the tests")
 
@@ -282,3 +288,40 @@ def _rewrite_ledger(connection: Connection, old: str, new: str) -> None:
             .values(facts=facts, previous=previous, hash=entry_hash)
         )
         previous = entry_hash
+
+
+# --- a store that a rebuild has to believe ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def key_office(tmp_path: Path) -> Iterator[KeyOffice]:
+    built = open_office(tmp_path / "office", running=False)
+    yield KeyOffice(built)
+    built.installation.catalog.dispose()
+
+
+def test_a_store_that_was_put_back_to_an_earlier_day_is_rebuilt_without_a_finding(
+    key_office: KeyOffice, tmp_path: Path
+) -> None:
+    installation, store = key_office.fresh(), tmp_path / "office" / "store"
+    _conclude(installation)
+    shutil.copytree(store, tmp_path / "earlier")
+    key_office.back_up()
+    _conclude(installation)
+    settings = StoreSettings(name="utama", path=str(tmp_path / "earlier"))
+    escrow = tmp_path / "office" / "keys" / "escrow"
+    rebuilt = rebuild(settings, tmp_path / "new", installation.signer.fingerprint, escrow)
+    assert (0, []) == (rebuilt.sets, rebuilt.unproven)
+
+
+def _conclude(installation: Installation) -> None:
+    ledger.anchor(installation.catalog, installation.store("utama"), installation.signer)
+    back_up_records(installation, "run")
+
+
+def test_a_stolen_signing_key_counts_after_its_rotation_wherever_no_hash_is_recorded(key_office: KeyOffice) -> None:
+    stolen = key_office.fresh().signer
+    rotate_signing(key_office.fresh())
+    assert stolen.fingerprint != key_office.fresh().signer.fingerprint
+    key_office.back_up(stolen)
+    assert CONTENT == key_office.restored(key_office.names[-1])
