@@ -14,6 +14,8 @@ from recovery.guard.sweeping import sweep
 from recovery.proofs import open_proof, require_apart, sweep_proofs
 from recovery.records import backups
 from recovery.settings import ComponentSettings, ScratchServerSettings
+from recovery.sources.base import Fingerprint, Measured
+from recovery.sources.postgresql import PostgresqlSource
 from tests.recovery.sources.postgresql_databases import PLAIN, connect, dumped
 from tests.testbed.postgresql import PostgreSQLServer, run_postgresql
 from tests.testbed.small_office import SmallOffice, open_office
@@ -71,15 +73,14 @@ def databases(server: PostgreSQLServer) -> list[str]:
 def test_a_backup_is_proven_on_the_scratch_server_and_counts(office: SmallOffice, scratch: PostgreSQLServer) -> None:
     procedure_id = "proof-there"
     seen: list[list[str]] = []
-    source = type(office.installation.source(KEY))
-    fingerprint = source.fingerprint
+    fingerprint = PostgresqlSource.fingerprint
 
-    def looking(self: object, copy: str | None = None) -> object:
+    def looking(self: PostgresqlSource, copy: str | None = None, measured: Measured | None = None) -> Fingerprint:
         seen.append(databases(scratch))
-        return fingerprint(self, copy)  # type: ignore[arg-type]
+        return fingerprint(self, copy, measured)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(source, "fingerprint", looking)
+        patched.setattr(PostgresqlSource, "fingerprint", looking)
         office.back_up(procedure_id)
     with office.installation.catalog.read() as connection:
         backup = backups.newest_verified(connection, "simpel", "induk")
