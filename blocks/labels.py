@@ -24,7 +24,14 @@ LABELS: dict[str, dict[str, str]] = {
         "backup": "Formulir Pelaksanaan Back Up Data",
         "restore_request": "Formulir Permintaan Restore Data",
         "restore": "Formulir Pelaksanaan Restore Data",
+        "drill": "Berita Acara Gladi Restore",
         "destruction": "Berita Acara Pemusnahan",
+    },
+    "DrillSettings": {
+        "cron": "Waktu (cron, WIB)",
+        "after_backup": "Sesudah setiap back up",
+        "choice": "Cadangan yang diuji",
+        "days": "Batas umur gladi restore terakhir (hari)",
     },
     "ApprovalSettings": {
         "lifetime_days": "Masa berlaku permintaan persetujuan (hari)",
@@ -146,6 +153,7 @@ LABELS: dict[str, dict[str, str]] = {
         "offsite_store": "Lokasi penyimpanan terpisah",
         "retention_days": "Retensi (hari)",
         "retention": "Retensi sesudah itu",
+        "drill": "Gladi restore",
         "recovery_point_objective": "RPO",
         "recovery_time_objective": "RTO",
         "executor": "NIP pelaksana",

@@ -38,10 +38,16 @@ def _procedures(output: Output) -> list[str]:
         return [procedure.id for procedure in list_all(connection)]
 
 
+def _components(output: Output) -> list[str]:
+    found = output.inventory.applications
+    return [f"{each.name}/{component.name}" for each in found for component in each.components]
+
+
 applications = _quietly(lambda output: (each.name for each in output.inventory.applications))
 schedules = _quietly(lambda output: (each.name for each in output.inventory.schedules))
 host_names = _quietly(lambda output: (each.name for each in output.inventory.hosts))
 store_names = _quietly(lambda output: (each.name for each in output.inventory.stores))
+component_names = _quietly(_components)
 nips = _quietly(lambda output: (each.nip for each in output.inventory.officials))
 backup_names = _quietly(_backups)
 procedure_ids = _quietly(_procedures)

@@ -55,6 +55,10 @@ def _lines(judged: "Judgement") -> list[str]:
         *table(["STEP", "STATE", "BY", "AT", "TIME", "EVIDENCE"], rows),
         f"forms: {', '.join(judged.forms) or '–'}",
         *([f"schedule: {named}{approval['state']}"] if approval else []),
+        *(
+            f"drill: {each['component']} from {each['store']}, {format_moment(each['at'])}: {each['verdict']}"
+            for each in judged.drills
+        ),
         *(f"  reason: {reason}" for reason in judged.reasons),
         judged.verdict.upper(),
     ]

@@ -26,6 +26,7 @@ VERBS = {
     "completion": "print the script that lets bash, zsh or fish complete verbs and names",
     "conformance": "judge one procedure by the SOP, step by step: sesuai or tidak sesuai",
     "doctor": "find what an installation gets wrong, and how to mend it",
+    "drill": "take backups out of the stores and prove them again",
     "fetch": "take a set out of a store, checked and decrypted, as files",
     "guard": "finish or undo what died, start its service, sweep, and raise alarms",
     "hold": "hold backups, so that no plan destroys them, end holds, and list them",
@@ -40,9 +41,9 @@ VERBS = {
     "show": "show one backup or procedure",
     "status": "say what is open, who must act until when, and the last proof of every component",
     "sudoers": "print the lines that let a host's account without root's rights stop and start services",
+    "sync": "put into each store what it lacks of the other",
     "verify": "read a backup's set in its stores again and check every byte",
 }
-    "sync": "put into each store what it lacks of the other",
 
 
 # By this the scripts of `pulih completion` ask.

@@ -31,10 +31,16 @@ def _lines(found: "Overview") -> list[str]:
         )
         lines += [f"  {_line(each)}" for each in procedure.waits_for]
     rows = [
-        [each.component, format_moment(each.moment), each.name or "–", ", ".join(each.alarms).upper()]
+        [
+            each.component,
+            format_moment(each.moment),
+            format_moment(each.drilled_at),
+            each.name or "–",
+            ", ".join(each.alarms).upper(),
+        ]
         for each in found.components
     ]
-    head = ["COMPONENT", "LAST VERIFIED", "NAME", ""]
+    head = ["COMPONENT", "LAST VERIFIED", "LAST DRILLED", "NAME", ""]
     return [*(lines or ["no procedure is open"]), "", *table(head, rows)]
 
 

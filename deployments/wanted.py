@@ -20,10 +20,12 @@ WATCHED_TAG = "sop"
 BACKUP_ENTRYPOINT = "flows/backup.py:backup"
 RESTORE_ENTRYPOINT = "flows/restore.py:restore"
 SCHEDULE_ENTRYPOINT = "flows/schedule.py:schedule"
+DRILL_ENTRYPOINT = "flows/drill.py:drill"
 RETENTION_ENTRYPOINT = "flows/retention.py:retention"
 NOTIFY_ENTRYPOINT = "flows/notify.py:notify"
 RESTORE_NAME = "restore"
 NOTIFY_NAME = "pemberitahuan"
+DRILL_NAME = "gladi-restore"
 RETENTION_NAME = "pemusnahan"
 APPROVAL_NAME = "pengesahan-jadwal"
 OUT_OF_SCHEDULE_NAME = RESERVED_SCHEDULE_NAME
@@ -33,6 +35,9 @@ _PARAMETER_TITLES = {
     "alasan_di_luar_jadwal": "Alasan di luar jadwal",
     "mengulang": "Mengulang formulir nomor",
     "formulir": "Formulir Permintaan Restore Data",
+    "komponen": "Hanya komponen atau aplikasi",
+    "penyimpanan": "Salinan di penyimpanan",
+    "pilihan": "Cadangan yang diuji",
     "perihal": "Perihal",
     "run": "Proses",
     "peristiwa": "Peristiwa",
@@ -72,6 +77,15 @@ def wanted_deployments(inventory: Inventory) -> list[dict[str, Any]]:
             "Pilih jadwal. Dokumennya disusun dari inventaris, diberi nomor dan versi, lalu menunggu pengesahan oleh "
             "pejabat yang disebut di dalamnya. Jalankan lagi setiap kali jadwal berubah.",
             ["jadwal"],
+        ),
+        *(_drill(schedule) for schedule in inventory.schedules if schedule.drill.cron),
+        _deployment(
+            DRILL_NAME,
+            DRILL_ENTRYPOINT,
+            "**Gladi restore** — cadangan diambil dari tempat penyimpanan, dipulihkan ke salinan uji, dan dinilai; "
+            "hasilnya menjadi berita acara. Data dan layanan yang berjalan tidak disentuh.\n\n"
+            "Pilih jadwal; komponen, penyimpanan, dan pilihan cadangan boleh dikosongkan.",
+            ["gladi"],
         ),
         _deployment(
             RETENTION_NAME,
@@ -119,6 +133,10 @@ def parameter_schema(deployment: dict[str, Any], schema: dict[str, Any], invento
         _require_text(schema, "alasan_di_luar_jadwal")
     elif deployment["entrypoint"] == SCHEDULE_ENTRYPOINT:
         _choose(schema, "jadwal", (each.name for each in inventory.schedules))
+    elif deployment["entrypoint"] == DRILL_ENTRYPOINT:
+        own = deployment["parameters"].get("jadwal")
+        _choose(schema, "jadwal", [own] if own else (each.name for each in inventory.schedules))
+        _choose(schema, "penyimpanan", ["", *(each.name for each in inventory.stores)])
     elif deployment["entrypoint"] == BACKUP_ENTRYPOINT:
         _choose(schema, "jadwal", [deployment["name"]])
     return schema
@@ -146,6 +164,19 @@ def _scheduled(
         parameters={"jadwal": schedule.name},
         # The slug is the schedule's identity across deploys: a changed hour is a change, not a second schedule.
         schedules=[{"cron": schedule.cron, "timezone": TIMEZONE, "slug": schedule.name, "active": True}],
+    )
+
+
+def _drill(schedule: ScheduleSettings) -> dict[str, Any]:
+    name = f"gladi-{schedule.name}"
+    return _deployment(
+        name,
+        DRILL_ENTRYPOINT,
+        f"**Gladi restore** dari cadangan jadwal {schedule.name}, menurut waktunya sendiri. Data dan layanan yang "
+        "berjalan tidak disentuh.",
+        ["gladi", *(application_tag(each) for each in schedule.applications)],
+        parameters={"jadwal": schedule.name},
+        schedules=[{"cron": schedule.drill.cron, "timezone": TIMEZONE, "slug": name, "active": True}],
     )
 
 

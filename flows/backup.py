@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.futures import wait
 
 from flows.naming import backup_name
-from flows.opening import open_backup
+from flows.opening import drill_by_policy, open_backup
 from flows.outcome import backup_outcome
 from tasks.backup.b1_back_up import back_up
 from tasks.backup.b2_verify import verify
@@ -35,6 +35,7 @@ def backup(jadwal: str, alasan_di_luar_jadwal: str = "", mengulang: str = "") ->
     named = name.map(procedure.id, proven)  # 3. Memberi nama back up sesuai dengan ketentuan
     secured = secure.map(procedure.id, named)  # 4. Mengamankan hasil backup
     wait(secured)  # also for those that failed: the form names them
+    drill_by_policy(jadwal, procedure.id)  # gladi restore of what was secured, in a run of its own
     fill_in_form(procedure.id)  # 5. Mengisi formulir pelaksanaan back up
     review(procedure.id)  # 6. Menerima dan memeriksa formulir back up: waits for the Kabid
     return backup_outcome(procedure.id)

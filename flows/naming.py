@@ -32,6 +32,15 @@ def retention_name() -> str:
     return "Pemusnahan cadangan" + (f" · {format_date(moment)} {moment:%H.%M}" if moment else "")
 
 
+def drill_name() -> str:
+    """Return "Gladi restore harian · 22 November 2026 22.00", and of which component when it is of one."""
+    run, parameters = this_run(), flow_run.get_parameters()
+    moment = to_wib(run.expected_start_time) if run.expected_start_time else None
+    when = f" · {format_date(moment)} {moment:%H.%M}" if moment else ""
+    subject = f" · {parameters['komponen']}" if parameters.get("komponen") else ""
+    return f"Gladi restore {parameters['jadwal']}{subject}{when}"
+
+
 def restore_name() -> str:
     """Return "Restore Sistem Informasi … · surat 800/045/BKD/2026"."""
     form = flow_run.get_parameters()["formulir"]

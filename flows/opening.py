@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from blocks.installation import load_installation
 from recovery.procedures.backup.begin import begin_backup
+from recovery.procedures.drill import begin_drill
 from recovery.procedures.restore.begin import begin_restore
 from recovery.procedures.restore.request_form import RestoreRequest
 from recovery.procedures.retention import begin_retention
 from recovery.procedures.schedule_begin import begin_schedule
 from tasks.dashboard import tag_run
+from tasks.drill_start import start_drill
 from tasks.this_run import this_run
 
 
@@ -65,6 +67,31 @@ def open_restore(form: RestoreRequest) -> OpenRestore:
     opened = begin_restore(load_installation(), str(run.id), form)
     tag_run(run, [opened["application"]])
     return OpenRestore(opened["id"], opened["application"])
+
+
+def open_drill(schedule_name: str, component: str, store_name: str, choice: str) -> OpenBackup:
+    """Given the run's parameters, open its drill: which copy of which backup it takes is chosen here, once."""
+    run = this_run()
+    opened = begin_drill(
+        load_installation(),
+        str(run.id),
+        schedule_name=schedule_name,
+        component=component,
+        store_name=store_name,
+        choice=choice,
+    )
+    tag_run(run, sorted({component.partition("/")[0] for component in opened["components"]}))
+    return OpenBackup(opened["id"], opened["components"])
+
+
+def drill_by_policy(schedule_name: str, procedure_id: str) -> None:
+    """Given a backup whose sets are secured, start a drill of them where its schedule wants one after each backup.
+
+    A run of its own, on whatever worker may open backups. That it could not be started fails no backup: the guard
+    raises an alarm when no drill has followed a backup for a day.
+    """
+    if load_installation().schedule(schedule_name).drill.after_backup:
+        start_drill(schedule_name, procedure_id)
 
 
 def open_schedule(schedule_name: str) -> OpenSchedule:

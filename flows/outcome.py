@@ -17,6 +17,7 @@ from recovery.procedures.conclude import (
     conclude_returned,
     conclude_schedule,
 )
+from recovery.procedures.drill_conclude import conclude_drill
 from recovery.procedures.retention import conclude_retention
 from tasks.dashboard import show_applications
 
@@ -41,6 +42,14 @@ def schedule_outcome(procedure_id: str) -> State[Any]:
     """Close a decided approval of a schedule, and say which version of it is approved, or why none is."""
     conclusion = _conclude(procedure_id, conclude_schedule)
     return Completed(name="Disahkan" if conclusion.good else "Tidak disahkan", message=conclusion.sentence)
+
+
+def drill_outcome(procedure_id: str) -> State[Any]:
+    """Close a drill. Failed when a copy was bad or could not be looked at."""
+    conclusion = _conclude(procedure_id, conclude_drill)
+    if conclusion.good:
+        return Completed(name="Lulus", message=conclusion.sentence)
+    return Failed(name="Tidak lulus", message=conclusion.sentence)
 
 
 def nothing_to_approve(sentence: str) -> State[Any]:

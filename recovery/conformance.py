@@ -13,7 +13,7 @@ from recovery.errors import ApprovalError, ProcedureError
 from recovery.installation import Installation
 from recovery.procedures.file_digest import sha256_of_file
 from recovery.procedures.schedule_approval import recorded_approval
-from recovery.records import approvals, forms, ledger, officials, procedures, schema, steps
+from recovery.records import approvals, backups, drills, forms, ledger, officials, procedures, schema, steps
 from recovery.records.approval_requests import request_by_id
 from recovery.records.decisions import Decision
 from recovery.records.procedures import Procedure
@@ -32,6 +32,7 @@ FORMS: dict[str, tuple[str, int]] = {
     "restore.7": ("restore", 1),
     "restore.8": ("restore", 2),
 }
+_OTHERS = {"schedule": "the approval of a schedule", "drill": "a drill"}
 # Decisions with which a restore rightly ends, and the last step of the SOP that was done then.
 _ENDINGS = {("restore.2", "dikembalikan"), ("restore.3", "ditolak"), (sop.EXECUTOR_START, "batalkan")}
 
@@ -69,6 +70,7 @@ class Judgement:
     steps: tuple[JudgedStep, ...]
     forms: tuple[str, ...]
     schedule: dict[str, Any] | None
+    drills: tuple[dict[str, str], ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -86,7 +88,7 @@ def judge_procedure(installation: Installation, name: str) -> Judgement:
         procedure = procedure or procedures.get(connection, name)
         if not sop.steps_of(procedure.kind):
             raise ProcedureError(
-                f"{name} is no procedure of the SOP but the approval of a schedule",
+                f"{name} is no procedure of the SOP but {_OTHERS.get(procedure.kind, procedure.kind)}",
                 state="nothing was judged",
                 hint="`pulih show` shows it; `pulih conformance` judges backups and restores",
             )
@@ -96,6 +98,7 @@ def judge_procedure(installation: Installation, name: str) -> Judgement:
         judge.judge_ledger()
         schedule = judge.judge_schedule()
         papers = forms.list_forms(connection, procedure.id)
+        drilled = judge.list_drills()
     return Judgement(
         procedure.id,
         procedure.kind,
@@ -105,6 +108,7 @@ def judge_procedure(installation: Installation, name: str) -> Judgement:
         tuple(judged),
         tuple(dict.fromkeys(form.number for form in papers)),
         schedule,
+        drilled,
     )
 
 
@@ -156,6 +160,22 @@ class _Judge:
         if not approval.approved:
             self.reasons.append(f"its schedule was no approved document when it began ({approval.state})")
         return approval.to_json()
+
+    def list_drills(self) -> tuple[dict[str, str], ...]:
+        """The drills of the backups that this procedure made; the SOP asks for none, so they judge nothing here."""
+        made = {backup.id: backup for backup in backups.list_of_procedure(self._connection, self._procedure.id)}
+        return tuple(
+            {
+                "component": each.component,
+                "name": each.name,
+                "store": each.store,
+                "verdict": each.verdict,
+                "at": each.ended_at,
+            }
+            for key in sorted({backup.key for backup in made.values()})
+            for each in drills.of_component(self._connection, key)
+            if each.backup_id in made
+        )
 
     def _step(self, entry: sop.Step, component: str) -> JudgedStep:
         row = self._rows.get((entry.id, component))

@@ -201,6 +201,8 @@ def _schedules(parts: Parts) -> Iterator[Complaint]:
         if schedule.name == RESERVED_SCHEDULE_NAME:
             yield Complaint((*place, "name"), f"{RESERVED_SCHEDULE_NAME!r} is reserved for backups out of schedule")
         yield from _cron((*place, "cron"), schedule.cron)
+        if schedule.drill.cron:
+            yield from _cron((*place, "drill", "cron"), schedule.drill.cron)
         for position, name in enumerate(schedule.applications):
             if name not in parts.application_names:
                 yield Complaint(

@@ -233,6 +233,17 @@ class RetentionSettings(Settings):
     yearly: int = Field(default=2, ge=0, description="Years with a set of which the newest stays.")
 
 
+class DrillSettings(Settings):
+    """Gladi restore: how often backups of a schedule are taken out of the stores and proven again."""
+
+    cron: str = Field(default="", description="When it runs, in cron's five fields, in WIB; empty means never so.")
+    after_backup: bool = Field(default=False, description="Whether one follows each backup of the schedule.")
+    choice: Literal["newest", "longest-unproven"] = Field(
+        default="newest", description="Which backup of a component is taken."
+    )
+    days: int = Field(default=92, ge=1, description="Days after which the last drill that passed is too old.")
+
+
 class ScheduleSettings(Settings):
     """Jadwal Back Up: which applications are backed up when, by whom, for how long."""
 
@@ -251,6 +262,7 @@ class ScheduleSettings(Settings):
     recovery_time_objective: str = Field(default="1 hari kerja", description="RTO, as printed on forms.")
     executor: str = Field(description="NIP of the executor (Pelaksana).")
     reviewer: str = Field(description="NIP of the reviewer (Pemeriksa).")
+    drill: DrillSettings = Field(default_factory=DrillSettings, description="Gladi restore of its backups.")
     valid_from: str = Field(default="", description="Berlaku mulai (YYYY-MM-DD).")
     approved_by: str = Field(default="", description="Disahkan oleh: NIP of the approving official.")
 
@@ -281,6 +293,9 @@ class NumberPatterns(Settings):
     )
     restore: str = Field(
         default="{sequence:03d}/FLR/KOMINFO/{month_roman}/{year}", description="Formulir Pelaksanaan Restore."
+    )
+    drill: str = Field(
+        default="{sequence:03d}/BAG/KOMINFO/{month_roman}/{year}", description="Berita Acara Gladi Restore."
     )
     destruction: str = Field(
         default="{sequence:03d}/BAP/KOMINFO/{month_roman}/{year}", description="Berita Acara Pemusnahan."

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from recovery import sop
 from recovery.guard.proofs import proof_alarms
 from recovery.installation import Installation
-from recovery.records import backups, procedures, schema, steps
+from recovery.records import backups, drills, procedures, schema, steps
 from recovery.records.procedures import Procedure
 from recovery.records.steps import StepRow
 from recovery.records.waiting import OpenRequest, open_requests
@@ -49,12 +49,19 @@ class OpenProcedure:
 
 @dataclass(frozen=True)
 class ComponentProof:
-    """The newest verified backup of a component (empty when there is none), and the guard's alarms about it."""
+    """The newest verified backup of a component (empty when there is none), and the guard's alarms about it.
+
+    `drilled_at` is when a drill of it passed last; `drill` is the verdict of its newest drill, from the store
+    `drill_store`. All three are empty when there was none.
+    """
 
     component: str
     name: str
     moment: str
     alarms: tuple[str, ...]
+    drilled_at: str
+    drill: str
+    drill_store: str
 
 
 @dataclass(frozen=True)
@@ -81,10 +88,17 @@ def overview(installation: Installation, now: datetime) -> Overview:
                 key = f"{application.name}/{component.name}"
                 newest = backups.newest_verified(connection, application.name, component.name)
                 told = tuple(alarm.kind for alarm in alarms if alarm.subject == key)
+                passed, drilled = drills.newest_passed(connection, key), drills.newest(connection, key)
                 components.append(
-                    ComponentProof(key, str(newest.name), newest.moment, told)
-                    if newest
-                    else ComponentProof(key, "", "", told)
+                    ComponentProof(
+                        key,
+                        str(newest.name) if newest else "",
+                        newest.moment if newest else "",
+                        told,
+                        passed.ended_at if passed else "",
+                        drilled.verdict if drilled else "",
+                        drilled.store if drilled else "",
+                    )
                 )
     return Overview(opened, tuple(components))
 

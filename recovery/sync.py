@@ -16,6 +16,7 @@ from recovery.durable import NewFile
 from recovery.errors import DigestError, ProcedureError, PulihError, SetError, StoreError
 from recovery.installation import Installation, private_directory, remove_tree
 from recovery.manifest import SIGNATURE, Manifest
+from recovery.own_records import COMPONENT, RESERVED
 from recovery.points import reached
 from recovery.procedures.documents import form_key
 from recovery.procedures.file_digest import sha256_of_file
@@ -23,7 +24,7 @@ from recovery.procedures.working import LEASE_SECONDS, hold_set
 from recovery.records import backups, forms, leases, ledger, procedures
 from recovery.records.backups import Backup
 from recovery.restore_guide import put_restore_guide
-from recovery.sets import open_set, protect_set, put_copy, set_prefix
+from recovery.sets import BackupSet, open_set, protect_set, put_copy, set_prefix
 from recovery.stores.base import Store
 from recovery.sync_plan import Lack, Missing, Trouble, is_held, look
 
@@ -104,6 +105,8 @@ def _put(installation: Installation, missing: Missing, directory: Path) -> None:
     match missing.kind:
         case "set":
             _copy_set(installation, missing, directory)
+        case "records":
+            _copy_records(installation, missing, directory)
         case "form":
             _put_form(installation, missing, directory)
         case "head":
@@ -132,7 +135,7 @@ def _copy_held_set(
     (manifest, signature), source = read_a_good_copy(
         installation,
         sources,
-        lambda store: _take(installation, store, backup, directory),
+        lambda store: _take(_open(installation, store, backup), directory),
         name=str(backup.name),
         procedure_id=backup.procedure_id,
         component=backup.key,
@@ -163,19 +166,38 @@ def _copy_held_set(
             ledger.append(connection, SECURED, {"name": backup.name, "stores": stores}, **keys)
 
 
-def _take(installation: Installation, store: Store, backup: Backup, directory: Path) -> tuple[Manifest, bytes]:
+def _copy_records(installation: Installation, missing: Missing, directory: Path) -> None:
+    """Copy a set of the installation's own records; the signature alone says that it is ours."""
+    prefix, staging, trusted_pem = missing.subject, directory / COMPONENT, installation.signer.trusted_pem
+
+    def open_records(store: Store) -> BackupSet:
+        return open_set(store, prefix, trusted_pem, application=RESERVED, component=COMPONENT, manifest_sha256=None)
+
+    others = [name for name in sorted(installation.stores) if name != missing.store]
+    (manifest, signature), _source = read_a_good_copy(
+        installation, others, lambda store: _take(open_records(store), staging), name=prefix
+    )
+    target = installation.store(missing.store)
+    put_copy(
+        target, prefix, {part.file: staging / part.file for part in manifest.parts}, manifest, signature, trusted_pem
+    )
+    open_records(target)
+    protect_set(target, prefix, manifest)
+    remove_tree(staging)
+
+
+def _take(found: BackupSet, directory: Path) -> tuple[Manifest, bytes]:
     """Copy a set's parts into a directory of our own, checked byte by byte; return its manifest and signature."""
-    found = _open(installation, store, backup)
     remove_tree(directory)
     private_directory(directory)
     for part in found.manifest.parts:
         with NewFile(directory / part.file) as file:
             found.copy(part, file.write)
             file.sync()
-    return found.manifest, store.read(f"{_prefix(backup)}/{SIGNATURE}")
+    return found.manifest, found.store.read(f"{found.prefix}/{SIGNATURE}")
 
 
-def _open(installation: Installation, store: Store, backup: Backup) -> Any:
+def _open(installation: Installation, store: Store, backup: Backup) -> BackupSet:
     return open_set(
         store,
         _prefix(backup),

@@ -7,6 +7,8 @@ from typing import Literal
 from recovery.copies import stores_of_schedule
 from recovery.errors import DigestError, KeyMissingError, NotFoundError, PulihError, SetError, SignatureError
 from recovery.installation import Installation
+from recovery.manifest import SIGNATURE
+from recovery.own_records import COMPONENT, RESERVED
 from recovery.procedures.documents import form_key
 from recovery.records import backups, forms, ledger, procedures
 from recovery.records.backups import Backup
@@ -14,8 +16,9 @@ from recovery.restore_guide import GUIDE, lacks_restore_guide
 from recovery.sets import open_set, set_prefix
 from recovery.stores.base import Store
 
-Kind = Literal["set", "form", "head", "guide"]
+Kind = Literal["set", "records", "form", "head", "guide"]
 FORMS = "formulir/"
+RECORDS = set_prefix(RESERVED, RESERVED, COMPONENT)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ def look(installation: Installation, only: str = "") -> Lack:
         for key in sorted(set().union(*keys.values()) - keys[store_name]):
             if key.startswith(ledger.FOLDER) and key.endswith(".json"):
                 lack.missing.append(Missing("head", key, store_name))
+            elif key.startswith(RECORDS) and key.endswith(f"/{SIGNATURE}"):
+                lack.missing.append(Missing("records", key.removesuffix(f"/{SIGNATURE}"), store_name))
         if lacks_restore_guide(store, installation.signer.public_pem):
             lack.missing.append(Missing("guide", GUIDE, store_name))
     return lack
@@ -101,7 +106,7 @@ def _keys_of_stores(installation: Installation, lack: Lack) -> dict[str, set[str
     for name in sorted(installation.stores):
         try:
             store = installation.store(name)
-            keys[name] = {info.key for folder in (FORMS, ledger.FOLDER) for info in store.list(folder)}
+            keys[name] = {info.key for folder in (FORMS, ledger.FOLDER, RECORDS) for info in store.list(folder)}
         except (PulihError, KeyMissingError) as error:
             lack.down.add(name)
             lack.trouble(name, "store", error)

@@ -13,7 +13,7 @@ from recovery.calendar import format_date, format_moment, to_wib
 from recovery.errors import FormError, RecordsError
 from recovery.sop import SOP_NUMBER, SOP_TITLE
 
-FormKind = Literal["schedule", "backup", "restore_request", "restore", "destruction"]
+FormKind = Literal["schedule", "backup", "restore_request", "restore", "destruction", "drill"]
 RowStyle = Literal["plain", "strong", "code"]
 
 # Changes when the meaning or the place of a fact changes; readers of the attachment look at it first.

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from recovery.calendar import WIB, format_moment, to_wib
 from recovery.cron import last_due
 from recovery.errors import PulihError
+from recovery.guard.drills import drill_alarms
 from recovery.guard.report import Alarm, Kind, Report
 from recovery.installation import Installation
 from recovery.procedures.schedule_approval import approval_of
@@ -20,7 +21,20 @@ GRACE = timedelta(days=1)
 # A worker that is busy, or a server that is being upgraded, begins a run so much later. Then nobody begins it any more.
 START_GRACE = timedelta(hours=1)
 
-PROOF_KINDS: frozenset[Kind] = frozenset({"never", "failing", "stale", "unscheduled", "silent"})
+PROOF_KINDS: frozenset[Kind] = frozenset(
+    {
+        "never",
+        "failing",
+        "stale",
+        "unscheduled",
+        "silent",
+        "incomplete",
+        "drill-failed",
+        "drill-error",
+        "drill-never",
+        "drill-stale",
+    }
+)
 
 
 def look_at_proofs(installation: Installation, now: datetime, report: Report) -> None:
@@ -52,7 +66,24 @@ def proof_alarms(installation: Installation, now: datetime) -> list[Alarm]:
         for schedule in installation.schedules.values():
             since = max(begun or schema.timestamp(now), _in_force_since(installation, schedule))
             found.append(_silent(connection, schedule, since, now))
+        found += _incomplete(connection)
+        found += drill_alarms(installation, connection, now)
     return [alarm for alarm in found if alarm is not None]
+
+
+def _incomplete(connection: Connection) -> list[Alarm]:
+    """A set of which a copy is missing does not count, however good the other one is."""
+    return [
+        Alarm(
+            "incomplete",
+            backup.key,
+            f"{backup.name} lies only in {', '.join(backup.stores)}, so it does not count yet",
+            "mend the other store; then `pulih sync` completes it",
+            backup.created_at,
+        )
+        for backup in backups.list_backups(connection)
+        if backup.state == "named" and backup.stores
+    ]
 
 
 def _never(key: str) -> Alarm:

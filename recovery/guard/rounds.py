@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from recovery.errors import LeaseHeldError
 from recovery.guard.approvals import expire_approvals
 from recovery.guard.chain import look_at_chain
+from recovery.guard.drills import settle_drills
 from recovery.guard.lateness import look_for_lateness
 from recovery.guard.proofs import look_at_proofs
 from recovery.guard.report import Report
@@ -44,6 +45,7 @@ def make_round(installation: Installation, *, now: datetime | None = None) -> Re
             # First what keeps users waiting; alarms last, so that they tell what is still wrong after it.
             settle_restores(installation, holder, report)
             expire_approvals(installation, moment, report)
+            settle_drills(installation, moment, report)
             sweep(installation, moment, report)
             tell_requesters(installation, moment, report)
             look_at_proofs(installation, moment, report)

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from recovery.calendar import format_bytes, format_moment
+from recovery.forms.drill import VERDICTS
 from recovery.installation import Installation
 from recovery.procedures.approval_text import plain
-from recovery.records import backups, forms, procedures, steps
+from recovery.records import backups, drills, forms, procedures, steps
 from recovery.records.backups import Backup
 from recovery.records.procedures import Procedure
 from recovery.settings import ApplicationSettings, ComponentSettings
@@ -74,6 +75,7 @@ def _section(
             ("Disimpan sampai", format_moment(newest.retention_until)),
             ("Formulir", _form_link(connection, newest, link)),
         ]
+    lines.append(("Gladi restore terakhir", _drill(installation, connection, application, component.name, link)))
     failure = _failure(connection, application, component.name, link)
     return [
         f"## {plain(component.printed_name)}",
@@ -82,6 +84,18 @@ def _section(
         *([f"- {failure}"] if failure else []),
         "",
     ]
+
+
+def _drill(
+    installation: Installation, connection: Connection, application: ApplicationSettings, name: str, link: Link
+) -> str:
+    newest = drills.newest(connection, f"{application.name}/{name}")
+    if newest is None:
+        return "belum pernah"
+    mark = "✅" if newest.passed else "❌"
+    when = _linked(format_moment(newest.ended_at), link(newest.procedure_id))
+    store = f", salinan di {plain(_store_title(installation, newest.store))}" if newest.store else ""
+    return f"{mark} {VERDICTS[newest.verdict]} ({when}{store})"
 
 
 def _store_title(installation: Installation, name: str) -> str:

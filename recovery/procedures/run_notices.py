@@ -42,12 +42,13 @@ _STILL = {
 LATE_AFTER = timedelta(minutes=10)
 # Who is recorded as the recipient at a target of the office.
 OFFICE = "kantor"
-_TITLES = {**PROCEDURE_TITLES, "retention": "PEMUSNAHAN CADANGAN"}
+_TITLES = {**PROCEDURE_TITLES, "drill": "GLADI RESTORE", "retention": "PEMUSNAHAN CADANGAN"}
 _LONGEST_REASON = 500
 
 _ANSWER = "Buka tautan, baca dokumennya, pilih ⋮ lalu Resume, dan isi formulirnya."
 _RETRY = "Buka tautan, baca sebabnya, perbaiki, lalu pilih ⋮ dan Retry."
 _AGAIN = "Baca formulirnya, perbaiki sebabnya, lalu jalankan di-luar-jadwal dan isi “Mengulang formulir nomor”."
+_DRILL_AGAIN = "Baca berita acaranya, perbaiki sebabnya, lalu jalankan lagi gladi restore."
 _NEW_REQUEST = "Data lama tetap dipakai. Baca formulirnya; bila masih diperlukan, ajukan permintaan baru."
 _NEXT_TIME = "Baca berita acaranya; yang belum selesai dilanjutkan oleh pemusnahan berikutnya."
 _WORKER = "Periksa apakah worker dan servernya hidup; proses berjalan sendiri sesudah worker hidup."
@@ -206,7 +207,7 @@ def _what_to_do(occasion: Occasion, asked: OpenRequest | None, procedure: Proced
     if occasion == "tanpa-kabar":
         return _LOST
     if procedure is not None and procedure.state == "closed":
-        ways = {"backup": _AGAIN, "retention": _NEXT_TIME}
+        ways = {"backup": _AGAIN, "drill": _DRILL_AGAIN, "retention": _NEXT_TIME}
         return ways.get(procedure.kind, _NEW_REQUEST)
     return _RETRY
 

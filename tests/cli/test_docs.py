@@ -126,6 +126,7 @@ def test_every_verb_prints_the_document_of_its_schema(pulih: Pulih, broken: Offi
         ("schedule", "bulanan", "--pdf", broken.root / "jadwal.pdf"),
         ("show", broken.name),
         ("show", broken.procedure_id),
+        ("drill", "simpel/berkas"),
         ("sync",),
         ("verify", broken.name),
     ]

@@ -10,6 +10,7 @@ from deployments.flow_deployments import load_flow
 from deployments.prefect_yaml import EXAMPLE, ROOT, prefect_yaml, write
 from deployments.wanted import (
     BACKUP_ENTRYPOINT,
+    DRILL_ENTRYPOINT,
     NOTIFY_ENTRYPOINT,
     RESTORE_ENTRYPOINT,
     RETENTION_ENTRYPOINT,
@@ -55,6 +56,7 @@ def test_the_real_flows_have_the_parameters_that_get_drop_downs() -> None:
         entrypoint: load_flow(ROOT, entrypoint).parameters.model_dump_for_openapi()
         for entrypoint in (
             BACKUP_ENTRYPOINT,
+            DRILL_ENTRYPOINT,
             NOTIFY_ENTRYPOINT,
             RESTORE_ENTRYPOINT,
             RETENTION_ENTRYPOINT,
@@ -73,6 +75,9 @@ def test_the_real_flows_have_the_parameters_that_get_drop_downs() -> None:
     occasions = ["gagal", "terputus", "terlambat", "persetujuan", "lewat-waktu", "tanpa-kabar"]
     assert found["pemberitahuan"]["properties"]["perihal"]["enum"] == occasions
     assert found["harian"]["properties"]["jadwal"]["title"] == "Jadwal Back Up"
+    assert found["gladi-restore"]["properties"]["jadwal"]["enum"] == ["bulanan", "harian"]
+    assert found["gladi-bulanan"]["properties"]["jadwal"]["enum"] == ["bulanan"]
+    assert found["gladi-restore"]["properties"]["penyimpanan"]["enum"][0] == ""
     assert found["pengesahan-jadwal"]["properties"]["jadwal"]["enum"] == ["bulanan", "harian"]
 
 

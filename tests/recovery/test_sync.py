@@ -11,6 +11,7 @@ import pytest
 
 from recovery import points
 from recovery.errors import LeaseHeldError, NotFoundError, StoreError
+from recovery.own_records import back_up_records
 from recovery.procedures.backup.begin import begin_backup
 from recovery.records import backups, forms, leases, ledger
 from recovery.settings import StoreSettings
@@ -61,6 +62,16 @@ def office(half: Path) -> Iterator[SmallOffice]:
     found = attach(half)
     yield found
     found.installation.catalog.dispose()
+
+
+def test_the_own_records_are_copied_too(office: SmallOffice) -> None:
+    """What a rebuild needs lies in both stores."""
+    with down(office.root / "store-terpisah"):
+        name = back_up_records(office.installation, "one")
+    found = sync(office.installation)
+    assert ("records", f"pulih/pulih/{name}", OFFSITE) in [(each.kind, each.subject, each.store) for each in found.put]
+    assert () == found.troubles
+    assert [] == is_complete(office.root)
 
 
 def stores(office: SmallOffice) -> tuple[dict[str, bytes], dict[str, bytes]]:

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from recovery.copies import read_a_good_copy
 from recovery.errors import SourceError, StoreFullError, VerificationError, VerificationFailedError
 from recovery.installation import Installation
 from recovery.points import reached
@@ -15,8 +16,9 @@ from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.procedures.working import PATIENCE_SECONDS, work_on
 from recovery.progress import Proof, Tell, to_nobody
 from recovery.records import journal
-from recovery.sets import open_set, set_prefix
+from recovery.sets import BackupSet, open_set, set_prefix
 from recovery.sources.base import Fingerprint, Source
+from recovery.stores.base import Store
 
 logger = logging.getLogger(__name__)
 
@@ -77,28 +79,35 @@ def _rehearse_component(
     source = installation.source(component)
     begun = time.monotonic()
     logger.info("rehearsing %s from %s", component, chosen["name"])
-    store = installation.store(chosen["stores"][0])
-    backup_set = open_set(
-        store,
-        set_prefix(chosen["unit"], application.name, chosen["name"]),
-        installation.signer.trusted_pem,
-        application=application.name,
-        component=settings.name,
-        manifest_sha256=chosen["manifest_sha256"],
-    )
-    expected = Fingerprint.from_json(backup_set.manifest.fingerprint)
-    _require_space(source, component, expected)
     copy = source.beside(copy_label(procedure_id))
     proof = Proof(component, source.kind, tell)
-    discard_rehearsed(installation, procedure_id, component)
-    identity = installation.operations_identity(backup_set.manifest.recipients)
-    outside = io.BytesIO()
-    if any(part.role == "globals" for part in backup_set.manifest.parts):
-        backup_set.restore("globals", identity, outside.write)
-    with source.load(copy, outside.getvalue()) as load:
-        size = backup_set.manifest.part("data").plain_size
-        backup_set.restore("data", identity, proof.counted(load.write, size))
-        load.finish()
+
+    def load_from(store: Store) -> BackupSet:
+        backup_set = open_set(
+            store,
+            set_prefix(chosen["unit"], application.name, chosen["name"]),
+            installation.signer.trusted_pem,
+            application=application.name,
+            component=settings.name,
+            manifest_sha256=chosen["manifest_sha256"],
+        )
+        _require_space(source, component, Fingerprint.from_json(backup_set.manifest.fingerprint))
+        # Also what was loaded from another store's copy until that turned out to be bad.
+        discard_rehearsed(installation, procedure_id, component)
+        identity = installation.operations_identity(backup_set.manifest.recipients)
+        outside = io.BytesIO()
+        if any(part.role == "globals" for part in backup_set.manifest.parts):
+            backup_set.restore("globals", identity, outside.write)
+        with source.load(copy, outside.getvalue()) as load:
+            size = backup_set.manifest.part("data").plain_size
+            backup_set.restore("data", identity, proof.counted(load.write, size))
+            load.finish()
+        return backup_set
+
+    backup_set, store_name = read_a_good_copy(
+        installation, chosen["stores"], load_from, name=chosen["name"], procedure_id=procedure_id, component=component
+    )
+    expected = Fingerprint.from_json(backup_set.manifest.fingerprint)
     reached("rehearsal: copy loaded")
     with (
         tempfile.TemporaryDirectory(dir=installation.scratch(procedure_id, component)) as directory,
@@ -112,6 +121,7 @@ def _rehearse_component(
     return {
         "copy": copy,
         "name": chosen["name"],
+        "store": store_name,
         "manifest_sha256": chosen["manifest_sha256"],
         "data_sha256": backup_set.manifest.part("data").plain_sha256,
         "verdict": verdict.state,

@@ -38,7 +38,7 @@ def test_before_the_first_backup_the_page_says_that_there_is_none(office: SmallO
         "# Cadangan SIMPEL\n\n"
         "Pemilik data: Badan Kepegawaian Daerah. Keadaan pada Jumat, 20 November 2026 pukul 10.00.00 WIB.\n"
     )
-    none = {"Cadangan terverifikasi terbaru": "**belum ada**"}
+    none = {"Cadangan terverifikasi terbaru": "**belum ada**", "Gladi restore terakhir": "belum pernah"}
     assert {"data": none, "berkas": none} == sections(office)
     assert page(office).endswith("## Restore terakhir\n\nBelum pernah.\n")
 
@@ -60,6 +60,7 @@ def test_after_backup_and_restore_the_page_says_what_counts_and_where_its_form_i
         "Disimpan di": "utama",
         "Disimpan sampai": format_moment(newest.retention_until),
         "Formulir": f"[{form.number}]({link(backup)})",
+        "Gladi restore terakhir": "belum pernah",
     } == sections(office)["data"]
     assert f"[{restore_form.number}]({link(restore)}): **berhasil**, selesai " in page(office)
     assert "GAGAL" not in page(office)

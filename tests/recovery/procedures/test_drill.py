@@ -1,0 +1,360 @@
+"""Gladi restore: copies are taken out of the stores in turn and proven; verdicts, form, alarms, and nothing touched."""
+
+import json
+import os
+import shutil
+import signal
+import traceback
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recovery import points
+from recovery.conformance import judge_procedure
+from recovery.crypto import generate_identity
+from recovery.errors import ConfigurationError, NotFoundError, ProcedureError
+from recovery.guard.drills import settle_drills
+from recovery.guard.proofs import proof_alarms
+from recovery.guard.report import Report
+from recovery.guard.rounds import make_round
+from recovery.procedures.application_page import application_page
+from recovery.procedures.drill import LONGEST_UNPROVEN, begin_drill, prove
+from recovery.procedures.drill_conclude import conclude_drill, report
+from recovery.records import drills, forms, leases, ledger, notices, procedures
+from recovery.records.drills import Drilled
+from recovery.settings import DrillSettings
+from recovery.standing import overview
+from tests.recovery.procedures.processes import at
+from tests.testbed.small_office import SmallOffice, attach, open_office
+from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store, backup_of, down, flip, objects, part_of
+
+pytestmark = pytest.mark.slow
+
+DATA, FILES = "simpel/data", "simpel/berkas"
+CHANGING = ("state", "store", "store-terpisah")
+SAMPLED = 3
+# As long as the slowest machine may take.
+PATIENCE = 250
+# Rendering a form starts threads, which no fork survives: processes of their own, with what is slow to import.
+PROCESSES = get_context("forkserver")
+PROCESSES.set_forkserver_preload(["great_expectations", "typst", "tests.recovery.procedures.test_drill"])
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An office with two stores and one backup of both components."""
+    office = open_office(tmp_path_factory.mktemp("drill") / "office", running=False)
+    add_offsite_store(office)
+    office.back_up("first")
+    office.installation.catalog.dispose()
+    for name in CHANGING:
+        shutil.copytree(office.root / name, office.root / "before" / name)
+    yield office.root
+
+
+def recall(root: Path) -> None:
+    for name in CHANGING:
+        shutil.rmtree(root / name)
+        shutil.copytree(root / "before" / name, root / name)
+
+
+@pytest.fixture
+def office(built: Path) -> Iterator[SmallOffice]:
+    """That office, as this test's own."""
+    recall(built)
+    found = attach(built)
+    yield found
+    found.installation.catalog.dispose()
+
+
+def drill(office: SmallOffice, procedure_id: str = "", **given: Any) -> dict[str, Drilled]:
+    """A whole drill without Prefect; what came of each component."""
+    opened = begin_drill(office.installation, procedure_id or str(uuid.uuid4()), **given)
+    for key in opened["components"]:
+        prove(office.installation, opened["id"], key)
+    report(office.installation, opened["id"])
+    conclude_drill(office.installation, opened["id"])
+    with office.installation.catalog.read() as connection:
+        return drills.of_procedure(connection, opened["id"])
+
+
+def alarms(office: SmallOffice, days: float = 0) -> set[tuple[str, str]]:
+    """Kinds and subjects of the alarms about drills, so many days from now."""
+    found = proof_alarms(office.installation, datetime.now(UTC) + timedelta(days=days))
+    return {(alarm.kind, alarm.subject) for alarm in found if alarm.kind.startswith("drill")}
+
+
+def facts_of(office: SmallOffice, procedure_id: str) -> str:
+    with office.installation.catalog.read() as connection:
+        (form,) = forms.list_forms(connection, procedure_id)
+    assert Path(form.path).read_bytes().startswith(b"%PDF")
+    return json.dumps(form.facts, ensure_ascii=False)
+
+
+def strays(office: SmallOffice) -> list[Path]:
+    found = [path for kind in ("scratch", "staging") for path in (office.root / "state" / kind).rglob("*")]
+    return [path for path in found if not path.is_dir()]
+
+
+def test_a_drill_proves_every_component_and_leaves_its_evidence(office: SmallOffice) -> None:
+    """Verdicts in the ledger, a form in both stores, a closed procedure; the page, status and conformance show it."""
+    live, stored = (office.rows(), office.files()), objects(office.root / "store")
+    found = drill(office, "one", schedule_name="bulanan")
+    assert {DATA: "pass", FILES: "pass"} == {key: each.verdict for key, each in found.items()}
+    assert {MAIN} == {each.store for each in found.values()}
+    assert (200, 1) == (found[DATA].rows, found[DATA].objects)
+    assert live == (office.rows(), office.files())
+    assert [] == strays(office)
+    text = facts_of(office, "one")
+    assert "2 dari 2 komponen LULUS" in text and "Berita Acara Gladi Restore" in text
+    assert "001/BAG/KOMINFO/" in text and "belum pernah" in text
+    assert stored.items() <= objects(office.root / "store").items()
+    assert objects(office.root / "store") == objects(office.root / "store-terpisah")
+    installation = office.installation
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, "one")
+        heads = ledger.read_heads(installation.store(OFFSITE), installation.signer.public_pem)
+        assert [] == ledger.verify(connection, heads)
+        assert [] == leases.list_leases(connection)
+        assert [] == notices.list_notices(connection, "one")
+    assert ("closed", "berhasil") == (procedure.state, procedure.outcome)
+    page = application_page(installation, "simpel", lambda run: f"http://prefect/{run}")
+    assert 2 == page.count("**Gladi restore terakhir:** ✅ LULUS")
+    assert ["pass"] * 2 == [each.drill for each in overview(installation, datetime.now(UTC)).components]
+    assert ["pass"] * 2 == [each["verdict"] for each in judge_procedure(installation, "first").drills]
+    with pytest.raises(ProcedureError, match="is no procedure of the SOP but a drill"):
+        judge_procedure(installation, "one")
+    again = prove(installation, "one", DATA)
+    assert found[DATA] == again
+
+
+def test_the_stores_take_turns_and_can_be_chosen(office: SmallOffice) -> None:
+    """Each copy is proven some time; a store or a component can be named."""
+    given: list[dict[str, Any]] = [{}, {}, {}, {"store_name": OFFSITE}, {}]
+    taken = [drill(office, component=FILES, **each)[FILES].store for each in given]
+    assert [MAIN, OFFSITE, MAIN, OFFSITE, MAIN] == taken
+
+
+def test_what_is_not_there_cannot_be_drilled(office: SmallOffice) -> None:
+    """Before anything is opened."""
+    for given, error, match in (
+        ({"component": "simpel/lain"}, NotFoundError, "no component of simpel named 'lain'"),
+        ({"component": "lain"}, NotFoundError, "no application named 'lain'"),
+        ({"store_name": "awan"}, NotFoundError, "no store named 'awan'"),
+        ({"schedule_name": "harian"}, NotFoundError, "no schedule named 'harian'"),
+        ({"choice": "best"}, ConfigurationError, "'best' is no way to choose a backup"),
+    ):
+        with pytest.raises(error, match=match):
+            begin_drill(office.installation, "one", **given)
+    with office.installation.catalog.read() as connection:
+        assert procedures.find(connection, "one") is None
+
+
+def test_a_bad_copy_fails_and_one_that_is_not_there_to_be_read_is_an_error(office: SmallOffice) -> None:
+    """The two are told apart in ledger, form, alarm and notice; the next drill of the other copy ends the alarm."""
+    flip(part_of(office.root / "store", backup_of(office, "first")), 500)
+    found = drill(office, "one", component=DATA)
+    assert "fail" == found[DATA].verdict
+    assert "GAGAL" in facts_of(office, "one") and "0 dari 1 komponen LULUS" in facts_of(office, "one")
+    assert {("drill-failed", DATA)} == alarms(office)
+    with office.installation.catalog.read() as connection:
+        (notice,) = notices.list_notices(connection, "one")
+        assert "gagal" == procedures.get(connection, "one").outcome
+    assert ("Gladi restore tidak lulus", True) == (notice.subject, notice.delivered)
+    assert "simpel/data: GAGAL. Berita acara 001/BAG/KOMINFO/" in (office.root / "notices.txt").read_text()
+    conclude_drill(office.installation, "one")
+    with office.installation.catalog.read() as connection:
+        assert 1 == len(notices.list_notices(connection, "one"))
+    with down(office.root / "store-terpisah"):
+        found = drill(office, "two", component=DATA)
+    assert ("error", OFFSITE) == (found[DATA].verdict, found[DATA].store)
+    assert "TIDAK DAPAT DIPERIKSA" in facts_of(office, "two")
+    assert {("drill-error", DATA)} == alarms(office)
+    assert "pass" == drill(office, component=DATA, store_name=OFFSITE)[DATA].verdict
+    assert set() == alarms(office)
+    (office.root / "keys" / "operations").rename(office.root / "keys" / "kept")
+    (office.root / "keys" / "operations").write_text(generate_identity()[0])
+    try:
+        assert "error" == drill(office, component=FILES)[FILES].verdict
+    finally:
+        (office.root / "keys" / "kept").rename(office.root / "keys" / "operations")
+
+
+def test_a_copy_that_was_replaced_or_judged_bad_fails(office: SmallOffice) -> None:
+    """The manifest of another backup under its name; and an owner's rule that the data breaks since."""
+    suite = office.root / "suite.yaml"
+    suite.write_text(
+        "name: pegawai\nmeta: {asset: pegawai}\nexpectations:\n"
+        "- type: expect_table_row_count_to_equal\n  kwargs: {value: 1}\n"
+    )
+    application = office.installation.applications["simpel"]
+    components = [
+        part.model_copy(update={"suite": str(suite)}) if part.name == "data" else part
+        for part in application.components
+    ]
+    office.installation.applications["simpel"] = application.model_copy(update={"components": components})
+    verdicts = []
+    opened = begin_drill(office.installation, "one", component=DATA)
+    drilled = prove(office.installation, opened["id"], DATA, report=verdicts.append)
+    assert ("fail", "pegawai") == (drilled.verdict, drilled.error.partition(":")[0])
+    assert ["fail"] == [verdict.state for verdict in verdicts]
+    assert [] == strays(office)
+    made = backup_of(office, "first")
+    folder = part_of(office.root / "store", made).parent
+    (folder / "manifest.json").chmod(0o600)
+    (folder / "manifest.json").write_bytes(b"{}")
+    drilled = drill(office, component=DATA, store_name=MAIN)[DATA]
+    assert "fail" == drilled.verdict
+    assert "is not signed by this installation" in drilled.error
+
+
+def test_a_component_without_a_backup_is_an_error_and_no_alarm_of_a_drill_that_is_due(office: SmallOffice) -> None:
+    """That there is no backup is an alarm of its own."""
+    with office.installation.catalog.begin() as connection:
+        connection.exec_driver_sql("UPDATE backups SET state = 'failed' WHERE component = 'data'")
+    found = drill(office, "one", component=DATA)
+    assert ("error", "", "simpel/data has no verified backup") == (
+        found[DATA].verdict,
+        found[DATA].store,
+        found[DATA].error,
+    )
+    assert "TIDAK DAPAT DIPERIKSA" in facts_of(office, "one")
+
+
+def test_the_backup_that_was_proven_longest_ago_can_be_taken(office: SmallOffice) -> None:
+    """Of two backups the older; when that was drilled, the other one."""
+    second = office.back_up()
+    names = [backup_of(office, each, FILES).name for each in ("first", second)]
+    taken = [drill(office, component=FILES, choice=LONGEST_UNPROVEN)[FILES].name for _ in range(3)]
+    assert [names[0], names[1], names[0]] == taken
+    assert names[1] == drill(office, component=FILES)[FILES].name
+
+
+def test_a_drill_that_is_due_is_an_alarm(office: SmallOffice) -> None:
+    """Never, too old, and none after a backup, each only where the schedule wants drills."""
+    assert set() == alarms(office, days=400)
+    monthly = office.installation.schedules["bulanan"]
+
+    def want(**given: Any) -> None:
+        office.installation.schedules["bulanan"] = monthly.model_copy(update={"drill": DrillSettings(**given)})
+
+    want(cron="0 9 15 * *", days=30)
+    assert set() == alarms(office, days=29)
+    assert {("drill-never", DATA), ("drill-never", FILES)} == alarms(office, days=31)
+    want(after_backup=True, days=30)
+    assert {("drill-stale", DATA), ("drill-stale", FILES)} == alarms(office, days=2)
+    drill(office, component=FILES)
+    assert {("drill-stale", DATA)} == alarms(office, days=2)
+    assert {("drill-never", DATA), ("drill-stale", FILES)} == alarms(office, days=31)
+
+
+def test_a_drill_whose_process_died_is_closed_after_a_day(office: SmallOffice) -> None:
+    """Not while somebody works on it; its scratch goes with it."""
+    begin_drill(office.installation, "one", component=DATA)
+    scratch = office.installation.scratch("one", DATA)
+    (scratch / "data.sqlite").write_bytes(b"plain")
+    tomorrow = datetime.now(UTC) + timedelta(days=1, minutes=1)
+    settle_drills(office.installation, datetime.now(UTC), Report())
+    held = leases.acquire(office.installation.catalog, "set:x", "one", 600, "drill")
+    settle_drills(office.installation, tomorrow, Report())
+    with office.installation.catalog.read() as connection:
+        assert "open" == procedures.get(connection, "one").state
+    leases.release(office.installation.catalog, held)
+    made = make_round(office.installation, now=tomorrow)
+    assert {"guard.drill_closed", "guard.swept"} <= {action.kind for action in made.actions}
+    with office.installation.catalog.read() as connection:
+        assert ("closed", "terputus") == (
+            procedures.get(connection, "one").state,
+            procedures.get(connection, "one").outcome,
+        )
+    assert not scratch.exists()
+
+
+def test_a_form_is_issued_also_when_a_component_was_not_judged(office: SmallOffice) -> None:
+    """Its task was cancelled: the form says so, and the drill did not go well."""
+    begin_drill(office.installation, "one", schedule_name="bulanan")
+    prove(office.installation, "one", DATA)
+    report(office.installation, "one")
+    assert "tidak selesai" in facts_of(office, "one")
+    assert not conclude_drill(office.installation, "one").good
+
+
+def play(root: Path, point: int, told: Any) -> None:
+    """A drill of one component as a process does it, from its first line or again; it dies at its n-th point."""
+    names: list[str] = []
+    kill = at(point, lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+    def observer(name: str) -> None:
+        names.append(name)
+        kill(name)
+
+    with points.observe(observer):
+        drill(attach(root), "one", component=FILES)
+    told.put(names)
+
+
+def play_again(root: Path, told: Any) -> None:
+    """Play it again, let the guard make a round two days later, and tell what is wrong then."""
+    try:
+        told.put(is_complete(root))
+    except Exception:  # noqa: BLE001 - told to the test, whatever it is
+        told.put([traceback.format_exc()])
+
+
+def is_complete(root: Path) -> list[str]:
+    """What is wrong after a drill that was played again, and a round of the guard two days later."""
+    office = attach(root)
+    installation = office.installation
+    with installation.catalog.begin() as connection:
+        connection.exec_driver_sql("UPDATE leases SET expires_at = '2000-01-01T00:00:00.000000+00:00'")
+    drill(office, "one", component=FILES)
+    make_round(installation, now=datetime.now(UTC) + timedelta(days=2))
+    with installation.catalog.read() as connection:
+        heads = ledger.read_heads(installation.store(MAIN), installation.signer.public_pem)
+        wrong = list(ledger.verify(connection, heads))
+        verdicts = [entry.facts["verdict"] for entry in ledger.entries(connection, kind=drills.JUDGED)]
+        papers = forms.list_forms(connection, "one")
+        outcome = procedures.get(connection, "one").outcome
+        wrong += [f"the lease of {lease['resource']}" for lease in leases.list_leases(connection)]
+    if (["pass"], 1, "berhasil") != (verdicts, len(papers), outcome):
+        wrong.append(f"verdicts {verdicts}, {len(papers)} forms, outcome {outcome}")
+    return wrong + [f"left behind: {path}" for path in strays(office)]
+
+
+def in_a_process(target: Any, *arguments: Any) -> tuple[int | None, Any]:
+    """Run something in a process that was forked before anything was rendered; its exit code, and what it told."""
+    told = PROCESSES.Queue()
+    process = PROCESSES.Process(target=target, args=(*arguments, told))
+    process.start()
+    process.join(PATIENCE)
+    assert not process.is_alive()
+    return process.exitcode, told.get(timeout=PATIENCE) if process.exitcode == 0 else None
+
+
+def sweep(root: Path, step: int) -> list[str]:
+    """Kill at every n-th point, and play again; return what was wrong after each."""
+    recall(root)
+    _code, names = in_a_process(play, root, -1)
+    wrong = []
+    for point in range(1, len(names), step or max(1, len(names) // SAMPLED)):
+        recall(root)
+        assert -signal.SIGKILL == in_a_process(play, root, point)[0]
+        _code, found = in_a_process(play_again, root)
+        wrong += [f"{point} {names[point]}: {finding}" for finding in found]
+    return wrong
+
+
+def test_a_drill_may_die_at_any_point(built: Path) -> None:
+    """SIGKILL; played again it ends well, once; nothing is left behind: a sample."""
+    assert [] == sweep(built, 0)
+
+
+@pytest.mark.endurance
+def test_a_drill_may_die_at_every_point(built: Path) -> None:
+    """All of them."""
+    assert [] == sweep(built, 1)
