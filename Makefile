@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
-# What a stock Debian 12 or Ubuntu lacks; the second list is for the tests, which use plain programs and real servers.
+# What a stock Debian 12 or Ubuntu lacks; what the tests need beside that, plain programs and real servers,
+# tests/testbed/missing.sh knows.
 NEEDED := git zstd age sqlite3
-NEEDED_BY_TESTS := openssl pdftotext jq chromium
-APT_LINE := sudo apt install git make python3-venv zstd age sqlite3 openssl poppler-utils postgresql mariadb-server jq chromium debootstrap openssh-server radosgw ceph-mon ceph-osd
+APT_LINE := sudo apt install git make python3-venv zstd age sqlite3 openssl poppler-utils postgresql mariadb-server jq chromium attr debootstrap openssh-client openssh-server radosgw ceph-mon ceph-osd
 
 # Some shells have a variable of this name; only `make demo HOST=…` is meant.
 DEMO_HOST = $(if $(findstring command,$(origin HOST)),--host $(HOST))
@@ -76,4 +76,4 @@ needed:
 	@for program in $(NEEDED); do command -v $$program >/dev/null || { echo "$$program is missing. First: $(APT_LINE)"; exit 1; }; done
 
 needed-by-tests:
-	@for program in $(NEEDED_BY_TESTS); do command -v $$program >/dev/null || { echo "$$program is missing. First: $(APT_LINE)"; exit 1; }; done
+	@missing=$$(tests/testbed/missing.sh | xargs); [ -z "$$missing" ] || { echo "missing: $$missing. First: $(APT_LINE)"; exit 1; }

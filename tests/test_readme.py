@@ -1,6 +1,7 @@
 """What README and docs promise is true: the SOP's tables are the register, commands exist, named files are there."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,17 @@ def test_the_apt_line_is_the_one_that_make_prints() -> None:
     line = re.search(r"^APT_LINE := (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert line is not None
     assert f"\n{line.group(1)}\n" in README
+
+
+def test_the_apt_line_names_what_the_tests_look_for_and_nothing_else() -> None:
+    """`make test` and tests/testbed/install.sh ask one list; a package that is in that alone could not be found out."""
+    line = re.search(r"^APT_LINE := sudo apt install (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    # On a machine with nothing but the shell's own words, everything is missing.
+    bare = {"PATH": "/nowhere"}
+    script = "command() { return 1; }; . tests/testbed/missing.sh"
+    done = subprocess.run(["/bin/sh", "-c", script], cwd=ROOT, env=bare, capture_output=True, text=True, check=True)
+    assert line is not None
+    assert sorted(line.group(1).split()) == sorted(done.stdout.split())
 
 
 def pages() -> list[Path]:
