@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from .program_connection_frames import CHUNK, SAID, Frames, LostError, Outlet
+from .program_connection_frames import BEATS, CHUNK, SAID, Frames, LostError, Outlet
 from .program_connection_process import Process
 from .program_connection_relay import find, relay
 
@@ -43,6 +43,7 @@ class Supervisor:
         self._readable = False
         self._moved = 0
         self._kept: tuple[int, ...] = ()
+        self._next_word = 0.0
 
     def run(self, given: list[bytes]) -> None:
         """Run the program to its end, tell it, and leave what it left; or kill it, and everything that it started."""
@@ -94,7 +95,7 @@ class Supervisor:
     def _attend(self, program: Process) -> None:
         give_up_at = time.monotonic() + self._request["timeout"] if self._request["timeout"] else None
         while (status := program.status()) is None or self._stdout >= 0:
-            wait = self._frames.remaining()
+            wait = min(self._frames.remaining(), self._say_alive())
             if give_up_at is not None:
                 wait = min(wait, give_up_at - time.monotonic())
                 if wait <= 0:
@@ -105,6 +106,16 @@ class Supervisor:
             self._exchange(wait)
         self._hand_over()
         self._tell({"status": status, "unread": self._unread or bool(self._pending), "moved": self._moved})
+
+    def _say_alive(self) -> float:
+        """Tell the worker, when it is time, that this process is not frozen; return the seconds until the next time."""
+        now = time.monotonic()
+        if now >= self._next_word:
+            self._next_word = now + self._frames.silence / BEATS
+            # Words that wait to be taken say as much.
+            if not self._complaints.pending:
+                self._complaints.pending += SAID.pack(b"a", 0)
+        return self._next_word - now
 
     def _exchange(self, wait: float) -> None:
         """Move what can be moved; return after `wait` seconds at the latest, or when the program may have ended."""

@@ -5,7 +5,8 @@ Standard library only, Python 3.9 or newer.
 Stdin carries frames: four bytes of length, then so many bytes. The first is the request, the others are the program's
 input up to an empty one; BEAT and DONE are words of the worker. Stdout carries, after the mark, the program's own
 output, or one byte for each frame of input that it took. Stderr carries, after the mark, what the program said ("e",
-length, bytes), that it has begun ("b") and last how it ended ("r", length, JSON).
+length, bytes), that it has begun ("b"), that whoever keeps it is still here ("a") and last how it ended ("r", length,
+JSON).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ HEAD = struct.Struct(">I")
 SAID = struct.Struct(">cI")
 BEAT = 0xFFFFFFFF  # "I am still here"
 DONE = 0xFFFFFFFE  # "I know how it ended": what the program left running in the background may stay
+BEATS = 4  # words of either side within the time after which it is given up
 CHUNK = 1 << 18
 FIRST_SILENCE = 60.0
 

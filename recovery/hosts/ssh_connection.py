@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from recovery.errors import ConfigurationError, HostError
+from recovery.hosts.program_connection_frames import BEATS
 from recovery.hosts.ssh_errors import connecting
 from recovery.hosts.ssh_installation import Installed, install, serve_command
 from recovery.secrets import resolve
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 # A server lets one connection have so many sessions at once (MaxSessions, 10 by default); then another one is opened.
 MOST_CONNECTIONS = 8
-BEATS = 4  # words of the worker within the time after which it is given up
 
 
 class _Link:

@@ -59,9 +59,8 @@ class RemoteProgram:
             "mark": self._mark.decode(),
         }
         self._channel, self._link = connection.begin()
-        if timeout:
-            # Beyond what the machine itself enforces: only its own supervisor can still be stuck then.
-            self._channel.settimeout(timeout + self._limit)
+        # Whoever waits for so long asks whether the program's supervisor was heard meanwhile.
+        self._channel.settimeout(self._limit)
         self._listener = threading.Thread(target=self._listen, name="stderr", daemon=True)
         self._listener.start()
         self._link.attend(self)
@@ -157,7 +156,8 @@ class RemoteProgram:
             while chunk := self._output or self._receive(FRAME):
                 self._output = b""
                 self._received += len(chunk)
-        self._told.wait(self._timeout + self._limit if self._timeout else None)
+        while not self._told.wait(self._limit):
+            self._require_heard()
         result = self._result
         if result is None:
             raise self._lost()
@@ -175,11 +175,21 @@ class RemoteProgram:
             raise ended_early(self._host, self._argv)
         return completed
 
-    def _lost(self) -> PulihError:
+    def _require_heard(self) -> None:
+        """Raise HostError when the program's supervisor says nothing any more, as one that is frozen.
+
+        Only for whoever has taken all that came: its words cannot pass output for which there is no room.
+        """
+        # Before it has begun a program it waits for input, and says nothing.
+        limit = self._limit if self._started else self._timeout + 2 * self._limit
+        if time.monotonic() - self.heard > limit:
+            raise self._lost(f"the supervisor there said nothing for {limit:g} s")
+
+    def _lost(self, reason: str = "") -> PulihError:
         said = (self._noise.decode(errors="replace").strip().rpartition("\n")[2])[:300]
         if self._result is None and not self._marked:
             self._connection.forget_installed()
-        reason = self._link.reason or ("" if self._marked else said)
+        reason = self._link.reason or reason or ("" if self._marked else said)
         return HostError(
             f"the connection to {self._host} was lost while {describe(self._argv)} ran there"
             + (f" ({reason})" if reason else ""),
@@ -206,13 +216,17 @@ class RemoteProgram:
     def _recv(self, size: int) -> bytes:
         from paramiko import SSHException
 
-        try:
-            chunk = bytes(self._channel.recv(size))
-        except (OSError, EOFError, SSHException):
-            # Reading writes too: it tells the server how much was taken, and finds the connection gone.
-            raise self._lost() from None
-        self.heard = time.monotonic() if chunk else self.heard
-        return chunk
+        while True:
+            try:
+                chunk = bytes(self._channel.recv(size))
+            except TimeoutError:
+                self._require_heard()
+                continue
+            except (OSError, EOFError, SSHException):
+                # Reading writes too: it tells the server how much was taken, and finds the connection gone.
+                raise self._lost() from None
+            self.heard = time.monotonic() if chunk else self.heard
+            return chunk
 
     def _send_frame(self, data: bytes) -> None:
         self._send(HEAD.pack(len(data)) + data)
@@ -223,10 +237,13 @@ class RemoteProgram:
         with self._lock:
             if not self._sending:
                 raise HostError(f"the stream of {describe(self._argv)} is already finished")
-            try:
-                self._channel.sendall(data)
-            except (OSError, EOFError, SSHException) as error:
-                raise self._lost() from error
+            while data:
+                try:
+                    data = data[self._channel.send(data) :]
+                except TimeoutError:
+                    self._require_heard()
+                except (OSError, EOFError, SSHException) as error:
+                    raise self._lost() from error
 
     def _stop_sending(self) -> None:
         with self._lock:
@@ -241,7 +258,7 @@ class RemoteProgram:
 
         received, marked = bytearray(), False
         try:
-            while chunk := self._channel.recv_stderr(1 << 16):
+            while chunk := self._recv_stderr():
                 received += chunk
                 self.heard = time.monotonic()
                 if not marked:
@@ -253,10 +270,16 @@ class RemoteProgram:
             if not marked:
                 self._noise += received
         except (OSError, EOFError, SSHException):
-            return  # its supervisor is stuck, or the connection gone; told by whoever waits
+            return  # the connection is gone; told by whoever waits
         finally:
             self._told.set()
             self._begun.set()
+
+    def _recv_stderr(self) -> bytes:
+        while True:
+            # Whether silence means anything, only who waits for output or for the end can tell.
+            with suppress(TimeoutError):
+                return bytes(self._channel.recv_stderr(1 << 16))
 
     def _take(self, received: bytearray) -> None:
         while len(received) >= SAID.size:

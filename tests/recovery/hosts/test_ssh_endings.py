@@ -244,6 +244,44 @@ def test_a_word_to_a_program_that_has_just_ended_does_not_end_the_connection_of_
         assert lasting.readinto(bytearray(10)) > 0
 
 
+SILENT = rf"{LOST} \(the supervisor there said nothing for {LIMIT:g} s\)"
+
+
+def test_a_supervisor_that_freezes_in_a_stream_is_noticed_within_the_limit(host, tmp_path):
+    """sshd still answers, and the program may be quiet for hours: only the supervisor's own words tell."""
+    with host.stream(["sh", "-c", f"echo $PPID; echo $$ > {tmp_path}/pid; sleep 60"]) as stream:
+        first = bytearray(100)
+        supervisor = int(first[: stream.readinto(first)])
+        os.kill(supervisor, signal.SIGSTOP)
+        with pytest.raises(HostError, match=SILENT):
+            drain(stream)
+        os.kill(supervisor, signal.SIGCONT)
+    assert gone(pid_in(tmp_path / "pid"), LIMIT * 5)
+
+
+@pytest.mark.parametrize("after", [0, 16 << 20])
+def test_a_supervisor_that_freezes_while_it_is_fed_is_noticed_within_the_limit(host, tmp_path, after):
+    """Whether the worker waits for the end, or for room to send."""
+    with host.feed(["sh", "-c", f"echo $PPID > {tmp_path}/penjaga; echo $$ > {tmp_path}/pid; sleep 60"]) as stream:
+        supervisor = pid_in(tmp_path / "penjaga")
+        os.kill(supervisor, signal.SIGSTOP)
+        with pytest.raises(HostError, match=SILENT):
+            stream.write(bytes(after))
+            stream.finish()
+        os.kill(supervisor, signal.SIGCONT)
+    assert gone(pid_in(tmp_path / "pid"), LIMIT * 5)
+
+
+def test_output_that_is_not_taken_for_long_does_not_look_like_silence(host):
+    """A store that stands still: the supervisor's words cannot pass, and all of it is there when it goes on."""
+    with host.stream(["sh", "-c", "head -c 67108864 /dev/zero; echo $$"]) as stream:
+        buffer = bytearray(1 << 16)
+        assert stream.readinto(buffer) > 0
+        time.sleep(LIMIT * 2)
+        drain(stream)
+        assert 0 == stream.finish().code
+
+
 def test_a_supervisor_that_is_stuck_is_not_waited_for_longer_than_the_time_allows(host, tmp_path):
     script = f"echo $PPID > {tmp_path}/penjaga; echo $$ > {tmp_path}/pid; kill -STOP $PPID; sleep 60"
     with pytest.raises(HostError, match=LOST):
