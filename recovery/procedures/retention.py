@@ -3,15 +3,14 @@
 from datetime import UTC, datetime
 from typing import Literal
 
-from recovery.copies import put_into_every_store
 from recovery.errors import LeaseHeldError, ProcedureError
 from recovery.installation import RELEASE, Installation
 from recovery.points import reached
-from recovery.procedures.conclude import Conclusion
+from recovery.procedures.conclude import Conclusion, close
 from recovery.procedures.decided import decision_recorded
 from recovery.procedures.documents import issue_form
 from recovery.procedures.retention_document import APPROVED, REJECTED
-from recovery.records import destructions, forms, ledger, procedures
+from recovery.records import destructions, forms, procedures
 from recovery.records.procedures import SUPERSEDED
 from recovery.retention_destruction import alone, carry_out, finish_begun
 from recovery.retention_plan import draw_up
@@ -94,10 +93,7 @@ def conclude_retention(installation: Installation, procedure_id: str) -> Conclus
             f"{counts['destroyed']} cadangan dimusnahkan, {counts['skipped']} dilewati, "
             f"{counts['begun']} belum selesai. Berita acara {form.number} versi {form.version}."
         )
-    procedures.close_procedure(installation.catalog, procedure_id, outcome)
-    # After closing, so that the head that lies in the stores covers all of it.
-    put_into_every_store(installation, lambda store: ledger.anchor(installation.catalog, store, installation.signer))
-    return Conclusion(good, sentence)
+    return close(installation, procedure_id, outcome, Conclusion(good, sentence))
 
 
 def _begin(installation: Installation, procedure_id: str, now: datetime) -> str:

@@ -132,6 +132,7 @@ def test_a_process_that_dies_again_and_again_ends_what_it_began(approved: tuple[
 
 
 @pytest.mark.endurance
+@pytest.mark.timeout(1800)
 def test_a_process_may_die_at_any_point(approved: tuple[SmallOffice, str], tmp_path: Path) -> None:
     """At each of them once, from the same beginning."""
     office, procedure_id = approved
