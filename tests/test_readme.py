@@ -51,7 +51,9 @@ def test_the_apt_line_is_the_one_that_make_prints() -> None:
 
 def test_the_apt_line_names_what_the_tests_look_for_and_nothing_else() -> None:
     """`make test` and tests/testbed/install.sh ask one list; a package that is in that alone could not be found out."""
-    line = re.search(r"^APT_LINE := sudo apt install (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    line = re.search(
+        r"^APT_LINE := sudo apt install (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+    )
     # On a machine with nothing but the shell's own words, everything is missing.
     bare = {"PATH": "/nowhere"}
     script = "command() { return 1; }; . tests/testbed/missing.sh"
