@@ -147,7 +147,8 @@ class _Judge:
 
     def judge_ledger(self) -> None:
         """Judge whether the ledger is whole, and has what happened here."""
-        self.reasons += [f"ledger: {finding}" for finding in ledger.verify(self._connection)]
+        trusted = self._installation.signer.trusted_pem
+        self.reasons += [f"ledger: {finding}" for finding in ledger.verify(self._connection, (), trusted)]
         kinds = {entry.kind for entry in self._entries}
         wanted = {"procedure.opened"} | ({"procedure.closed"} if self._procedure.state == "closed" else set())
         self.reasons += [f"the ledger has no entry {kind!r} of it" for kind in sorted(wanted - kinds)]

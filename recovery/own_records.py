@@ -49,7 +49,9 @@ def back_up_records(installation: Installation, procedure_id: str) -> str:
     Each store gets the guide, too: with it, a key and the escrow sheet everything can be rebuilt. A store that is
     down is passed over. Raises RecordsError, KeyMissingError, StoreError when no store takes it.
     """
-    directory = installation.scratch(procedure_id, COMPONENT)
+    # Not under the procedure's own name: it is closed, so that the guard may remove what lies there at any time.
+    holder = f"{COMPONENT}-{procedure_id}"
+    directory = installation.scratch(holder, COMPONENT)
     try:
         contents = directory / "isi"
         contents.mkdir(mode=0o700)
@@ -67,7 +69,7 @@ def back_up_records(installation: Installation, procedure_id: str) -> str:
         put_into_every_store(installation, put)
         logger.info("put the records up to entry %s of the ledger into the stores as %s", head.sequence, name)
     finally:
-        installation.sweep(procedure_id)  # plain records must not lie there longer than needed
+        installation.sweep(holder)  # plain records must not lie there longer than needed
     return name
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from recovery import points
 from recovery.errors import ConfigurationError, RecordsError
+from recovery.guard.rounds import make_round
 from recovery.inventory import load_inventory
 from recovery.own_records import back_up_records
 from recovery.own_records_configuration import as_text, resolved
@@ -96,7 +98,23 @@ def test_nothing_plain_stays_in_the_state_directory(office: KeyOffice) -> None:
     before = files_below(installation.state_directory / "scratch").keys()
     back_up_records(installation, "run")
     assert before == files_below(installation.state_directory / "scratch").keys()
-    assert not (installation.state_directory / "scratch" / "run").exists()
+    assert [] == list((installation.state_directory / "scratch").iterdir())
+
+
+def test_the_guard_removes_nothing_of_it_meanwhile(office: KeyOffice) -> None:
+    """The procedure is closed by then, and what is left of closed procedures the guard removes at once."""
+    procedure_id = office.office.approve_schedule()
+    installation = office.fresh()
+    seen = []
+
+    def look(name: str) -> None:
+        if name == "records: staged":
+            make_round(installation)
+            seen.extend((installation.state_directory / "scratch").rglob("data.tar.zst.age"))
+
+    with points.observe(look):
+        back_up_records(installation, procedure_id)
+    assert 1 == len(seen)
 
 
 def test_what_is_wrong_with_the_ledger_is_kept_and_said(office: KeyOffice) -> None:
