@@ -1,10 +1,15 @@
 """Restores that died between their steps 4 and 6: after a round the data is whole and the service runs."""
 
 import json
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -238,6 +243,64 @@ def test_a_lease_taken_over_in_the_middle_of_a_swap_stops_it(scene: Scene) -> No
             undo_all(scene.installation, scene.procedure_id, held)
     assert ["prepared", "prepared"] == scene.states()
     assert scene.old == scene.content()
+
+
+# Does one step, and is frozen at the first point of that name.
+FROZEN = """\
+import os, signal, sys
+from pathlib import Path
+from recovery.points import observe
+from tests.testbed.small_office import attach
+
+root, procedure_id, step_id, point = sys.argv[1:]
+office = attach(Path(root))
+waiting = [point]
+
+def observer(name):
+    if name in waiting:
+        waiting.remove(name)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+with observe(observer):
+    office.step(step_id, procedure_id)
+"""
+ROOT = Path(__file__).parents[3]
+
+
+def freeze(scene: Scene, step_id: str, point: str) -> "subprocess.Popen[str]":
+    """Let a process of its own do a step, and return it when it is frozen at a point of that; its leases expire."""
+    command = [sys.executable, "-c", FROZEN, str(scene.office.root), scene.procedure_id, step_id, point]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+    scene.forget_leases()
+    return process
+
+
+def wake(process: "subprocess.Popen[str]") -> str:
+    """Let it go on, and return what it says at its end."""
+    os.kill(process.pid, signal.SIGCONT)
+    return process.communicate(timeout=120)[1]
+
+
+def test_an_old_holder_that_wakes_up_stops_nothing(scene: Scene) -> None:
+    """The guard has taken over, and people work: the service that runs is left alone."""
+    process = freeze(scene, "restore.4", "service: before stopping web")
+    scene.guard()
+    pid = (scene.office.service_state / "pid").read_text()
+    assert "LeaseLostError: the lease of component:simpel/berkas was lost by" in wake(process)
+    assert scene.office.service_running()
+    assert pid == (scene.office.service_state / "pid").read_text()
+
+
+def test_an_old_holder_that_wakes_up_starts_nothing(scene: Scene) -> None:
+    """Somebody else decides when the service runs by now."""
+    scene.stop()
+    process = freeze(scene, "restore.6", "service: before starting web")
+    with work_on(scene.installation, list(COMPONENTS), "guard-of-another-machine", "test"):
+        assert "LeaseLostError: the lease of component:simpel/berkas was lost by" in wake(process)
+        assert not scene.office.service_running()
+    scene.forget_leases()
+    scene.guard()
 
 
 def form_of(scene: Scene) -> str:
