@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,14 @@ class Version:
     size: int
     etag: str
     modified: datetime
+
+
+@cache
+def _descriptions() -> Any:
+    """botocore's descriptions of S3, read once per process: reading them costs more than most requests."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 class Bucket:
@@ -127,6 +135,7 @@ class Bucket:
         # Nobody's ~/.aws and no AWS_PROFILE decides where backups go: no variable is looked at, only these defaults.
         files = {name: (None, None, "/dev/null", None) for name in ("config_file", "credentials_file")}
         session = botocore.session.Session(session_vars={**files, "profile": (None, None, None, None)})
+        session.register_component("data_loader", _descriptions())
         # At DEBUG it writes every header, signatures among them.
         logging.getLogger("botocore").setLevel(logging.INFO)
         return session.create_client(

@@ -173,10 +173,12 @@ def _abort(bucket: Bucket, key: str, upload: str, what: str, error: BaseExceptio
     try:
         bucket.call("abort_multipart_upload", what, allowed=("NoSuchUpload",), Key=key, UploadId=upload)
     except PulihError as second:
-        if not isinstance(error, PulihError):
+        if error is None:
             raise
-        error.state = f"{error.state}; parts of it still lie in the store, unseen ({second.message})"
-        error.hint = f"{error.hint}; the guard removes such parts after a day"
+        # Whoever interrupts hears nothing of it, and the guard finds the parts all the same.
+        if isinstance(error, PulihError):
+            error.state = f"{error.state}; parts of it still lie in the store, unseen ({second.message})"
+            error.hint = f"{error.hint}; the guard removes such parts after a day"
 
 
 def _written(answer: dict[str, Any]) -> Written | None:

@@ -1,6 +1,7 @@
 """Immutability on a real Ceph: what a thief with the backup machine's credentials tries, and what is read after it."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -252,3 +253,18 @@ def test_a_store_without_removal_credentials_removes_nothing(settings: StoreSett
         ConfigurationError, match="the store gudang has no credentials for removal; nothing was removed"
     ):
         open_store(lacking, for_removal=True).remove(KEY)
+
+
+def test_what_lies_under_a_thousand_others_is_still_read(ceph: S3Server, tmp_path: Path) -> None:
+    """More versions, and more unfinished uploads, than a service tells in one answer."""
+    bucket = ceph.make_bucket(lock=True)
+    store, client = open_store(ceph.settings(tmp_path, bucket)), ceph.client()
+    store.put_bytes(KEY, b"words")
+    store.put_bytes(KEY + ".sig", b"other")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: client.delete_object(Bucket=bucket, Key=WHOLE), range(1001)))
+        list(pool.map(lambda _: client.create_multipart_upload(Bucket=bucket, Key=WHOLE), range(1001)))
+    assert store.read(KEY) == b"words"
+    assert [info.key for info in store.list()] == [KEY, KEY + ".sig"]
+    assert store.sweep(3600) == []
+    assert len(list(store.bucket.uploads(WHOLE))) == 1001  # type: ignore[attr-defined]

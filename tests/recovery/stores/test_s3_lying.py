@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from recovery.errors import ObjectMissingError, StoreError, StoreReadOnlyError
+from recovery.points import observe
 from recovery.stores import open_store
 from recovery.stores.base import Store
 from tests.testbed.s3 import S3Server
@@ -190,6 +191,72 @@ def test_parts_that_cannot_be_given_up_are_told_and_swept_later(store: Store, pr
     assert store.sweep(3600) == []
     assert store.sweep(-60) == [KEY]
     assert store.sweep(-60) == []
+
+
+def test_an_interrupted_upload_stays_interrupted_and_its_parts_are_swept_later(
+    store: Store, proxy: S3Proxy, staged: Path
+) -> None:
+    def interrupt(point: str) -> None:
+        if point == "store: parts sent":
+            proxy.rule = lambda request: CUT if request.method == "DELETE" else None
+            raise KeyboardInterrupt
+
+    with observe(interrupt), pytest.raises(KeyboardInterrupt):
+        store.put_file(KEY, staged)
+    proxy.rule = lambda request: None
+    assert not store.exists(KEY)
+    assert store.sweep(-60) == [KEY]
+
+
+def test_parts_that_came_to_nothing_and_cannot_be_given_up_are_an_error(
+    store: Store, proxy: S3Proxy, staged: Path
+) -> None:
+    taken = Answer(412, [], b"<Error><Code>PreconditionFailed</Code></Error>")
+    proxy.rule = lambda request: (
+        taken
+        if request.method == "POST" and "uploadId" in request.path
+        else CUT
+        if request.method == "DELETE"
+        else None
+    )
+    with pytest.raises(StoreError, match=f"the connection to .* broke at {KEY} in the store gudang"):
+        store.put_file(KEY, staged)
+    proxy.rule = lambda request: taken if request.method == "POST" and "uploadId" in request.path else None
+    with pytest.raises(StoreError, match=f"the store gudang lost what it was sent of {KEY}, and does not have it"):
+        store.put_file(KEY, staged)
+
+
+def test_a_long_upload_says_how_far_it_is(
+    store: Store, staged: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recovery.stores.s3_upload.PROGRESS_SECONDS", 0)
+    caplog.set_level("INFO", "recovery")
+    store.put_file(KEY, staged)
+    assert caplog.messages[-1] == f"put 33 of 33 MiB of {KEY} in the store gudang"
+
+
+def test_an_object_that_vanishes_between_two_looks_is_missing(store: Store, proxy: S3Proxy) -> None:
+    store.put_bytes(KEY, b"words")
+    gone = Answer(404, [], b"<Error><Code>NoSuchKey</Code></Error>")
+    proxy.rule = lambda request: gone if is_download(request) else None
+    with pytest.raises(ObjectMissingError, match=f"{KEY} in the store gudang is not there; nothing was read"):
+        store.read(KEY)
+
+
+def test_a_store_that_only_says_that_it_removed_is_found(store: Store, proxy: S3Proxy) -> None:
+    remover = open_store(
+        store._settings.model_copy(  # type: ignore[attr-defined]
+            update={
+                "removal_access_key": store._settings.access_key,  # type: ignore[attr-defined]
+                "removal_secret_key": store._settings.secret_key,  # type: ignore[attr-defined]
+            }
+        ),
+        for_removal=True,
+    )
+    store.put_bytes(KEY, b"words")
+    proxy.rule = lambda request: Answer(204) if request.method == "DELETE" else None
+    with pytest.raises(StoreError, match=f"{KEY} in the store gudang has 1 versions after it was removed; it is still"):
+        remover.remove(KEY)
 
 
 def test_a_short_storm_is_sat_out_and_a_long_one_is_named(store: Store, proxy: S3Proxy, staged: Path) -> None:
