@@ -13,7 +13,7 @@ from recovery.canonical import digest
 from recovery.errors import SetError
 from recovery.installation import Installation
 from recovery.manifest import MANIFEST, SIGNATURE
-from recovery.records import backups
+from recovery.records import backups, drills
 from recovery.records.backups import Backup
 from recovery.retention import RetentionPlan, StoredSet, plan_retention, planned_json, promised
 from recovery.retention_records import newest_entry_at, size_of, stored_sets
@@ -75,12 +75,17 @@ def copies_at_fault(
     Returns, by id, why a set does not count. Raises StoreError when a store cannot be looked at.
     """
     own = [each for each in stored if each.component == component and not each.destroyed]
+    with installation.catalog.read() as connection:
+        verdicts = {drilled.backup_id: drilled for drilled in drills.of_component(connection, component)}
     faults: dict[str, str] = {}
     wanted = promised(own)
     for each in sorted(own, key=lambda one: (one.position, one.moment, one.id), reverse=True):
         if not each.verified:
             continue
-        faults[each.id] = _fault(installation, known[each.id])
+        drilled = verdicts.get(each.id)
+        # Of several drills the newest counts; one that could not look says nothing.
+        failed = f"its drill failed: {drilled.error}" if drilled is not None and drilled.verdict == "fail" else ""
+        faults[each.id] = failed or _fault(installation, known[each.id])
         if not faults[each.id]:
             wanted -= 1
         if wanted == 0:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from recovery.errors import ApprovalError, LeaseHeldError, ProcedureError, Store
 from recovery.procedures.questions import question_of
 from recovery.procedures.retention import begin_retention, conclude_retention, destroy, draw_up_record
 from recovery.procedures.working import hold_set
-from recovery.records import backups, destructions, forms, holds, ledger, procedures, schema
+from recovery.records import backups, destructions, drills, forms, holds, ledger, procedures, schema
 from recovery.records.backups import Backup
+from recovery.records.drills import Drilled
 from recovery.retention_destruction import alone
 from recovery.retention_plan import draw_up
 from recovery.settings import RetentionSettings, StoreSettings
@@ -402,6 +404,34 @@ def test_copies_that_are_gone_do_not_count_and_keep_older_ones(office: SmallOffi
     (fault,) = drawn_up.document["faults"]
     assert made[-1].id == fault["backup_id"]
     assert "the copy in utama is bad: the set bkd/simpel/" in fault["fault"]
+
+
+def test_a_set_whose_drill_failed_does_not_count(office: SmallOffice) -> None:
+    """Until a newer drill of it passes."""
+    shorten(office)
+    made = taken(office)
+    drilled = Drilled(
+        backup_id=made[-1].id,
+        name=str(made[-1].name),
+        store="utama",
+        manifest_sha256=made[-1].manifest_sha256,
+        verdict="fail",
+        error="pegawai: rows",
+        counts={},
+        objects=0,
+        rows=0,
+        begun_at=made[-1].moment,
+        ended_at=made[-1].moment,
+        component="simpel/data",
+        procedure_id="d",
+    )
+    for verdict, expected in (("fail", 2), ("pass", 3), ("error", 3)):
+        with office.installation.catalog.begin() as connection:
+            drills.record(connection, replace(drilled, verdict=verdict))
+        document = draw_up(office.installation, datetime.now(UTC)).document
+        assert expected == len(document["destroy"])
+        faults = [each["fault"] for each in document["faults"]]
+        assert (["its drill failed: pegawai: rows"] if verdict == "fail" else []) == faults
 
 
 def test_a_store_that_cannot_be_looked_at_stops_the_plan(office: SmallOffice) -> None:
