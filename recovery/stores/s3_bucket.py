@@ -101,23 +101,20 @@ class Bucket:
 
     def uploads(self, prefix: str) -> Iterator[tuple[str, str, datetime]]:
         """Given the beginning of a key, yield every unfinished upload: key, its id, when it was begun."""
-        given: dict[str, str] = {}
-        while True:
-            page = self.call("list_multipart_uploads", "its unfinished uploads", Prefix=prefix, **given)
+        for page in self._pages(prefix, "list_multipart_uploads", "UploadIdMarker"):
             for entry in page.get("Uploads", []):
                 yield entry["Key"], entry["UploadId"], entry["Initiated"]
-            if not page.get("IsTruncated"):
-                return
-            given = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
 
-    def _pages(self, prefix: str) -> Iterator[dict[str, Any]]:
+    def _pages(
+        self, prefix: str, operation: str = "list_object_versions", marker: str = "VersionIdMarker"
+    ) -> Iterator[dict[str, Any]]:
         given: dict[str, str] = {}
         while True:
-            page = self.call("list_object_versions", "the list of its objects", Prefix=prefix, **given)
+            page = self.call(operation, "the list of its objects", Prefix=prefix, **given)
             yield page
             if not page.get("IsTruncated"):
                 return
-            given = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page.get("NextVersionIdMarker") or "null"}
+            given = {"KeyMarker": page["NextKeyMarker"], marker: page.get(f"Next{marker}") or "null"}
 
     @cached_property
     def _client(self) -> Any:
