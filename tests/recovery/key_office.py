@@ -24,9 +24,9 @@ class KeyOffice:
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def fresh(self) -> Installation:
-        """The installation as a new process opens it, with the recipients that the inventory has by now."""
+        """The installation as a new process opens it, with the keys and stores that the inventory has by now."""
         installation = attach(self.office.root).installation
-        installation.keys = self.office.installation.keys
+        installation.keys, installation.stores = self.office.installation.keys, self.office.installation.stores
         return installation
 
     def back_up(self, signer: Signer | None = None) -> None:

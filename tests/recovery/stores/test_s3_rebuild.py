@@ -1,0 +1,58 @@
+"""A bucket, an identity and the escrow sheet: rebuilt on a bare machine, by the command that the page for it names."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from recovery.inventory import load_inventory
+from recovery.own_records import back_up_records
+from recovery.records import ledger
+from tests.recovery.key_office import CONTENT, KeyOffice
+from tests.testbed.s3 import OWNER, S3Server
+from tests.testbed.small_office import open_office
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_a_bucket_is_rebuilt_from(juicefs: S3Server, tmp_path: Path) -> None:
+    """The sets that it holds are proven, open with the identity, and the ledger goes on there."""
+    built = open_office(tmp_path / "office", running=False)
+    bucket = juicefs.make_bucket()
+    for name, value in zip(("access", "secret"), OWNER, strict=True):
+        (tmp_path / name).write_text(value)
+    given = {
+        "kind": "s3",
+        "bucket": bucket,
+        "prefix": "pulih",
+        "endpoint": juicefs.endpoint,
+        "access_key": f"file:{tmp_path / 'access'}",
+        "secret_key": f"file:{tmp_path / 'secret'}",
+    }
+    built.installation.stores["utama"] = built.installation.stores["utama"].model_validate({"name": "utama", **given})
+    office = KeyOffice(built)
+    office.back_up()
+    ledger.anchor(built.installation.catalog, built.installation.store("utama"), built.installation.signer)
+    back_up_records(built.installation, "run")
+    built.installation.catalog.dispose()
+    home = tmp_path / "home"
+    home.mkdir()
+    command = [sys.executable, "-m", "cli.main", "--json", "rebuild", "--from", f"s3://{bucket}/pulih"]
+    for name in ("endpoint", "access_key", "secret_key"):
+        command += ["--setting", f"{name}={given[name]}"]
+    command += ["--identity", str(tmp_path / "office/keys/escrow"), "--to", str(home / "pulih")]
+    command += ["--fingerprint", built.installation.signer.fingerprint]
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    ended = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "" == ended.stderr
+    told = json.loads(ended.stdout)
+    assert (1, 1, []) == (told["sets"], told["added"], told["unproven"])
+    installation = load_inventory(Path(told["inventory"])).installation()
+    trusted = installation.signer.trusted_pem
+    with installation.catalog.read() as connection:
+        heads = ledger.read_heads(installation.store("utama"), trusted)
+        assert 2 == len(heads)
+        assert [] == ledger.verify(connection, heads, trusted)
+    office.office.installation = installation
+    assert CONTENT == office.restored(office.names[0])
