@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from recovery.copies import stores_of_schedule
-from recovery.errors import DigestError, KeyMissingError, NotFoundError, PulihError, SetError, SignatureError
+from recovery.errors import DigestError, PulihError, SetError, SignatureError
 from recovery.installation import Installation
 from recovery.manifest import SIGNATURE
 from recovery.own_records import COMPONENT, RESERVED
@@ -107,7 +107,7 @@ def _keys_of_stores(installation: Installation, lack: Lack) -> dict[str, set[str
         try:
             store = installation.store(name)
             keys[name] = {info.key for folder in (FORMS, ledger.FOLDER, RECORDS) for info in store.list(folder)}
-        except (PulihError, KeyMissingError) as error:
+        except PulihError as error:
             lack.down.add(name)
             lack.trouble(name, "store", error)
     return keys
@@ -130,8 +130,6 @@ def _holds(installation: Installation, store: Store, backup: Backup, wanted: tup
         return True
     except SetError:
         return False
-    except NotFoundError:  # pragma: no cover - a store's name that goes between two looks
-        return True
     # One that waited for a copy which is wanted no longer is read once more before it counts.
     waits_in_vain = backup.state == "named" and set(wanted) <= set(backup.stores)
     return store.name in backup.stores and not waits_in_vain
