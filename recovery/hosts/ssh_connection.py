@@ -102,7 +102,7 @@ class SshConnection:
         with self._lock:
             if self._process != os.getpid():
                 # A forked process has the parent's sockets, but not the threads that serve them.
-                self._links, self._process = [], os.getpid()
+                self._links, self._process = [], os.getpid()  # pragma: no cover - tested by a process that forks
             self._links = [link for link in self._links if link.transport.is_active()]
             for link in list(self._links):
                 try:

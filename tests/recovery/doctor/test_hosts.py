@@ -79,3 +79,11 @@ def test_a_machine_that_cannot_be_reached_and_one_without_python_are_told(
     assert "has no Python that runs the shipped programs" in found.message
     (found,) = findings(installation, server, port=1)
     assert "cannot be reached (Connection refused)" in found.message
+
+
+def test_a_key_that_lies_in_no_file_has_no_rights_to_be_looked_at(
+    installation: Installation, server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable, or a block of Prefect."""
+    monkeypatch.setenv("KUNCI_SSH", server.key.read_text())
+    assert ["host server"] * 2 == [each.subject for each in findings(installation, server, key="env:KUNCI_SSH")]

@@ -1,6 +1,7 @@
 """The local host: status, time limit, process groups, large pipes."""
 
 import os
+import platform
 import signal
 from pathlib import Path
 
@@ -44,3 +45,7 @@ def test_a_program_that_may_not_be_killed_is_left_and_told_as_over_time(monkeypa
         )
     finally:
         os.kill(int(pid.read_text()), signal.SIGKILL)
+
+
+def test_the_python_of_the_local_host_is_this_one() -> None:
+    assert platform.python_version() == LocalHost().python()

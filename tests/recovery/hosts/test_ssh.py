@@ -7,15 +7,18 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import paramiko
 import pytest
 
 from recovery.errors import ConfigurationError, HostError, KeyMissingError
-from recovery.hosts import open_host
+from recovery.hosts import open_host, ssh_connection
+from recovery.hosts.services import open_service
 from recovery.hosts.ssh import SshHost
 from recovery.hosts.ssh_installation import bundle
+from recovery.settings import ServiceSettings
 from tests.recovery.hosts.looking import gone, read_all, wait_for
 from tests.testbed.sshd import SshServer, make_key, run_sshd
 
@@ -172,6 +175,58 @@ def test_more_programs_than_one_connection_may_have_use_another(tmp_path):
         host = SshHost(narrow.settings())
         with host.stream(["cat", "/dev/zero"]), host.stream(["cat", "/dev/zero"]), host.stream(["cat", "/dev/zero"]):
             assert host.run(["echo", "1"]).stdout == b"1\n"
+
+
+def test_more_programs_than_all_connections_may_have_are_refused_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(ssh_connection, "MOST_CONNECTIONS", 1)
+    with run_sshd("MaxSessions 2") as narrow:
+        host = SshHost(narrow.settings(title="sempit"))
+        host.run(["true"])
+        with ExitStack() as stack, pytest.raises(HostError) as caught:
+            for _ in range(3):
+                stack.enter_context(host.stream(["cat", "/dev/zero"]))
+    assert "server does not allow more sessions" == caught.value.message
+    assert "nothing was begun there" == caught.value.state
+    assert "raise MaxSessions in the machine's /etc/ssh/sshd_config, or lower components_at_once" == caught.value.hint
+
+
+def test_a_stream_that_was_left_takes_no_more(server):
+    host = SshHost(server.settings(title="selesai"))
+    with host.feed(["cat"]) as stream:
+        pass
+    with pytest.raises(HostError, match="the stream of cat is already finished"):
+        stream.write(b"lagi")
+
+
+def test_output_that_nobody_took_is_no_failure_of_the_program(server):
+    """What its end is told with counts all bytes, those that were thrown away, too."""
+    host = SshHost(server.settings(title="sisa"))
+    with host.stream(["sh", "-c", "echo awal; head -c 1000000 /dev/zero; exit 3"], ok=(3,)) as stream:
+        first = bytearray(4)
+        assert 0 < stream.readinto(first) <= 4
+        assert 3 == stream.finish().code
+        assert 3 == stream.finish().code, "asked again"
+
+
+def test_a_program_that_ends_well_without_its_input_is_no_success(server, tmp_path):
+    host = SshHost(server.settings(title="tak dibaca"))
+    os.mkfifo(tmp_path / "akhir")
+    with host.feed(["sh", "-c", f"exec <&-; echo ya > {tmp_path}/ditutup; read line < {tmp_path}/akhir"]) as stream:
+        wait_for(tmp_path / "ditutup")
+        stream.write(b"satu")
+        assert b"." == stream._receive(1), "taken there, and thrown away"
+        (tmp_path / "akhir").write_text("\n")
+        with pytest.raises(HostError, match="sh on server ended before it had read all input"):
+            stream.finish()
+
+
+def test_a_program_of_another_machine_is_found_on_its_path(server):
+    """The account of the machine is told, so that nothing of this process's environment is taken for it."""
+    host = SshHost(server.settings())
+    assert server.settings().user == host.account()
+    settings = {"name": "web", "kind": "supervisor", "program": "web", "configuration": "/tidak/ada", "port": 1}
+    service = open_service(host, ServiceSettings.model_validate(settings))
+    assert ["supervisorctl", "-c", "/tidak/ada"] == service._manager._command
 
 
 def test_a_connection_that_is_slow_to_begin_another_program_keeps_those_that_it_has(server, monkeypatch):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from recovery.doctor.hosts import _reached
 from tests.testbed.systemd_host import SystemdHost, run_systemd_host
 from tests.testbed.systemd_root import built_root
 
@@ -66,3 +67,9 @@ def test_the_machine_cannot_change_the_kernel_of_this_one(machine: SystemdHost) 
     """Packages set the kernel's parameters when they boot; here that would be everybody's kernel."""
     machine.run("sh", "-c", "! echo 1 >/proc/sys/vm/overcommit_memory", ok=(0,))
     assert "running" == machine.systemctl("is-system-running", ok=(0, 1)).strip()
+
+
+def test_a_machine_that_is_another_one_is_told_without_a_warning(machine: SystemdHost) -> None:
+    """Its identity is not the worker's."""
+    (found,) = _reached(machine.settings("aplikasi"))
+    assert ("host aplikasi", "ok") == (found.subject, found.state)
