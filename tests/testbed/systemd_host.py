@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from recovery.settings import HostSettings
-from tests.testbed.systemd_root import ACCOUNT, built_root, cache, die_with_parent
+from tests.testbed.systemd_root import ACCOUNT, cache, die_with_parent, held_root
 
 BOOT = Path(__file__).with_name("systemd_boot.sh")
 FORWARDER = Path(__file__).with_name("port_forwarder.py")
@@ -114,12 +114,16 @@ def run_systemd_host(directory: Path, ports: dict[int, int] | None = None) -> It
 
     Raises RuntimeError with a sentence when this machine cannot: without root, programs or control groups.
     """
-    lower = built_root()
     place = cache() / "mount"
-    place.mkdir(exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     data = directory / "srv"
     data.mkdir(parents=True, exist_ok=True)
-    with _control_group() as group, (directory / "boot.log").open("wb") as log, _listeners(ports) as listeners:
+    with (
+        held_root() as lower,
+        _control_group() as group,
+        (directory / "boot.log").open("wb") as log,
+        _listeners(ports) as listeners,
+    ):
         machine = subprocess.Popen(
             # The kernel kills what is in a process namespace when its first process ends, and frees all else with it.
             ["unshare", *NAMESPACES, "--fork", "--kill-child=SIGKILL", str(BOOT), *map(str, (lower, place, data))],

@@ -1,7 +1,8 @@
 """The root file system of the systemd test host: Debian 12 with what applications here run on, built once per machine.
 
-It lies in a cache outside of the project, under a name made of its recipe; every boot takes a fresh layer above it.
-Run as a program, this builds it; tests/testbed/install.sh does that.
+It lies in a cache outside of the project, under a name made of its recipe; every boot takes a fresh layer above it, and
+holds a lock on it. Roots of other recipes that nobody holds are removed when one is built, and when this is run as a
+program, which builds it; tests/testbed/install.sh does that.
 """
 
 import ctypes
@@ -63,7 +64,41 @@ def built_root() -> Path:
     with _alone():
         if not root.is_dir():
             _build(root)
+        remove_old_roots(root)
     return root
+
+
+@contextmanager
+def held_root() -> Iterator[Path]:
+    """Lend the root's directory; while the block runs, nobody removes it."""
+    while True:
+        root = built_root()
+        # On the directory itself: the lock goes with whoever holds it, however he ends.
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            if root.is_dir():
+                yield root
+                return
+        finally:
+            os.close(descriptor)
+
+
+def remove_old_roots(current: Path) -> None:
+    """Remove the roots of other recipes beside this one, except those that a machine runs on. Only one at a time."""
+    for root in cache().glob("debian-12-*"):
+        if root == current:
+            continue
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # First another name: half of a root must not be taken for one. The next build removes what is left of it.
+            left = root.rename(root.with_name(f"partial-{root.name}-old"))
+            shutil.rmtree(left)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(descriptor)
 
 
 def _require() -> None:
@@ -160,5 +195,7 @@ def die_with_parent() -> None:
 if __name__ == "__main__":
     try:
         print(built_root())
+        with _alone():
+            remove_old_roots(built_root())
     except RuntimeError as error:
         raise SystemExit(str(error)) from error

@@ -1,5 +1,7 @@
 """The machine of the tests leaves nothing behind, however the process that booted it ends."""
 
+import fcntl
+import os
 import signal
 import socket
 import subprocess
@@ -12,7 +14,7 @@ import pytest
 
 from recovery.doctor.hosts import _reached
 from tests.testbed.systemd_host import SystemdHost, run_systemd_host
-from tests.testbed.systemd_root import built_root
+from tests.testbed.systemd_root import built_root, cache, remove_old_roots
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -73,3 +75,20 @@ def test_a_machine_that_is_another_one_is_told_without_a_warning(machine: System
     """Its identity is not the worker's."""
     (found,) = _reached(machine.settings("aplikasi"))
     assert ("host aplikasi", "ok") == (found.subject, found.state)
+
+
+def test_a_root_of_another_recipe_is_removed_unless_a_machine_runs_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes hundreds of megabytes, for ever."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    current, used, old = (cache() / f"debian-12-{name}" for name in ("kini", "dipakai", "lama"))
+    for root in (current, used, old):
+        (root / "etc").mkdir(parents=True)
+    held = os.open(used, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_SH)
+    remove_old_roots(current)
+    assert [used, current] == sorted(cache().iterdir())
+    os.close(held)
+    remove_old_roots(current)
+    assert [current] == list(cache().iterdir())
