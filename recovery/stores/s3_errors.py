@@ -44,6 +44,10 @@ _CODES = {
         "something on the way changes what passes; use https, and look for a proxy",
     ),
     "BadDigest": ("got other bytes than were sent", "something on the way changes what passes; use https"),
+    "PreconditionFailed": (
+        "has another object there than a moment ago",
+        "somebody overwrites what is written once; in a bucket with versions that would harm nothing",
+    ),
     "NotImplemented": ("cannot do this", "docs/stores.md says what each service can"),
     "MethodNotAllowed": ("does not let this be done", "docs/stores.md says what a store must be able to do"),
 }
