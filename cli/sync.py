@@ -10,7 +10,14 @@ from cli.output import Output
 if TYPE_CHECKING:
     from recovery.sync import Synced
 
-WORDS = {"set": "set", "records": "records", "form": "form", "head": "ledger head", "guide": "guide"}
+WORDS = {
+    "set": "set",
+    "records": "records",
+    "form": "form",
+    "head": "ledger head",
+    "key": "statement of a signing key",
+    "guide": "guide",
+}
 
 
 @click.command("sync")

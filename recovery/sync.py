@@ -15,6 +15,7 @@ from recovery.copies import read_a_good_copy, stores_of_schedule
 from recovery.durable import NewFile
 from recovery.errors import DigestError, ProcedureError, PulihError, SetError, StoreError
 from recovery.installation import Installation, private_directory, remove_tree
+from recovery.keys_succession import recorded_successions
 from recovery.manifest import SIGNATURE, Manifest
 from recovery.own_records import COMPONENT, RESERVED
 from recovery.points import reached
@@ -111,6 +112,10 @@ def _put(installation: Installation, missing: Missing, directory: Path) -> None:
             _put_form(installation, missing, directory)
         case "head":
             _copy_head(installation, missing)
+        case "key":
+            for statement in recorded_successions(installation.keys.signing_key):
+                if statement.key == missing.subject:
+                    installation.store(missing.store).put_bytes(statement.key, statement.to_bytes())
         case _:
             put_restore_guide(installation.store(missing.store), installation.signer.public_pem)
 

@@ -7,6 +7,8 @@ from typing import Literal
 from recovery.copies import stores_of_schedule
 from recovery.errors import DigestError, PulihError, SetError, SignatureError
 from recovery.installation import Installation
+from recovery.keys_succession import FOLDER as KEYS
+from recovery.keys_succession import recorded_successions
 from recovery.manifest import SIGNATURE
 from recovery.own_records import COMPONENT, RESERVED
 from recovery.procedures.documents import form_key
@@ -16,7 +18,7 @@ from recovery.restore_guide import GUIDE, lacks_restore_guide
 from recovery.sets import open_set, set_prefix
 from recovery.stores.base import Store
 
-Kind = Literal["set", "records", "form", "head", "guide"]
+Kind = Literal["set", "records", "form", "head", "key", "guide"]
 FORMS = "formulir/"
 RECORDS = set_prefix(RESERVED, RESERVED, COMPONENT)
 
@@ -80,6 +82,9 @@ def look(installation: Installation, only: str = "") -> Lack:
                 lack.missing.append(Missing("head", key, store_name))
             elif key.startswith(RECORDS) and key.endswith(f"/{SIGNATURE}"):
                 lack.missing.append(Missing("records", key.removesuffix(f"/{SIGNATURE}"), store_name))
+        for statement in recorded_successions(installation.keys.signing_key):
+            if statement.key not in keys[store_name]:
+                lack.missing.append(Missing("key", statement.key, store_name))
         if lacks_restore_guide(store, installation.signer.public_pem):
             lack.missing.append(Missing("guide", GUIDE, store_name))
     return lack
@@ -106,7 +111,7 @@ def _keys_of_stores(installation: Installation, lack: Lack) -> dict[str, set[str
     for name in sorted(installation.stores):
         try:
             store = installation.store(name)
-            keys[name] = {info.key for folder in (FORMS, ledger.FOLDER, RECORDS) for info in store.list(folder)}
+            keys[name] = {info.key for folder in (FORMS, ledger.FOLDER, RECORDS, KEYS) for info in store.list(folder)}
         except PulihError as error:
             lack.down.add(name)
             lack.trouble(name, "store", error)

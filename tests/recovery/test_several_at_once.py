@@ -1,4 +1,5 @@
-"""Several processes on one catalog: backups, restores, proofs and the guard at the same time, and all ends well."""
+"""Several processes on one catalog and one pair of stores: backups, restores, drills, synchronisations, retention's
+plans, a rebuild's inventories and the guard at the same time, and all ends well."""
 
 import time
 from collections.abc import Iterator
@@ -10,34 +11,44 @@ from typing import Any
 import pytest
 
 from recovery.records import backups, leases, ledger, procedures
+from recovery.sync import sync
 from tests.testbed.many_applications import begin, do, keep_doing, name_of, open_many
 from tests.testbed.postgresql import run_postgresql
 from tests.testbed.small_office import SmallOffice
+from tests.testbed.two_stores import OFFSITE, objects
 
 # Processes of their own, forked from one that has imported what is slow to import.
 PROCESSES = get_context("forkserver")
 PROCESSES.set_forkserver_preload(["great_expectations", "typst", "tests.testbed.many_applications"])
-APPLICATIONS = 20
+# In `make test`, and for minutes.
+APPLICATIONS, MANY = 12, 60
 RESTORED = 2
 WORKERS = 4
-MEANWHILE = ("guard", "prove_newest")
+MEANWHILE = ("guard", "prove_newest", "drill", "sync", "plan_retention", "take_inventory")
 # As long as the slowest machine may take; nothing here is measured.
-PATIENCE = 550
+PATIENCE = 3000
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(
+    params=[
+        pytest.param(("sqlite", APPLICATIONS), id="sqlite"),
+        pytest.param(("postgresql", APPLICATIONS), id="postgresql"),
+        pytest.param(("sqlite", MANY), id="for-minutes", marks=pytest.mark.endurance),
+    ]
+)
 def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SmallOffice]:
-    """An installation with twenty applications, on each kind of catalog in turn."""
-    if request.param == "sqlite":
-        yield from _opened(tmp_path, "")
+    """An installation with many applications, on each kind of catalog in turn."""
+    kind, count = request.param
+    if kind == "sqlite":
+        yield from _opened(tmp_path, "", count)
         return
     with run_postgresql() as server:
         server.execute("CREATE DATABASE catalog")
-        yield from _opened(tmp_path, server.url("catalog"))
+        yield from _opened(tmp_path, server.url("catalog"), count)
 
 
-def _opened(root: Path, url: str) -> Iterator[SmallOffice]:
-    office = open_many(root / "office", APPLICATIONS, served=RESTORED, catalog_url=url)
+def _opened(root: Path, url: str, count: int) -> Iterator[SmallOffice]:
+    office = open_many(root / "office", count, served=RESTORED, catalog_url=url)
     yield office
     for number in range(RESTORED):
         for service in office.installation.services(name_of(number)):
@@ -46,8 +57,8 @@ def _opened(root: Path, url: str) -> Iterator[SmallOffice]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_twenty_backups_and_two_restores_at_once_beside_guard_and_proofs(office: SmallOffice) -> None:
+@pytest.mark.timeout(3500)
+def test_many_backups_and_two_restores_at_once_beside_guard_drills_syncs_and_retention(office: SmallOffice) -> None:
     """Nobody waits for ever, nobody meets a locked database, and every backup restores afterwards."""
     turn, over, told = PROCESSES.Value("d", time.time()), PROCESSES.Event(), PROCESSES.Queue()
     beside = [PROCESSES.Process(target=keep_doing, args=(office.root, turn, deed, over, told)) for deed in MEANWHILE]
@@ -55,25 +66,25 @@ def test_twenty_backups_and_two_restores_at_once_beside_guard_and_proofs(office:
         process.start()
     with ProcessPoolExecutor(WORKERS, mp_context=PROCESSES, initializer=begin, initargs=(office.root, turn)) as workers:
         try:
-            wrong = list(_played(workers))
+            wrong = list(_played(workers, len(office.installation.applications)))
         finally:
             over.set()
         results = [told.get(timeout=PATIENCE) for _ in beside]
         for process in beside:
             process.join(PATIENCE)
         made = _secured(office)
-        loaded = [workers.submit(do, "load_and_compare", backup_id) for backup_id in made]
+        loaded = [workers.submit(do, "load_and_compare", backup_id, turn % 2) for turn, backup_id in enumerate(made)]
         wrong += [future.result(PATIENCE) for future in loaded]
     assert [] == [story for story in wrong if story]
     assert [] == [story for _deed, _times, stories in results for story in stories]
     assert set(MEANWHILE) == {deed for deed, times, _ in results if times > 1}
-    assert APPLICATIONS * 2 == len(made)
+    assert 2 * len(office.installation.applications) == len(made)
     _require_whole_records(office)
 
 
-def _played(workers: ProcessPoolExecutor) -> Iterator[str]:
+def _played(workers: ProcessPoolExecutor, count: int) -> Iterator[str]:
     """Back up all and restore two, which begin as soon as they have a backup."""
-    names = [name_of(number) for number in range(APPLICATIONS)]
+    names = [name_of(number) for number in range(count)]
     first = [workers.submit(do, "back_up", name) for name in names[:WORKERS]]
     yield from (future.result(PATIENCE) for future in first[:RESTORED])
     restores = [workers.submit(do, "restore", name) for name in names[:RESTORED]]
@@ -87,7 +98,10 @@ def _secured(office: SmallOffice) -> list[str]:
 
 
 def _require_whole_records(office: SmallOffice) -> None:
-    store, public_pem = office.installation.store("utama"), office.installation.signer.public_pem
+    # What the last of them put while the last synchronisation was looking elsewhere.
+    assert () == sync(office.installation).troubles
+    assert objects(office.root / "store") == objects(office.root / "store-terpisah")
+    store, public_pem = office.installation.store(OFFSITE), office.installation.signer.public_pem
     with office.installation.catalog.read() as connection:
         heads = ledger.read_heads(store, public_pem)
         assert [] == ledger.verify(connection, heads)
@@ -96,5 +110,9 @@ def _require_whole_records(office: SmallOffice) -> None:
         assert [] == leases.list_leases(connection)
         everything: list[Any] = procedures.list_all(connection)
         outcomes = [(procedure.kind, procedure.state, procedure.outcome) for procedure in everything]
-    assert [("backup", "closed", "berhasil")] * APPLICATIONS == sorted(outcomes)[:APPLICATIONS]
-    assert [("restore", "closed", "berhasil")] * RESTORED == sorted(outcomes)[APPLICATIONS:]
+    drilled = [outcome for outcome in outcomes if outcome[0] == "drill"]
+    assert drilled and {("drill", "closed", "berhasil")} == set(drilled)
+    outcomes = [outcome for outcome in outcomes if outcome[0] != "drill"]
+    count = len(office.installation.applications)
+    assert [("backup", "closed", "berhasil")] * count == sorted(outcomes)[:count]
+    assert [("restore", "closed", "berhasil")] * RESTORED == sorted(outcomes)[count:]

@@ -11,6 +11,7 @@ import pytest
 
 from recovery import points
 from recovery.errors import LeaseHeldError, NotFoundError, StoreError
+from recovery.keys_rotation import rotate_signing
 from recovery.own_records import back_up_records
 from recovery.procedures.backup.begin import begin_backup
 from recovery.records import backups, forms, leases, ledger
@@ -74,6 +75,23 @@ def test_the_own_records_are_copied_too(office: SmallOffice) -> None:
     assert [] == is_complete(office.root)
 
 
+def test_what_vouches_for_an_old_signing_key_is_in_both_stores(office: SmallOffice) -> None:
+    """Else a rebuild from the other store could not verify what the old key signed; what it signed is copied, too."""
+    shutil.copytree(office.root / "keys", office.root / "keys-before")
+    try:
+        rotate_signing(office.installation)
+        shutil.rmtree(office.root / "store-terpisah" / "kunci")
+        fresh = attach(office.root)
+        found = sync(fresh.installation)
+        fresh.installation.catalog.dispose()
+        assert () == found.troubles
+        assert {"head", "key", "set"} <= {missing.kind for missing in found.put if missing.store == OFFSITE}
+        assert [] == is_complete(office.root)
+    finally:
+        shutil.rmtree(office.root / "keys")
+        (office.root / "keys-before").rename(office.root / "keys")
+
+
 def stores(office: SmallOffice) -> tuple[dict[str, bytes], dict[str, bytes]]:
     return objects(office.root / "store"), objects(office.root / "store-terpisah")
 
@@ -93,7 +111,7 @@ def is_complete(root: Path) -> list[str]:
             if (backup.state, set(backup.stores)) != ("secured", {MAIN, OFFSITE}):
                 wrong.append(f"{backup.name} is {backup.state} in {backup.stores}")
         for name in (MAIN, OFFSITE):
-            heads = ledger.read_heads(installation.store(name), installation.signer.public_pem)
+            heads = ledger.read_heads(installation.store(name), installation.signer.trusted_pem)
             wrong += ledger.verify(connection, heads)
         secured = [entry.component for entry in ledger.entries(connection, kind="set.secured")]
         wrong += [] if sorted(COMPONENTS) == sorted(secured) else [f"secured entries: {secured}"]

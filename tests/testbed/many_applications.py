@@ -3,6 +3,7 @@
 import sqlite3
 import tempfile
 import traceback
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +13,18 @@ from typing import Any
 
 from recovery.guard.rounds import make_round
 from recovery.procedures.backup.b2_verify import judge_copy
+from recovery.procedures.drill import begin_drill, prove
+from recovery.procedures.drill_conclude import conclude_drill, report
+from recovery.rebuild_sets import take_inventory
 from recovery.records import backups
 from recovery.records.approvals import Decision
+from recovery.retention_plan import draw_up
 from recovery.sets import BackupSet, open_set, read_back, set_prefix
 from recovery.settings import ScheduleSettings
 from recovery.sources.base import Fingerprint, Source
-from tests.testbed.small_office import SmallOffice, attach, describe, open_office, web_service, write_application
+from recovery.sync import sync
+from tests.testbed.small_office import SmallOffice, attach, open_office, web_service, write_application
+from tests.testbed.two_stores import OFFSITE, add_offsite_store
 
 # What the guard must never find while everything goes well.
 TROUBLE = ("ledger", "restore", "service", "sweep", "store")
@@ -33,7 +40,7 @@ def name_of(number: int) -> str:
 
 
 def open_many(root: Path, count: int, *, served: int, catalog_url: str = "") -> SmallOffice:
-    """Build the installation; the first `served` of its applications have a web service, which runs."""
+    """Build the installation with two stores; the first `served` of its applications have a web service, which runs."""
     office = open_office(root, catalog_url=catalog_url)
     installation = office.installation
     one, monthly = installation.applications.pop("simpel"), installation.schedules.pop("bulanan")
@@ -62,7 +69,7 @@ def open_many(root: Path, count: int, *, served: int, catalog_url: str = "") -> 
         for service in installation.services(name):
             service.start()
     office.stop_service_for_good()
-    describe(office)
+    add_offsite_store(office)
     return office
 
 
@@ -141,13 +148,45 @@ class Worker:
         if verdict.state != "pass":
             raise AssertionError(f"{found[-1].name} is not proven: {verdict.to_json()}")
 
-    def load_and_compare(self, backup_id: str) -> None:
-        """Load a backup from its store: it has the fingerprint that was recorded, and so has the live data."""
+    def drill(self) -> None:
+        """A drill of the component whose backup was secured last."""
+        found = self.secured()
+        if not found:
+            return
+        installation = self._office.installation
+        opened = begin_drill(installation, str(uuid.uuid4()), component=found[-1].key)
+        drilled = prove(installation, opened["id"], found[-1].key)
+        report(installation, opened["id"])
+        conclude_drill(installation, opened["id"])
+        if not drilled.passed:
+            raise AssertionError(f"the drill of {drilled.name} from {drilled.store}: {drilled.error}")
+
+    def sync(self) -> None:
+        """A synchronisation of the stores."""
+        if troubles := sync(self._office.installation).troubles:
+            raise AssertionError(f"the synchronisation had {troubles}")
+
+    def plan_retention(self) -> None:
+        """The plan of what may be destroyed, as it is drawn up for an official: nothing, however often it is asked."""
+        drawn_up = draw_up(self._office.installation, datetime.now(UTC))
+        if going := drawn_up.plan.of("destroy"):
+            raise AssertionError(f"retention would let go {going}")
+
+    def take_inventory(self) -> None:
+        """What a rebuild from the off-site store would find: every set that was secured before it looked."""
+        installation = self._office.installation
+        wanted = {set_prefix(each.unit, each.application, str(each.name)) for each in self.secured()}
+        found = take_inventory(installation.store(OFFSITE), installation.signer.trusted_pem)
+        if missing := wanted - found.sets.keys():
+            raise AssertionError(f"a rebuild would not find {missing}: {found.unproven}")
+
+    def load_and_compare(self, backup_id: str, place: int = 0) -> None:
+        """Load a backup from one of its stores: it has the fingerprint that was recorded, and so has the live data."""
         installation = self._office.installation
         with installation.catalog.read() as connection:
             backup = backups.get(connection, backup_id)
         expected = Fingerprint.from_json(backup.facts["fingerprint"])
-        with self._loaded(backup, self._open(backup)) as (scratch, copy, _directory):
+        with self._loaded(backup, self._open(backup, place)) as (scratch, copy, _directory):
             found = [*expected.differences(scratch.fingerprint(copy)), *scratch.check(copy)]
         found += expected.differences(installation.source(backup.key).fingerprint())
         if found:
@@ -170,10 +209,10 @@ class Worker:
                 load.finish()
             yield scratch, copy, directory
 
-    def _open(self, backup: backups.Backup) -> BackupSet:
+    def _open(self, backup: backups.Backup, place: int = 0) -> BackupSet:
         installation = self._office.installation
         return open_set(
-            installation.store(backup.stores[0]),
+            installation.store(backup.stores[place]),
             set_prefix(backup.unit, backup.application, str(backup.name)),
             installation.signer.trusted_pem,
             application=backup.application,
