@@ -1,8 +1,8 @@
 """A web service of the tests: `web_service.py run|start|stop STATE PORT DATABASE`.
 
 Its own process, answering on /sehat from its database; it obeys files in STATE that tests put there: `ignore-stop`
-(does not stop), `refuse-start` (does not start), `unhealthy` (answers 500), `unhealthy-with-TABLE` (answers 500 while
-that table is in the database).
+(does not stop), `refuse-start` (does not start), `unhealthy` (answers 500), `unhealthy-with-TABLE` and
+`unhealthy-without-TABLE` (answers 500 while that table is in the database, or is not).
 """
 
 import http.server
@@ -28,6 +28,8 @@ def run(state: Path, port: int, database: str) -> None:
             except sqlite3.Error:
                 ill, tables = True, set()
             ill = ill or any((state / f"unhealthy-with-{table}").exists() for table in tables)
+            lacking = [path.name.removeprefix("unhealthy-without-") for path in state.glob("unhealthy-without-*")]
+            ill = ill or not tables.issuperset(lacking)
             self.send_response(500 if ill else 200)
             self.end_headers()
 
