@@ -1,5 +1,6 @@
 """Changing keys: whenever it dies, every backup opens and new ones can be made; and it is finished by calling again."""
 
+import os
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
@@ -71,6 +72,17 @@ def test_after_a_rotation_of_operations_old_and_new_backups_open(office: KeyOffi
     assert [rotation.new, old] == [recipient_of(each) for each in read_identities(keys.read_bytes(), "it")]
     assert 0o600 == stat.S_IMODE(keys.stat().st_mode)
     assert [("operations", rotation.new)] == entries(office)
+
+
+def test_the_worker_goes_on_reading_a_key_that_root_changed(office: KeyOffice) -> None:
+    """Keys belong to the worker's account; root, who changes them, does not run the worker."""
+    keys = office.office.root / "keys"
+    owner = 65534 if os.geteuid() == 0 else os.geteuid()
+    for name in ("operations", "signing"):
+        os.chown(keys / name, owner, -1)
+    rotate_operations(office.fresh())
+    rotate_signing(office.fresh())
+    assert {owner} == {(keys / name).stat().st_uid for name in ("operations", "signing", "signing.successions")}
 
 
 def test_plain_age_opens_old_sets_with_the_rotated_file(office: KeyOffice) -> None:

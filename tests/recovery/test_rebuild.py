@@ -29,6 +29,7 @@ from recovery.records.catalog import open_catalog
 from recovery.settings import StoreSettings
 from tests.testbed.small_office import SmallOffice, open_office
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 CONCLUDED, KILLED = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
 
