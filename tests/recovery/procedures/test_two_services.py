@@ -87,7 +87,8 @@ def watching(two: TwoServices, procedure_id: str) -> Iterator[dict[str, tuple[in
         yield seen
 
 
-@pytest.mark.parametrize("shared", [False, True])
+# Flags of their own are in the other tests, too.
+@pytest.mark.parametrize("shared", [pytest.param(False, marks=pytest.mark.endurance), True])
 def test_a_second_service_that_is_not_well_sends_nobody_to_work_that_goes_back(two: TwoServices, shared: bool) -> None:
     """The first is well on the new data, and stays closed: the second is not, and both get the old data."""
     two.share_flag(shared)
@@ -171,7 +172,7 @@ def test_an_old_holder_neither_opens_nor_decides(two: TwoServices) -> None:
 @pytest.mark.parametrize(
     ("point", "before"),
     [
-        ("services: all started", CLOSED),
+        pytest.param("services: all started", CLOSED, marks=pytest.mark.endurance),
         ("service: before opening depan", (503, 200)),
     ],
 )
