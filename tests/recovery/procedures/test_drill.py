@@ -25,12 +25,12 @@ from recovery.guard.rounds import make_round
 from recovery.procedures.application_page import application_page
 from recovery.procedures.drill import LONGEST_UNPROVEN, begin_drill, prove
 from recovery.procedures.drill_conclude import conclude_drill, report
-from recovery.records import drills, forms, leases, ledger, notices, procedures
+from recovery.records import drills, forms, leases, ledger, notices, officials, procedures
 from recovery.records.drills import Drilled
-from recovery.settings import DrillSettings
+from recovery.settings import DrillSettings, OfficialSettings
 from recovery.standing import overview
 from tests.recovery.procedures.processes import at
-from tests.testbed.small_office import SmallOffice, attach, open_office
+from tests.testbed.small_office import KABID, SmallOffice, attach, open_office
 from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store, backup_of, down, flip, objects, part_of
 
 pytestmark = pytest.mark.slow
@@ -273,6 +273,40 @@ def test_a_drill_whose_process_died_is_closed_after_a_day(office: SmallOffice) -
             procedures.get(connection, "one").outcome,
         )
     assert not scratch.exists()
+
+
+def test_an_application_in_no_schedule_is_drilled_and_its_form_names_nobody(office: SmallOffice) -> None:
+    """The store that held the copy has left the inventory since; the Kabid of nobody is the office."""
+    office.installation.schedules.clear()
+    begin_drill(office.installation, "one", component="simpel")
+    del office.installation.stores[MAIN]
+    for key in (DATA, FILES):
+        assert "error" == prove(office.installation, "one", key).verdict
+    report(office.installation, "one")
+    assert "utama" in facts_of(office, "one")
+    assert not conclude_drill(office.installation, "one").good
+    with office.installation.catalog.read() as connection:
+        assert ["-"] == [notice.recipient for notice in notices.list_notices(connection, "one")]
+        assert ("simpel", "") == (
+            procedures.get(connection, "one").application,
+            procedures.get(connection, "one").schedule,
+        )
+
+
+def test_the_kabid_is_told_where_he_reads(office: SmallOffice) -> None:
+    """His own contact; what could not be delivered is on record, and the drill ends all the same."""
+    with office.installation.catalog.begin() as connection:
+        officials.put(
+            connection,
+            OfficialSettings(
+                nip=KABID, name="Siti Contoh", position="Jabatan", unit="bkd", roles=["kabid"], contact="env:NO_SUCH"
+            ),
+        )
+    flip(part_of(office.root / "store", backup_of(office, "first")), 500)
+    drill(office, "one", component=DATA)
+    with office.installation.catalog.read() as connection:
+        (notice,) = notices.list_notices(connection, "one")
+    assert (KABID, "env:NO_SUCH", False) == (notice.recipient, notice.channel, notice.delivered)
 
 
 def test_a_form_is_issued_also_when_a_component_was_not_judged(office: SmallOffice) -> None:
