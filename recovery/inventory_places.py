@@ -234,8 +234,13 @@ def _stores(stores: Mapping[int, StoreSettings], schedules: Mapping[int, Schedul
         main, offsite = by_name.get(schedule.store), by_name.get(schedule.offsite_store)
         if main is None or offsite is None or main is offsite or {main.kind, offsite.kind} != {"directory"}:
             continue
-        if _real(main.path) == _real(offsite.path):
+        here, there = _real(main.path), _real(offsite.path)
+        if here == there:
             yield Complaint(("schedules", index, "offsite_store"), "lies in the same directory as the main store")
+        elif _overlap(here, there):
+            # Whatever their prefixes: one of them is below the other's mount, and goes with it.
+            words = f"{_relation(there, here)} the directory of the main store"
+            yield Complaint(("schedules", index, "offsite_store"), words)
 
 
 def _real(path: str) -> Path:

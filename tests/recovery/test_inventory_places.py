@@ -99,6 +99,18 @@ def test_two_folders_of_one_directory_are_no_two_places(tmp_path: Path) -> None:
         "schedules[0].offsite_store: lies in the same directory as the main store",
         "schedules[1].offsite_store: lies in the same directory as the main store",
     ]
+    errors = _errors(
+        tmp_path, ("path: /mnt/cadangan-terpisah\n    prefix: pulih", "path: /srv/cadangan/luar\n    prefix: lain")
+    )
+    assert [error.split(": ", 1)[1] for error in errors] == [
+        "schedules[0].offsite_store: lies in the directory of the main store",
+        "schedules[1].offsite_store: lies in the directory of the main store",
+    ]
+
+
+def test_the_hours_of_a_drill_are_read_like_those_of_a_schedule(tmp_path: Path) -> None:
+    (error,) = _errors(tmp_path, ('cron: "0 9 15 * *"', 'cron: "0 25 15 * *"'))
+    assert "schedules[1].drill.cron: the hour '25' of the cron expression is not valid" in error
 
 
 def test_prefects_database_that_is_backed_up_is_no_restore_target(tmp_path: Path) -> None:
