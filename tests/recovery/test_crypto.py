@@ -104,3 +104,18 @@ def test_a_key_of_another_kind_is_refused() -> None:
         crypto.verify_signature(public, b"", b"")
     with pytest.raises(KeyMissingError, match="is no key"):
         crypto.public_fingerprint(b"no key")
+
+
+def test_a_file_of_several_identities_opens_what_each_of_them_opens() -> None:
+    """A rotation puts the new one before those that old backups need."""
+    (new, new_recipient), (old, old_recipient) = crypto.generate_identity(), crypto.generate_identity()
+    held = crypto.read_identities(f"# new\n{new}\n# old\n{old}\n".encode(), "the operations identity")
+    assert [new_recipient, old_recipient] == [crypto.recipient_of(each) for each in held]
+    opens = crypto.identity_that_opens(held, ["age1other", old_recipient], "the operations identity")
+    assert old_recipient == crypto.recipient_of(opens)
+    with pytest.raises(
+        KeyMissingError, match="the operations identity holds no identity of age1other; nothing was read"
+    ):
+        crypto.identity_that_opens(held, ["age1other"], "the operations identity")
+    with pytest.raises(KeyMissingError, match="the operations identity holds no age identity"):
+        crypto.read_identities(b"# nothing but this\n", "the operations identity")

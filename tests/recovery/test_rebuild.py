@@ -309,6 +309,8 @@ def test_all_that_cannot_be_proven_is_listed(lost: Lost) -> None:
     (store / "kunci" / "x.json").write_bytes(b"x")
     false_pem = state_succession(thief, Signer.from_pem(generate_signing_key(), "x"))
     (store / "kunci" / "y.json").write_bytes(false_pem.to_bytes())
+    no_key = "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n"
+    (store / "RESTORE-000000000000.md").write_text(no_key)
     head = sorted((store / "buku-besar").glob("*.json"))[0]
     overwrite(head, b"{}")
     form = sorted((store / "formulir").rglob("*.pdf"))[0]
