@@ -89,7 +89,7 @@ def build(document: Document, form: DestructionForm) -> FormFacts:
         document=document,
         sections=(
             Section("A", "Identitas", (Block("", _identity(document, form)),)),
-            Section("B", "Yang tetap disimpan menurut rencana", (Block("", tuple(_count(each) for each in form.components)),)),
+            Section("B", "Yang tetap disimpan menurut rencana", (_counts(form.components),)),
             Section("C", "Cadangan yang dimusnahkan", _listed(form.sets)),
             *(waiting if form.waiting else without),
         ),
@@ -113,6 +113,10 @@ def _identity(document: Document, form: DestructionForm) -> tuple[Row, ...]:
         Row("SHA-256 rencana", form.plan_sha256, style="code"),
         Row("Catatan pejabat", form.note),
     )
+
+
+def _counts(components: tuple[ComponentCount, ...]) -> Block:
+    return Block("", tuple(_count(each) for each in components))
 
 
 def _count(count: ComponentCount) -> Row:
