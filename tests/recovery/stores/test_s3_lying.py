@@ -20,7 +20,7 @@ KEY = "bkd/simpel/set/data.tar.zst.age"
 MEBIBYTE = 1 << 20
 
 
-@pytest.fixture(params=["juicefs", "ceph"])
+@pytest.fixture(params=["juicefs", pytest.param("ceph", marks=pytest.mark.endurance)])
 def server(request: pytest.FixtureRequest) -> S3Server:
     return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
 
