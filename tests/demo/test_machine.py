@@ -33,6 +33,7 @@ def test_simpel_answers_there_is_controlled_and_ends(tmp_path: Path) -> None:
         service.preflight()
         assert "shown" == service.stop()["page"]
         assert "open" == service.start()["port"]
+        assert "200 without its flag" == service.open()["page"]
         for component in ("data", "berkas"):
             assert [] == installation.source(f"{APPLICATION}/{component}").preflight()
         # Another call finds it running.
