@@ -70,6 +70,14 @@ SMALL_FLOWS = {
         def retention() -> None:
             pass
         """,
+    "drill.py": """
+        from prefect import flow
+
+
+        @flow(name="Gladi Restore")
+        def drill(jadwal: str, komponen: str = "", penyimpanan: str = "", pilihan: str = "") -> None:
+            pass
+        """,
     "notify.py": """
         from typing import Literal
 

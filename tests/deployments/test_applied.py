@@ -25,6 +25,8 @@ def test_applying_twice_changes_nothing_the_second_time(applied: "Applied", api:
         ("create", "deployment", "Back Up Data/di-luar-jadwal"),
         ("create", "deployment", "Restore Data/restore"),
         ("create", "deployment", "Jadwal Back Up/pengesahan-jadwal"),
+        ("create", "deployment", "Gladi Restore/gladi-bulanan"),
+        ("create", "deployment", "Gladi Restore/gladi-restore"),
         ("create", "deployment", "Pemusnahan Cadangan/pemusnahan"),
         ("create", "deployment", "Pemberitahuan/pemberitahuan"),
         ("create", "automation", "Pulih: Proses gagal"),

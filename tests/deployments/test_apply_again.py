@@ -79,7 +79,10 @@ def test_a_removed_schedule_stays_without_prune_and_goes_with_it(restored: "Appl
     assert sorted(each["name"] for each in api("POST", "/deployments/filter", {})) == [
         "bulanan",
         "di-luar-jadwal",
+        "gladi-bulanan",
+        "gladi-restore",
         "pemberitahuan",
+        "pemusnahan",
         "pengesahan-jadwal",
         "restore",
     ]
