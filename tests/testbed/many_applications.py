@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,6 @@ from tests.testbed.two_stores import OFFSITE, add_offsite_store
 
 # What the guard must never find while everything goes well.
 TROUBLE = ("ledger", "restore", "service", "sweep", "store")
-# How much later each answer is than the one before: every code counts once, and none after a later one.
-BETWEEN_ANSWERS = timedelta(seconds=30)
 # The guard comes every minute in service; here it may not take all of the machine from those whom it is to meet.
 PAUSE_SECONDS = 3.0
 
@@ -86,9 +84,10 @@ class OfficeOfOne(SmallOffice):
     def decide(self, step_id: str, procedure_id: str, nip: str, decision: str, **fields: Any) -> Decision:
         """Answer as the parent does, later than every answer that was given in whatever process."""
         with self.turn.get_lock():
-            self.turn.value += BETWEEN_ANSWERS.total_seconds()
-            self.clock = datetime.fromtimestamp(self.turn.value, UTC) - BETWEEN_ANSWERS
-            return super().decide(step_id, procedure_id, nip, decision, **fields)
+            self.clock = datetime.fromtimestamp(self.turn.value, UTC)
+            decided = super().decide(step_id, procedure_id, nip, decision, **fields)
+            self.turn.value = self.clock.timestamp()
+            return decided
 
 
 class Worker:

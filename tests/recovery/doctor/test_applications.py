@@ -15,10 +15,10 @@ from recovery.settings import ServiceSettings
 from tests.recovery.doctor.conftest import only
 
 
-def test_a_healthy_installation_has_only_the_off_site_warning(whole: Installation) -> None:
+def test_a_healthy_installation_is_warned_only_of_what_the_office_has_not_set_up(whole: Installation) -> None:
     """What cries wolf is not read."""
     trouble = [finding for finding in examine(whole, None) if finding.state != "ok"]
-    assert ["off-site store", "Prefect server"] == [finding.subject for finding in trouble]
+    assert ["off-site store", "Prefect's database", "Prefect server"] == [finding.subject for finding in trouble]
 
 
 def with_component_path(installation: Installation, path: str) -> Installation:

@@ -1,6 +1,9 @@
 """Services made of a real systemd's units: their order, what starts them again, and what they leave behind."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -274,18 +277,27 @@ def test_a_unit_that_is_started_meanwhile_is_not_proven_down(units: Units) -> No
         service.prove_down()
 
 
+@contextmanager
+def listener(machine: SystemdHost) -> Iterator[int]:
+    """The port of a program that listens in the machine's network and is no unit."""
+    program = (
+        "import socket, sys\nserver = socket.create_server(('127.0.0.1', 0))\n"
+        "print(server.getsockname()[1], flush=True)\nsys.stdin.read()"
+    )
+    argv = ["nsenter", f"--target={machine.pid}", "--net", sys.executable, "-c", program]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+
+
 def test_a_port_that_something_else_serves_is_not_closed(units: Units) -> None:
     """The unit is down, and people still get answers."""
-    # systemd itself listens, and hands nothing on.
-    other = units.make("lain.socket", "ListenStream=127.0.0.1:8098\nAccept=no\n", section="Socket", start=False)
-    units.make("lain.service", start=False)
-    units.machine.systemctl("start", other)
     unit = units.make("web.service")
-    service = units.service(unit, port=8098, stop_timeout=1)
-    with pytest.raises(ServiceError, match=r"not down after 1 s \(manager: stopped, port: open\)"):
-        service.stop()
-    units.machine.systemctl("stop", other)
-    assert {"port": 8098} == service.stop()["watched"]
+    with listener(units.machine) as port:
+        service = units.service(unit, port=port, stop_timeout=1)
+        with pytest.raises(ServiceError, match=r"not down after 1 s \(manager: stopped, port: open\)"):
+            service.stop()
+    assert {"port": port} == service.stop()["watched"]
 
 
 def test_a_service_without_units_is_refused() -> None:
