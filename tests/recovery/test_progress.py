@@ -53,6 +53,7 @@ def test_step_2_of_a_backup_tells_how_far_the_proof_is(office: SmallOffice) -> N
         assert rest == [("load", size, size), ("measure", 0, things), ("measure", things, things)]
 
 
+@pytest.mark.slow
 def test_the_rehearsal_of_a_restore_tells_how_far_each_proof_is(office: SmallOffice) -> None:
     for service in office.installation.services("simpel"):
         service.start()

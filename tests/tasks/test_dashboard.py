@@ -56,6 +56,7 @@ def test_a_run_that_has_its_tags_asks_no_server(no_server: None, caplog: pytest.
     assert [] == warnings(caplog)
 
 
+@pytest.mark.slow
 def test_every_application_of_a_procedure_gets_its_page_but_not_one_that_is_gone(
     no_server: None, office: SmallOffice, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -120,6 +120,7 @@ def finish_and_look(root: Path, procedure_id: str) -> None:
     installation.catalog.dispose()
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_again_and_again_ends_what_it_began(approved: tuple[SmallOffice, str]) -> None:
     """Each process goes a few points further than the one before it."""
     office, procedure_id = approved

@@ -69,6 +69,7 @@ def test_the_newest_migration_is_the_one_that_the_schema_names() -> None:
     assert list(schema.REVISIONS) == [script.revision for script in reversed(list(scripts.walk_revisions()))]
 
 
+@pytest.mark.slow
 def test_four_processes_may_upgrade_at_once(uncreated_url: str) -> None:
     """Workers that start together all call upgrade(); one does it, the others wait."""
     assert run_together(upgrade, uncreated_url) == [0, 0, 0, 0]

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from recovery.inventory import load_inventory
 from recovery.own_records import back_up_records
 from recovery.records import ledger
@@ -16,6 +18,7 @@ from tests.testbed.small_office import open_office
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.mark.slow
 def test_a_bucket_is_rebuilt_from(juicefs: S3Server, tmp_path: Path) -> None:
     """The sets that it holds are proven, open with the identity, and the ledger goes on there."""
     built = open_office(tmp_path / "office", running=False)
