@@ -4,17 +4,11 @@ The server ends with the process that keeps it. What s3 (JuiceFS) stores lies in
 ceph stores lies in memory, so it serves one story and no `make up`.
 """
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
+from demo.keeper import Keeper
 from demo.site import Site, write_private
-from recovery.errors import ConfigurationError, HostError
+from recovery.errors import ConfigurationError
 from recovery.settings import StoreSettings
 
 STORES = ("directory", "s3", "ceph")
@@ -66,42 +60,13 @@ def store_settings(site: Site) -> dict[str, object]:
 
 def open_bucket(site: Site) -> None:
     """Start the site's S3 server, unless it has none or it runs. Raises HostError with what it said."""
-    if site.store_kind == "directory" or _keeper(site) is not None:
-        return
-    module = KEEPERS[site.store_kind]
-    with (site.root / "log" / "s3.log").open("wb") as log:
-        keeper = subprocess.Popen(
-            [sys.executable, "-m", module, str(site.store), str(site.bucket_port), BUCKET],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            cwd=Path(__file__).resolve().parent.parent,
-            start_new_session=True,
-        )
-    assert keeper.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
-    if keeper.stdout.readline().strip() != "ready":
-        keeper.kill()
-        raise HostError("the S3 server did not start", state="nothing runs", hint=f"read {site.root}/log/s3.log")
-    _pid_file(site).write_text(f"{keeper.pid}\n", encoding="ascii")
+    if site.store_kind != "directory":
+        _keeper(site).start(str(site.store), str(site.bucket_port), BUCKET)
 
 
 def close_bucket(site: Site) -> bool:
     """End the site's S3 server; say whether it ran."""
-    keeper = _keeper(site)
-    if keeper is None:
-        return False
-    with suppress(ProcessLookupError):
-        os.kill(keeper, signal.SIGTERM)
-    give_up_at = time.monotonic() + 60
-    while _keeper(site) is not None:
-        if time.monotonic() > give_up_at:
-            raise HostError(f"the S3 server (process {keeper}) does not end", hint="kill that process")
-        with suppress(ChildProcessError):
-            os.waitpid(keeper, os.WNOHANG)
-        time.sleep(0.05)
-    _pid_file(site).unlink()
-    return True
+    return site.store_kind != "directory" and _keeper(site).end()
 
 
 def rob(settings: StoreSettings, say: Callable[[str], None]) -> None:
@@ -120,14 +85,5 @@ def rob(settings: StoreSettings, say: Callable[[str], None]) -> None:
     say(f"  ✓ {kept} dari {2 * robbed} upaya menghapus objek ditolak oleh gudang; yang dibaca tetap versi pertama")
 
 
-def _pid_file(site: Site) -> Path:
-    return site.root / "s3.pid"
-
-
-def _keeper(site: Site) -> int | None:
-    """The process that keeps the server, if it lives; a number that another program has by now does not count."""
-    with suppress(FileNotFoundError, ValueError):
-        pid = int(_pid_file(site).read_text(encoding="ascii"))
-        if KEEPERS.get(site.store_kind, "?").encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return pid
-    return None
+def _keeper(site: Site) -> Keeper:
+    return Keeper("the S3 server", KEEPERS[site.store_kind], site.root / "s3.pid", site.root / "log" / "s3.log")

@@ -4,15 +4,10 @@ The machine ends with the process that keeps it; SIMPEL's data lies in the demon
 """
 
 import os
-import signal
-import subprocess
-import sys
-import time
-from contextlib import suppress
-from pathlib import Path
 
+from demo.keeper import Keeper
 from demo.site import Site
-from recovery.errors import ConfigurationError, HostError
+from recovery.errors import ConfigurationError
 
 HOSTS = ("local", "systemd")
 KEEPER = "tests.testbed.systemd_demo"
@@ -77,55 +72,13 @@ def service_settings() -> dict[str, object]:
 
 def boot(site: Site) -> None:
     """Boot the machine with SIMPEL on it, unless it runs. Raises HostError with what it said."""
-    if _keeper(site) is not None:
-        return
-    command = [sys.executable, "-m", KEEPER, str(site.machine), str(site.ssh_port), str(site.simpel_port)]
-    with (site.root / "log" / "mesin.log").open("wb") as log:
-        keeper = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            cwd=Path(__file__).resolve().parent.parent,
-            start_new_session=True,
-        )
-    assert keeper.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
-    said = keeper.stdout.readline().strip()
-    if said != "ready":
-        keeper.kill()
-        raise HostError(
-            f"the machine did not boot: {said}", state="nothing runs", hint=f"read {site.root}/log/mesin.log"
-        )
-    _pid_file(site).write_text(f"{keeper.pid}\n", encoding="ascii")
+    _keeper(site).start(str(site.machine), str(site.ssh_port), str(site.simpel_port))
 
 
 def shut_down(site: Site) -> bool:
     """End the machine; say whether it ran."""
-    keeper = _keeper(site)
-    if keeper is None:
-        return False
-    with suppress(ProcessLookupError):
-        os.kill(keeper, signal.SIGTERM)
-    give_up_at = time.monotonic() + 30
-    while _keeper(site) is not None:
-        if time.monotonic() > give_up_at:
-            raise HostError(f"the machine (process {keeper}) does not end", hint="kill that process")
-        with suppress(ChildProcessError):
-            os.waitpid(keeper, os.WNOHANG)
-        time.sleep(0.05)
-    _pid_file(site).unlink()
-    return True
+    return _keeper(site).end()
 
 
-def _pid_file(site: Site) -> Path:
-    return site.root / "mesin.pid"
-
-
-def _keeper(site: Site) -> int | None:
-    """The process that keeps the machine, if it lives; a number that another program has by now does not count."""
-    with suppress(FileNotFoundError, ValueError):
-        pid = int(_pid_file(site).read_text(encoding="ascii"))
-        if KEEPER.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return pid
-    return None
+def _keeper(site: Site) -> Keeper:
+    return Keeper("the machine", KEEPER, site.root / "mesin.pid", site.root / "log" / "mesin.log")
