@@ -1,6 +1,6 @@
 """The installation's own records as a set: catalog with ledger, configuration, and Prefect's database.
 
-They go into every store after each backup, for the same recipients and signed like any set, under a prefix of their
+They go into every store after each procedure, for the same recipients and signed like any set, under a prefix of their
 own. No restore takes them: only `pulih rebuild` reads them (docs/disaster.md).
 """
 
@@ -21,7 +21,7 @@ from recovery.errors import RecordsError
 from recovery.installation import RELEASE, Installation
 from recovery.manifest import Manifest, Part
 from recovery.own_records_configuration import write_configuration
-from recovery.own_records_databases import copy_catalog, copy_prefect_database
+from recovery.own_records_databases import NOT_PUT, copy_catalog, copy_prefect_database
 from recovery.points import reached
 from recovery.records import ledger, schema
 from recovery.records.catalog import open_catalog
@@ -39,7 +39,6 @@ COMPONENT = "rekaman"
 CATALOG = "catalog.sqlite"
 DATA = "data.tar.zst.age"
 QUALITY = "quality.json"
-_STATE = "the backup itself is secured; the records were not put into a store"
 
 
 def back_up_records(installation: Installation, procedure_id: str) -> str:
@@ -92,7 +91,7 @@ def _examine(copy: Path) -> tuple[Head, list[str]]:
     with closing(sqlite3.connect(copy)) as connection:
         found = connection.execute("PRAGMA integrity_check").fetchall()
     if found != [("ok",)]:  # pragma: no cover - SQLite damages what it has just written
-        raise RecordsError(f"the copy of the catalog is damaged ({found[0][0]})", state=_STATE, hint="retry the run")
+        raise RecordsError(f"the copy of the catalog is damaged ({found[0][0]})", state=NOT_PUT, hint="retry the run")
     catalog = open_catalog(f"sqlite:///{copy}")
     try:
         with catalog.read() as reading:

@@ -12,6 +12,7 @@ import yaml
 from recovery.errors import RecordsError
 from recovery.installation import Installation
 from recovery.keys_succession import recorded_successions
+from recovery.own_records_databases import NOT_PUT
 from recovery.records import officials
 from recovery.settings import OfficialSettings
 
@@ -84,7 +85,7 @@ def _copied(path: Path, copy: Path) -> str:
     except OSError as error:
         raise RecordsError(
             f"{path} cannot be read ({error.strerror})",
-            state="the backup itself is secured; the records were not put into a store",
+            state=NOT_PUT,
             hint="put back the file that the inventory names, then retry the run",
         ) from error
     return f"{copy.parent.name}/{copy.name}"

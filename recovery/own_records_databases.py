@@ -16,7 +16,8 @@ from recovery.records.catalog import Catalog, open_catalog
 from recovery.secrets import resolve
 
 ROWS_AT_ONCE = 1000
-_STATE = "the backup itself is secured; the records were not put into a store"
+# In which state all is when the records cannot be copied: they come last.
+NOT_PUT = "the procedure is ended and what it did stands; the records were not put into a store"
 
 
 def copy_catalog(catalog: Catalog, copy: Path) -> None:
@@ -66,7 +67,7 @@ def database_url(reference: str) -> URL:
     if not known:
         raise ConfigurationError(
             f"{reference} holds no URL of a database of Prefect's",
-            state=_STATE,
+            state=NOT_PUT,
             hint="write what PREFECT_SERVER_DATABASE_CONNECTION_URL says: sqlite+aiosqlite:////… or postgresql+…://…",
         )
     return url
@@ -80,7 +81,7 @@ def _copy_sqlite(path: Path, copy: Path) -> None:
     except sqlite3.Error as error:
         raise RecordsError(
             f"the database {path} cannot be copied ({error})",
-            state=_STATE,
+            state=NOT_PUT,
             hint="check that it is there, that this account reads it, and that the state directory has room for it",
         ) from error
 
@@ -106,7 +107,7 @@ def _dump(url: URL, copy: Path) -> None:
         ended = subprocess.run(command, env=environment, capture_output=True, check=False)
     except OSError as error:
         raise RecordsError(
-            f"pg_dump cannot be run ({error.strerror})", state=_STATE, hint="install postgresql-client"
+            f"pg_dump cannot be run ({error.strerror})", state=NOT_PUT, hint="install postgresql-client"
         ) from error
     finally:
         copy.with_name(".pgpass").unlink(missing_ok=True)
@@ -114,6 +115,6 @@ def _dump(url: URL, copy: Path) -> None:
         said = ended.stderr.decode(errors="replace").strip().splitlines()
         raise RecordsError(
             f"pg_dump could not dump Prefect's database ({said[-1][:200] if said else ended.returncode})",
-            state=_STATE,
+            state=NOT_PUT,
             hint="check the URL that office.prefect_database names, and that pg_dump is not older than the server",
         )

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from recovery.canonical import digest
-from recovery.errors import ConflictError, NotFoundError
+from recovery.errors import ConfigurationError, ConflictError, NotFoundError
 from recovery.records import ledger, schema
 from recovery.records.backups import Backup
 
@@ -43,8 +43,9 @@ def add(connection: Connection, *, application: str, component: str = "", backup
     """Given what is to be held and why, hold it from now on and return the hold.
 
     Several may lie on one thing: each ends for itself. The ledger keeps the reason's digest, since nothing can be
-    erased from it.
+    erased from it. Raises ConfigurationError when no reason is given.
     """
+    _require_reason(reason)
     hold = Hold(str(uuid.uuid4()), application, component, backup_id, reason, schema.timestamp(), None, "")
     connection.execute(insert(schema.holds).values(vars(hold)))
     _append(connection, "hold.added", hold, reason)
@@ -54,8 +55,10 @@ def add(connection: Connection, *, application: str, component: str = "", backup
 def remove(connection: Connection, hold_id: str, reason: str) -> Hold:
     """Given a hold's id (or how it begins) and why it ends, end it and return it.
 
-    Raises NotFoundError for an id that no hold in force has, ConflictError for a beginning that several have.
+    Raises NotFoundError for an id that no hold in force has, ConflictError for a beginning that several have,
+    ConfigurationError when no reason is given.
     """
+    _require_reason(reason)
     found = [hold for hold in list_holds(connection) if hold_id and hold.id.startswith(hold_id)]
     if not found:
         raise NotFoundError(
@@ -81,6 +84,15 @@ def list_holds(connection: Connection, *, ended: bool = False) -> list[Hold]:
     if not ended:
         query = query.where(table.c.removed_at.is_(None))
     return [_hold(row) for row in connection.execute(query)]
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        raise ConfigurationError(
+            "a hold begins and ends with a reason, and none was given",
+            state="nothing was changed",
+            hint="write --reason: the case, the audit, who asked for it",
+        )
 
 
 def _append(connection: Connection, kind: str, hold: Hold, reason: str) -> None:

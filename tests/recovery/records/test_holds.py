@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from recovery.errors import ConflictError, NotFoundError
+from recovery.errors import ConfigurationError, ConflictError, NotFoundError
 from recovery.records import backups, holds, ledger, procedures
 from recovery.records.backups import Backup
 from recovery.records.catalog import Catalog
@@ -74,3 +74,14 @@ def test_only_one_hold_in_force_is_ended(catalog: Catalog) -> None:
         (shared, *_) = [each for each in beginnings if beginnings.count(each) > 1]
         with pytest.raises(ConflictError, match="holds have an id that begins with"):
             holds.remove(connection, shared, "c")
+
+
+@pytest.mark.parametrize("reason", ["", " \n"])
+def test_a_hold_without_a_reason_neither_begins_nor_ends(catalog: Catalog, reason: str) -> None:
+    with catalog.begin() as connection:
+        held = holds.add(connection, application="simpel", reason="Perkara 7")
+        with pytest.raises(ConfigurationError, match="begins and ends with a reason, and none was given"):
+            holds.add(connection, application="simpel", reason=reason)
+        with pytest.raises(ConfigurationError, match="begins and ends with a reason, and none was given"):
+            holds.remove(connection, held.id, reason)
+        assert [held] == holds.list_holds(connection)
