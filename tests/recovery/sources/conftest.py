@@ -6,8 +6,12 @@ import pytest
 
 from tests.recovery.sources import mariadb_databases
 from tests.recovery.sources.postgresql_databases import Dumped, dumped, make_rich
+from tests.testbed.engines import ENGINES, EngineServer
 from tests.testbed.mariadb import MariaDBServer, run_mariadb
 from tests.testbed.postgresql import PostgreSQLServer, run_postgresql
+
+# Of the servers that tests kill.
+ENGINE_DATABASE = "simpel"
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +38,15 @@ def mariadb() -> Iterator[MariaDBServer]:
 def rich_mariadb(mariadb: MariaDBServer) -> mariadb_databases.Dumped:
     """A dump of the MariaDB database with every kind of object."""
     return mariadb_databases.dumped(mariadb_databases.make_rich(mariadb))
+
+
+@pytest.fixture(params=list(ENGINES))
+def server(request: pytest.FixtureRequest) -> Iterator[EngineServer]:
+    """A server of each engine in turn with one database, which a test may kill."""
+    made = ENGINES[request.param]()
+    try:
+        made.start()
+        made.make(ENGINE_DATABASE)
+        yield made
+    finally:
+        made.remove()

@@ -17,8 +17,9 @@ from recovery.settings import ComponentSettings
 from recovery.sources import open_source
 from recovery.sources.base import Source
 from tests.recovery.sabotage.proving import dump_of
-from tests.recovery.sources.test_engines_killed import DATABASE, HOLDERS, load
-from tests.testbed.engines import ENGINES, EngineServer, _wait
+from tests.recovery.sources.conftest import ENGINE_DATABASE as DATABASE
+from tests.recovery.sources.test_engines_killed import HOLDERS, load
+from tests.testbed.engines import EngineServer, _wait
 from tests.testbed.sshd import SshServer, run_sshd
 
 CLIENTS = {"psql", "pg_dump", "pg_restore", "mariadb", "mariadb-dump"}
@@ -31,18 +32,6 @@ def sshd() -> Iterator[SshServer]:
     """The way to the machine."""
     with run_sshd() as running:
         yield running
-
-
-@pytest.fixture(params=list(ENGINES))
-def server(request: pytest.FixtureRequest) -> Iterator[EngineServer]:
-    """A running server with one database."""
-    made = ENGINES[request.param]()
-    try:
-        made.start()
-        made.make(DATABASE)
-        yield made
-    finally:
-        made.remove()
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from recovery.settings import ComponentSettings
 from recovery.sources import open_source
 from recovery.sources.base import Source
 from tests.recovery.sabotage.proving import Original, dump_of
-from tests.testbed.engines import ENGINES, EngineServer, MariadbServer, PostgresqlServer, _wait, kill_tree
+from tests.recovery.sources.conftest import ENGINE_DATABASE as DATABASE
+from tests.testbed.engines import EngineServer, MariadbServer, PostgresqlServer, _wait, kill_tree
 
-DATABASE = "simpel"
 # More than all pipes between the server and us can hold.
 FILLER = 40_000
 
@@ -69,18 +69,6 @@ HOLDERS: dict[str, Callable[..., AbstractContextManager[Callable[[], bool]]]] = 
     "postgresql": hold_postgresql,
     "mariadb": hold_mariadb,
 }
-
-
-@pytest.fixture(params=list(ENGINES))
-def server(request: pytest.FixtureRequest) -> Iterator[EngineServer]:
-    """A running server with one database."""
-    made = ENGINES[request.param]()
-    try:
-        made.start()
-        made.make(DATABASE)
-        yield made
-    finally:
-        made.remove()
 
 
 def source_of(server: EngineServer) -> Source:
