@@ -28,8 +28,6 @@ SETTINGS = {
     "client_min_messages": "error",
     "search_path": "pg_catalog",
     "row_security": "off",
-    "statement_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
     "default_transaction_read_only": "off",
     "synchronous_commit": "on",
     "TimeZone": "UTC",
@@ -68,6 +66,8 @@ class Target:
             "PGCLIENTENCODING": "UTF8",
             "PGCONNECT_TIMEOUT": str(CONNECT_SECONDS),
             "PGAPPNAME": "pulih",
+            # With the connection and not by the first statement, which a database's own limit might already stop.
+            "PGOPTIONS": "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0",
         }
         if self.server:
             found["PGHOST"] = self.server

@@ -122,12 +122,12 @@ def _create(part: str, database: dict[str, Any]) -> str:
 
 
 def _fill(target: Target, path: str, part: str, scratch: bool) -> None:
-    options = f"-c maintenance_work_mem={WORK_MEMORY_KB} -c synchronous_commit=off -c statement_timeout=0"
     argv = [path, "--exit-on-error", "--no-password", "--dbname", f"dbname={_in_conninfo(part)}"]
     if scratch:
         # A proof needs the same content, not the same disks.
         argv.append("--no-tablespaces")
-    environment = {**target.environment(part), "PGOPTIONS": f"{options} -c idle_in_transaction_session_timeout=0"}
+    environment = target.environment(part)
+    environment["PGOPTIONS"] += f" -c maintenance_work_mem={WORK_MEMORY_KB} -c synchronous_commit=off"
     with tempfile.TemporaryFile() as complaints:
         done = subprocess.run(argv, stdin=sys.stdin.buffer, stdout=complaints, stderr=complaints, env=environment)
         complaints.seek(0)

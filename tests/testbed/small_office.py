@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pyotp
+from sqlalchemy import func, select
 
 from recovery.crypto import generate_identity, generate_signing_key
 from recovery.installation import Installation
@@ -26,7 +27,7 @@ from recovery.procedures.questions import question_of
 from recovery.procedures.restore.begin import begin_restore
 from recovery.procedures.restore.request_form import RestoreRequest
 from recovery.procedures.schedule_begin import begin_schedule, draw_up, put_decision
-from recovery.records import officials
+from recovery.records import officials, schema
 from recovery.records.approvals import Answer, Decision, Submission, answer, ask
 from recovery.records.steps import perform
 from recovery.settings import (
@@ -151,8 +152,8 @@ class SmallOffice:
         )
         if isinstance(asked, Decision):
             return asked
-        # Not before it was asked, however long the work before took.
-        self.clock = max(self.clock + timedelta(seconds=30), datetime.now(UTC))
+        # Not before it was asked, however long the work before took, nor with a code that this official has used.
+        self.clock = max(self.clock + timedelta(seconds=30), datetime.now(UTC), self._after_last_code(nip))
         given = Answer(
             decision=decision,
             nip=nip,
@@ -163,6 +164,12 @@ class SmallOffice:
         )
         submission = Submission(submitted_at=self.clock, input_created_at=self.clock, resumes=1)
         return answer(self.installation.catalog, asked, given, submission, key=self.installation.enrolment_key())
+
+    def _after_last_code(self, nip: str) -> datetime:
+        burnt = schema.burnt_codes.c
+        with self.installation.catalog.read() as connection:
+            last = connection.execute(select(func.max(burnt.time_step)).where(burnt.nip == nip)).scalar()
+        return datetime.fromtimestamp(((last or 0) + 1) * 30, UTC)
 
     def back_up(self, procedure_id: str = "", schedule_name: str = "bulanan") -> str:
         """Run the whole backup procedure and return its id."""
