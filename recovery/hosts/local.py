@@ -3,6 +3,7 @@
 import fcntl
 import os
 import platform
+import select
 import signal
 import socket
 import subprocess
@@ -60,7 +61,7 @@ class LocalHost:
             source.seek(0)
             process = _start(argv, source, output, complaints, env)
             try:
-                process.wait(timeout)
+                _wait(process, timeout)
             except subprocess.TimeoutExpired:
                 raise out_of_time(self.name, argv, timeout, _content(complaints)) from None
             finally:
@@ -237,7 +238,24 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
         with suppress(PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(LEFT_AFTER)
+            _wait(process, LEFT_AFTER)
+
+
+def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> None:
+    """Wait for the end of a child, and reap it. Raises subprocess.TimeoutExpired.
+
+    The kernel tells of the end at once; Popen.wait with a limit looks only now and then, and short programs, of which
+    a procedure runs a hundred, took twice as long.
+    """
+    watched = os.pidfd_open(process.pid)
+    try:
+        ended = select.poll()
+        ended.register(watched, select.POLLIN)
+        if not ended.poll(seconds * 1000):
+            raise subprocess.TimeoutExpired(process.args, seconds)
+    finally:
+        os.close(watched)
+    process.wait()
 
 
 def _memory_file() -> IO[bytes]:

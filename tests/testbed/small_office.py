@@ -393,7 +393,7 @@ def web_service(database: Path, state: Path) -> ServiceSettings:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    program = [sys.executable, str(Path(__file__).with_name("web_service.py"))]
+    program = [sys.executable, "-I", "-S", str(Path(__file__).with_name("web_service.py"))]
     place = [str(state), str(port), str(database)]
     return ServiceSettings(
         name="web",

@@ -5,7 +5,6 @@ Its own process, answering on /sehat from its database; it obeys files in STATE 
 `unhealthy-without-TABLE` (answers 500 while that table is in the database, or is not).
 """
 
-import http.server
 import os
 import signal
 import sqlite3
@@ -17,6 +16,7 @@ from pathlib import Path
 
 def run(state: Path, port: int, database: str) -> None:
     """Serve until SIGTERM, unless told to ignore it."""
+    import http.server  # here: starting and stopping need none of it, and the tests do little else
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -49,7 +49,7 @@ def start(state: Path, port: int, database: str) -> int:
     if (state / "refuse-start").exists():
         return 0  # a return code that lies
     process = subprocess.Popen(
-        [sys.executable, __file__, "run", str(state), str(port), database],
+        [sys.executable, "-I", "-S", __file__, "run", str(state), str(port), database],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
