@@ -64,3 +64,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         on_postgresql = "postgresql_server" in getattr(item, "fixturenames", ()) or "[postgresql" in item.nodeid
         if on_postgresql or any(item.path.is_relative_to(folder) for folder in slow_folders):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fail when pytest-xdist did not take up the groups: all would pass, in twice the time and on several servers.
+
+    It writes a group into a test's id, which a newer pytest may hold elsewhere.
+    """
+    if getattr(session.config.option, "loadgroup", False):
+        alone = [item.nodeid for item in session.items if "@" not in item.nodeid]
+        if alone:
+            raise pytest.UsageError(f"{len(alone)} tests belong to no group, among them {alone[0]}")

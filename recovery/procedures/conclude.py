@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from recovery.calendar import format_duration
 from recovery.copies import put_into_every_store
-from recovery.errors import ProcedureError
+from recovery.errors import ConfigurationError, ProcedureError
 from recovery.installation import Installation
 from recovery.own_records import back_up_records
 from recovery.points import reached
@@ -105,8 +105,15 @@ def conclude_given_up(installation: Installation, procedure_id: str, reason: str
     """Close an open restore that will not go on, with an administrator's reason, and tell the requester.
 
     Only before step 4: from there on the service may be stopped, and the guard brings it back. Raises NotFoundError,
-    and ProcedureError for a backup, a closed procedure, or a restore whose critical section has begun.
+    ConfigurationError when no reason is given, and ProcedureError for a backup, a closed procedure, or a restore whose
+    critical section has begun.
     """
+    if not reason.strip():
+        raise ConfigurationError(
+            "a restore is given up with a reason, and none was given",
+            state="nothing was changed",
+            hint="write --reason: the requester reads it",
+        )
     with installation.catalog.read() as connection:
         procedure = procedures.get(connection, procedure_id)
         begun = steps.find(connection, procedure_id, "restore.4") is not None

@@ -6,7 +6,15 @@ import uuid
 
 import pytest
 
-from recovery.errors import ConflictError, NotFoundError, ProcedureError, PulihError, ServiceError, SwapError
+from recovery.errors import (
+    ConfigurationError,
+    ConflictError,
+    NotFoundError,
+    ProcedureError,
+    PulihError,
+    ServiceError,
+    SwapError,
+)
 from recovery.procedures.conclude import (
     Conclusion,
     conclude_cancelled,
@@ -274,6 +282,8 @@ def test_a_failed_rehearsal_never_stops_the_service(office: SmallOffice) -> None
         office.step("restore.3", procedure_id)
     assert [] == office.installation.source("simpel/data").copies()
     assert office.service_running()
+    with pytest.raises(ConfigurationError, match="a restore is given up with a reason, and none was given"):
+        conclude_given_up(office.installation, procedure_id, " \n")
     conclude_given_up(office.installation, procedure_id, "Cadangan rusak.")
     assert "Alasan: Cadangan rusak." in (office.root / "notices.txt").read_text()
     assert office.request() != procedure_id, "the next request is taken"
