@@ -79,9 +79,8 @@ def copies_at_fault(
         verdicts = {drilled.backup_id: drilled for drilled in drills.of_component(connection, component)}
     faults: dict[str, str] = {}
     wanted = promised(own)
-    for each in sorted(own, key=lambda one: (one.position, one.moment, one.id), reverse=True):
-        if not each.verified:
-            continue
+    verified = [each for each in own if each.verified]
+    for each in sorted(verified, key=lambda one: (one.position, one.moment, one.id), reverse=True):
         drilled = verdicts.get(each.id)
         # Of several drills the newest counts; one that could not look says nothing.
         failed = f"its drill failed: {drilled.error}" if drilled is not None and drilled.verdict == "fail" else ""

@@ -65,8 +65,6 @@ def sync(installation: Installation, *, store_name: str = "", dry_run: bool = Fa
         lack = look(installation, store_name)
         put = []
         for missing in lack.missing:
-            if missing.store in lack.down:
-                continue
             try:
                 _put(installation, missing, directory)
             except PulihError as error:
@@ -113,9 +111,9 @@ def _put(installation: Installation, missing: Missing, directory: Path) -> None:
         case "head":
             _copy_head(installation, missing)
         case "key":
-            for statement in recorded_successions(installation.keys.signing_key):
-                if statement.key == missing.subject:
-                    installation.store(missing.store).put_bytes(statement.key, statement.to_bytes())
+            statements = recorded_successions(installation.keys.signing_key)
+            statement = next(each for each in statements if each.key == missing.subject)
+            installation.store(missing.store).put_bytes(statement.key, statement.to_bytes())
         case _:
             put_restore_guide(installation.store(missing.store), installation.signer.public_pem)
 

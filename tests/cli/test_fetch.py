@@ -134,10 +134,13 @@ def test_the_wrong_identity_ends_with_15(pulih: Pulih, broken: Office, tmp_path:
 
 
 def test_a_place_without_room_is_said(pulih: Pulih, broken: Office) -> None:
-    """Before the first byte is written, and before the ledger says that it was."""
-    ended = pulih("--inventory", broken.inventory, "fetch", broken.name, "--to", "/proc/sys")
-    assert 13 == ended.code
-    assert "bytes in /proc/sys and 0 are free; nothing was written" in ended.err
+    """Before the first byte is written, and before the ledger says that it was; another copy would not fit either."""
+    add_second_store(broken)
+    for chosen in ([], ["--store", "utama"]):
+        ended = pulih("--inventory", broken.inventory, "fetch", broken.name, "--to", "/proc/sys", *chosen)
+        assert 13 == ended.code
+        assert "bytes in /proc/sys and 0 are free; nothing was written" in ended.err
+        assert "take the copy" not in ended.err
     assert [] == fetched_entries(broken)
 
 

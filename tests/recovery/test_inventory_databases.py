@@ -17,9 +17,9 @@ FIRST = "        kind: sqlite\n        path: /srv/simpeg/data/simpeg.sqlite\n"
 SECOND = "        kind: sqlite\n        path: /srv/perizinan/perizinan.sqlite\n"
 
 
-def errors(tmp_path: Path, first: str, second: str = SECOND, **environment: str) -> list[str]:
-    """What is said of the example with other components, without file and line."""
-    text = EXAMPLE.read_text(encoding="utf-8")
+def errors(tmp_path: Path, first: str, second: str = SECOND, *, text: str = "", **environment: str) -> list[str]:
+    """What is said of the example (or another text) with other components, without file and line."""
+    text = text or EXAMPLE.read_text(encoding="utf-8")
     assert FIRST in text
     assert SECOND in text
     path = tmp_path / "inventory.yaml"
@@ -159,6 +159,19 @@ def test_no_proof_loads_into_a_live_server(tmp_path: Path, live: str, scratch: s
         # A MariaDB server has one socket, whatever its port.
         [] if "mysqld" not in scratch else errors(tmp_path, live, proven)
     )
+
+
+def test_a_socket_of_another_machine_is_no_live_server_of_this_one(tmp_path: Path) -> None:
+    """What it leads to is known there alone; servers are compared by each proof."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    far = "  - name: jauh\n    kind: ssh\n    address: 10.0.0.9\n    user: pulih\n    key: file:/k\n    host_keys: /h\n"
+    assert "hosts:\n" in text
+    live = "kind: mariadb; database: a; server: /run/mysqld/mysqld.sock"
+    proven = "kind: mariadb; database: b; server: /run/lain; scratch_server: {server: /run/mysqld/mysqld.sock, user: b}"
+    (found,) = errors(tmp_path, live, proven)
+    assert "is the live server of applications[0].components[0]" in found
+    moved = text.replace("hosts:\n", f"hosts:\n{far}").replace("    host: ", "    host: jauh # ", 1)
+    assert errors(tmp_path, live, proven, text=moved) == []
 
 
 def test_two_mariadb_databases_of_one_name_are_not_proven_on_one_server(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def test_it_is_kept_as_one_line_and_read_back() -> None:
         replace(CHAIN[0], signed_by_old="xyz").to_bytes(),
         replace(CHAIN[0], old="no key").to_bytes(),
     ],
+    ids=["nothing", "a list", "no field", "a blank more", "another format", "no signature", "no key"],
 )
 def test_what_is_no_statement_is_said(content: bytes) -> None:
     with pytest.raises(SignatureError) as caught:

@@ -183,8 +183,9 @@ def test_databases_of_a_postgresql_server_are_copied(tmp_path: Path, monkeypatch
             copy_prefect_database(f"file:{tmp_path / 'url'}", tmp_path)
 
 
-def test_a_dump_that_fails_is_said_without_the_password(tmp_path: Path) -> None:
-    (tmp_path / "url").write_text(f"postgresql+asyncpg://u:geheim@/prefect?host={tmp_path}")
+@pytest.mark.parametrize("account", ["u:geheim", "u"])
+def test_a_dump_that_fails_is_said_without_the_password(tmp_path: Path, account: str) -> None:
+    (tmp_path / "url").write_text(f"postgresql+asyncpg://{account}@/prefect?host={tmp_path}")
     with pytest.raises(RecordsError) as caught:
         copy_prefect_database(f"file:{tmp_path / 'url'}", tmp_path)
     assert caught.value.message.startswith("pg_dump could not dump Prefect's database (")

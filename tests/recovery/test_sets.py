@@ -23,7 +23,7 @@ from recovery.errors import (
     StoreError,
 )
 from recovery.manifest import Manifest, Part
-from recovery.sets import BackupSet, open_set, put_set, read_back, set_prefix
+from recovery.sets import BackupSet, open_set, put_copy, put_set, read_back, set_prefix
 from recovery.settings import StoreSettings
 from recovery.stores import open_store
 from recovery.stores.base import Store
@@ -165,6 +165,21 @@ def test_another_set_cannot_take_a_name_that_is_taken(found: Stored, tmp_path: P
     with pytest.raises(ObjectExistsError, match="already holds something else; what was there is untouched"):
         put_set(found.store, found.prefix, staged, manifest, SIGNER)
     assert found.restored() == CONTENT
+
+
+def test_a_signature_of_a_key_that_is_trusted_is_as_good_as_our_own(tmp_path: Path) -> None:
+    """The key was rotated since a try that was killed; a stranger's signature stays in the way."""
+    (tmp_path / "disk").mkdir()
+    store = open_store(StoreSettings(name="utama", path=str(tmp_path / "disk")))
+    manifest, staged = stage(tmp_path / "staging")
+    prefix = set_prefix(manifest.unit, manifest.application, manifest.name)
+    before = crypto.Signer.from_pem(crypto.generate_signing_key(), "the key before")
+    store.put_bytes(f"{prefix}/manifest.json.sig", before.sign(manifest.to_bytes()))
+    with pytest.raises(ObjectExistsError, match=r"manifest\.json\.sig .*already holds something else"):
+        put_set(store, prefix, staged, manifest, SIGNER)
+    trusted = SIGNER.public_pem + before.public_pem
+    put_copy(store, prefix, staged, manifest, SIGNER.sign(manifest.to_bytes()), trusted)
+    assert read_back(store, prefix, manifest, trusted) is None
 
 
 def test_a_set_that_was_not_proven_or_does_not_fit_its_manifest_is_not_put(tmp_path: Path) -> None:

@@ -1,38 +1,33 @@
 """`pulih sync`: stores become equal, whatever one of them lacks, wherever the synchronisation was killed."""
 
-import os
 import shutil
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from recovery import points
 from recovery.errors import LeaseHeldError, NotFoundError, StoreError
+from recovery.guard.rounds import make_round
 from recovery.keys_rotation import rotate_signing
 from recovery.own_records import back_up_records
 from recovery.procedures.backup.begin import begin_backup
 from recovery.records import backups, forms, leases, ledger
 from recovery.settings import StoreSettings
 from recovery.sync import STAGING, Synced, sync
-from tests.recovery.procedures.processes import at, forked
+from tests.recovery.killed_work import Work, assert_survives, expire_leases, recall, remember
 from tests.testbed.small_office import SmallOffice, attach, describe, open_office
 from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store, down, flip, objects
 
 pytestmark = pytest.mark.slow
 
 COMPONENTS = ("simpel/data", "simpel/berkas")
-CHANGING = ("state", "store", "store-terpisah")
-# How many of the points are tried in `make test`.
-SAMPLED = 4
 
 
-@pytest.fixture(scope="module")
-def half(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def build(root: Path) -> SmallOffice:
     """An office whose two components are secured in the main store alone, the form being issued."""
-    office = open_office(tmp_path_factory.mktemp("sync") / "office", running=False)
+    office = open_office(root, running=False)
     offsite = add_offsite_store(office)
     begin_backup(office.installation, "one", schedule_name="bulanan", routine=True)
     for component in COMPONENTS:
@@ -44,16 +39,16 @@ def half(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         office.step("backup.5", "one")
     ledger.anchor(office.installation.catalog, office.installation.store(MAIN), office.installation.signer)
     office.installation.catalog.dispose()
-    for name in CHANGING:
-        shutil.copytree(office.root / name, office.root / "before" / name)
-    yield office.root
+    return office
 
 
-def recall(root: Path) -> None:
-    """Put the office back to where it was, in every place that a synchronisation changes."""
-    for name in CHANGING:
-        shutil.rmtree(root / name)
-        shutil.copytree(root / "before" / name, root / name)
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That office, remembered."""
+    root = tmp_path_factory.mktemp("sync") / "office"
+    build(root)
+    remember(root)
+    return root
 
 
 @pytest.fixture
@@ -123,70 +118,40 @@ def is_complete(root: Path) -> list[str]:
     return wrong
 
 
-def killed_at(root: Path, point: int) -> bool:
-    """Let a synchronisation die at its n-th point; whether it came that far."""
-
-    def work() -> str:
-        office = attach(root)
-        with points.observe(at(point, lambda: os.kill(os.getpid(), signal.SIGKILL))):
-            sync(office.installation)
-        return "ended"
-
-    try:
-        return forked(work) != "ended"
-    except ValueError:
-        # It told nothing: it is dead.
-        return True
+def build_much(root: Path) -> None:
+    """That office, with the installation's own records and what vouches for an old signing key in the main store."""
+    rotate_signing(build(root).installation)
+    shutil.rmtree(root / "store-terpisah" / "kunci")
+    with down(root / "store-terpisah"):
+        back_up_records(attach(root).installation, "one")
 
 
-def again(root: Path) -> Any:
-    """A synchronisation in another process, after the dead one's leases have run out."""
-
-    def work() -> list[str]:
-        office = attach(root)
-        with office.installation.catalog.begin() as connection:
-            connection.exec_driver_sql("UPDATE leases SET expires_at = '2000-01-01T00:00:00.000000+00:00'")
-        found = sync(office.installation)
-        return [str(trouble) for trouble in found.troubles] + is_complete(root)
-
-    return forked(work)
+def play(root: Path) -> None:
+    """A synchronisation in which nothing is in the way."""
+    found = sync(attach(root).installation)
+    assert () == found.troubles
+    assert {"form", "guide", "head", "key", "records", "set"} >= set(kinds(found.put))
 
 
-def points_of(root: Path) -> list[str]:
-    """The points of an undisturbed synchronisation."""
-
-    def work() -> list[str]:
-        seen: list[str] = []
-        with points.observe(seen.append):
-            sync(attach(root).installation)
-        return seen
-
-    recall(root)
-    found: list[str] = forked(work)
-    assert [] == is_complete(root)
-    return found
+def play_again(root: Path) -> None:
+    """Another synchronisation, after the dead one's leases have run out."""
+    expire_leases(root)
+    play(root)
+    assert [] == (found := is_complete(root)), found
 
 
-def sweep(root: Path, choose: Callable[[int], range]) -> list[str]:
-    """Kill at the chosen points, and come again; return what was wrong after each."""
-    names = points_of(root)
-    wrong = []
-    for point in choose(len(names)):
-        recall(root)
-        assert killed_at(root, point)
-        wrong += [f"{point} {names[point]}: {finding}" for finding in again(root)]
-    return wrong
+def play_after_guard(root: Path) -> None:
+    """The guard makes its round first; a dead synchronisation is nothing that it could take for something else."""
+    make_round(attach(root).installation, now=datetime.now(UTC) + timedelta(days=2))
+    play_again(root)
 
 
-def test_a_synchronisation_may_die_at_any_point(half: Path) -> None:
+WORK = Work("synchronisation", build_much, play, play_again, play_after_guard)
+
+
+def test_a_synchronisation_may_die_at_any_point(tmp_path: Path) -> None:
     """SIGKILL; the next one, in another process, ends with equal stores and nothing left behind: a sample."""
-    assert [] == sweep(half, lambda count: range(1, count, max(1, count // SAMPLED)))
-
-
-@pytest.mark.endurance
-def test_a_synchronisation_may_die_at_every_point(half: Path) -> None:
-    """All of them."""
-    assert [] == sweep(half, range)
+    assert_survives(WORK, tmp_path)
 
 
 def test_what_is_missing_is_put_and_a_second_time_nothing_is(office: SmallOffice) -> None:
@@ -226,6 +191,29 @@ def test_a_new_third_store_takes_the_place_of_the_second(office: SmallOffice) ->
             (each.state, each.stores) for each in backups.list_backups(connection)
         ]
     shutil.rmtree(directory)
+
+
+def test_with_two_new_stores_a_backup_counts_only_when_both_have_it(office: SmallOffice) -> None:
+    """One of them is down at first. What a killed synchronisation left behind goes with the next one."""
+    installation = office.installation
+    (office.root / "baru").mkdir()
+    installation.stores["baru"] = StoreSettings(name="baru", path=str(office.root / "baru"))
+    installation.schedules["bulanan"] = installation.schedules["bulanan"].model_copy(update={"store": "baru"})
+    left = office.root / "state" / "staging" / f"{STAGING}dead"
+    left.mkdir(parents=True)
+    (left / "data.sqlite.zst.age").write_bytes(b"x")
+
+    def found() -> set[tuple[str, tuple[str, ...]]]:
+        with installation.catalog.read() as connection:
+            return {(each.state, each.stores) for each in backups.list_backups(connection)}
+
+    with down(office.root / "store-terpisah"):
+        sync(installation)
+    assert {("named", (MAIN, "baru"))} == found()
+    assert not left.exists()
+    sync(installation)
+    assert {("secured", (MAIN, "baru", OFFSITE))} == found()
+    shutil.rmtree(office.root / "baru")
 
 
 def test_an_office_that_gave_its_second_store_up_waits_for_it_no_longer(office: SmallOffice) -> None:

@@ -1,20 +1,14 @@
 """Gladi restore: copies are taken out of the stores in turn and proven; verdicts, form, alarms, and nothing touched."""
 
 import json
-import os
-import shutil
-import signal
-import traceback
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from recovery import points
 from recovery.conformance import judge_procedure
 from recovery.crypto import generate_identity
 from recovery.errors import ConfigurationError, NotFoundError, ProcedureError
@@ -29,38 +23,31 @@ from recovery.records import drills, forms, leases, ledger, notices, officials, 
 from recovery.records.drills import Drilled
 from recovery.settings import DrillSettings, OfficialSettings
 from recovery.standing import overview
-from tests.recovery.procedures.processes import at
+from tests.recovery.killed_work import Work, assert_survives, expire_leases, recall, remember
 from tests.testbed.small_office import KABID, SmallOffice, attach, open_office
 from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store, backup_of, down, flip, objects, part_of
 
 pytestmark = pytest.mark.slow
 
 DATA, FILES = "simpel/data", "simpel/berkas"
-CHANGING = ("state", "store", "store-terpisah")
-SAMPLED = 3
-# As long as the slowest machine may take.
-PATIENCE = 250
-# Rendering a form starts threads, which no fork survives: processes of their own, with what is slow to import.
-PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["great_expectations", "typst", "tests.recovery.procedures.test_drill"])
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def build(root: Path) -> SmallOffice:
     """An office with two stores and one backup of both components."""
-    office = open_office(tmp_path_factory.mktemp("drill") / "office", running=False)
+    office = open_office(root, running=False)
     add_offsite_store(office)
     office.back_up("first")
     office.installation.catalog.dispose()
-    for name in CHANGING:
-        shutil.copytree(office.root / name, office.root / "before" / name)
-    yield office.root
+    return office
 
 
-def recall(root: Path) -> None:
-    for name in CHANGING:
-        shutil.rmtree(root / name)
-        shutil.copytree(root / "before" / name, root / name)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That office, remembered."""
+    root = tmp_path_factory.mktemp("drill") / "office"
+    build(root)
+    remember(root)
+    return root
 
 
 @pytest.fixture
@@ -318,77 +305,58 @@ def test_a_form_is_issued_also_when_a_component_was_not_judged(office: SmallOffi
     assert not conclude_drill(office.installation, "one").good
 
 
-def play(root: Path, point: int, told: Any) -> None:
-    """A drill of one component as a process does it, from its first line or again; it dies at its n-th point."""
-    names: list[str] = []
-    kill = at(point, lambda: os.kill(os.getpid(), signal.SIGKILL))
-
-    def observer(name: str) -> None:
-        names.append(name)
-        kill(name)
-
-    with points.observe(observer):
-        drill(attach(root), "one", component=FILES)
-    told.put(names)
+def build_spoilt(root: Path) -> None:
+    """That office, the main store's copy of the files being bad, so that the Kabid is told at the end."""
+    office = build(root)
+    flip(part_of(office.root / "store", backup_of(office, "first", FILES)), 500)
 
 
-def play_again(root: Path, told: Any) -> None:
-    """Play it again, let the guard make a round two days later, and tell what is wrong then."""
-    try:
-        told.put(is_complete(root))
-    except Exception:  # noqa: BLE001 - told to the test, whatever it is
-        told.put([traceback.format_exc()])
+def play(root: Path) -> None:
+    """A drill of both components as a process does it, from its first line or again."""
+    drill(attach(root), "one", component="simpel", store_name=MAIN)
 
 
-def is_complete(root: Path) -> list[str]:
-    """What is wrong after a drill that was played again, and a round of the guard two days later."""
+def play_again(root: Path) -> None:
+    """The run is retried, and the guard comes two days later."""
+    expire_leases(root)
+    play(root)
+    make_round(attach(root).installation, now=datetime.now(UTC) + timedelta(days=2))
+    is_complete(root, "one")
+
+
+def play_another(root: Path) -> None:
+    """The run is given up: the guard closes and sweeps it, and the next drill finds nothing in its way."""
+    expire_leases(root)
+    office = attach(root)
+    make_round(office.installation, now=datetime.now(UTC) + timedelta(days=2))
+    assert [] == strays(office)
+    drill(office, "two", component="simpel", store_name=MAIN)
+    is_complete(root, "two")
+    with office.installation.catalog.read() as connection:
+        first = procedures.find(connection, "one")
+        assert first is None or first.outcome in ("terputus", "gagal")
+
+
+def is_complete(root: Path, procedure_id: str) -> None:
+    """Each component was judged once, on one form; who must know was told; nothing is left behind."""
     office = attach(root)
     installation = office.installation
-    with installation.catalog.begin() as connection:
-        connection.exec_driver_sql("UPDATE leases SET expires_at = '2000-01-01T00:00:00.000000+00:00'")
-    drill(office, "one", component=FILES)
-    make_round(installation, now=datetime.now(UTC) + timedelta(days=2))
     with installation.catalog.read() as connection:
         heads = ledger.read_heads(installation.store(MAIN), installation.signer.public_pem)
-        wrong = list(ledger.verify(connection, heads))
-        verdicts = [entry.facts["verdict"] for entry in ledger.entries(connection, kind=drills.JUDGED)]
-        papers = forms.list_forms(connection, "one")
-        outcome = procedures.get(connection, "one").outcome
-        wrong += [f"the lease of {lease['resource']}" for lease in leases.list_leases(connection)]
-    if (["pass"], 1, "berhasil") != (verdicts, len(papers), outcome):
-        wrong.append(f"verdicts {verdicts}, {len(papers)} forms, outcome {outcome}")
-    return wrong + [f"left behind: {path}" for path in strays(office)]
+        assert [] == ledger.verify(connection, heads)
+        entries = ledger.entries(connection, procedure_id=procedure_id, kind=drills.JUDGED)
+        verdicts = sorted((entry.component, entry.facts["verdict"]) for entry in entries)
+        assert [(FILES, "fail"), (DATA, "pass")] == verdicts
+        assert 1 == len(forms.list_forms(connection, procedure_id))
+        assert "gagal" == procedures.get(connection, procedure_id).outcome
+        assert [True] == [notice.delivered for notice in notices.list_notices(connection, procedure_id)]
+        assert [] == leases.list_leases(connection)
+    assert [] == strays(office)
 
 
-def in_a_process(target: Any, *arguments: Any) -> tuple[int | None, Any]:
-    """Run something in a process that was forked before anything was rendered; its exit code, and what it told."""
-    told = PROCESSES.Queue()
-    process = PROCESSES.Process(target=target, args=(*arguments, told))
-    process.start()
-    process.join(PATIENCE)
-    assert not process.is_alive()
-    return process.exitcode, told.get(timeout=PATIENCE) if process.exitcode == 0 else None
+WORK = Work("drill", build_spoilt, play, play_again, play_another)
 
 
-def sweep(root: Path, step: int) -> list[str]:
-    """Kill at every n-th point, and play again; return what was wrong after each."""
-    recall(root)
-    _code, names = in_a_process(play, root, -1)
-    wrong = []
-    for point in range(1, len(names), step or max(1, len(names) // SAMPLED)):
-        recall(root)
-        assert -signal.SIGKILL == in_a_process(play, root, point)[0]
-        _code, found = in_a_process(play_again, root)
-        wrong += [f"{point} {names[point]}: {finding}" for finding in found]
-    return wrong
-
-
-def test_a_drill_may_die_at_any_point(built: Path) -> None:
-    """SIGKILL; played again it ends well, once; nothing is left behind: a sample."""
-    assert [] == sweep(built, 0)
-
-
-@pytest.mark.endurance
-def test_a_drill_may_die_at_every_point(built: Path) -> None:
-    """All of them."""
-    assert [] == sweep(built, 1)
+def test_a_drill_may_die_at_any_point(tmp_path: Path) -> None:
+    """SIGKILL; played again it ends well, once; given up, the guard clears it away: a sample."""
+    assert_survives(WORK, tmp_path)

@@ -100,6 +100,23 @@ def test_a_backup_that_could_not_be_judged_can_be_judged_again(catalog: Catalog)
     assert (verified.state, verified.verdict, verified.facts["quality"]) == ("verified", "pass", {"state": "pass"})
 
 
+def test_copies_that_are_whole_are_recorded_and_a_backup_that_counts_is_left_so(catalog: Catalog) -> None:
+    """A synchronisation may have secured it while somebody else still counted its copies."""
+    _stage(catalog, "b1")
+    with catalog.begin() as connection:
+        backups.mark_verified(connection, "b1", {})
+        backups.mark_named(connection, "b1", "simpel_db_full_b1")
+        backups.mark_copied(connection, "b1", "ab" * 32, ["utama"], UNTIL)
+    copied = _get(catalog, "b1")
+    assert (copied.state, copied.stores) == ("named", ("utama",))
+    with catalog.begin() as connection:
+        backups.mark_secured(connection, "b1", "ab" * 32, ["utama", "luar"], UNTIL)
+    secured = _get(catalog, "b1")
+    with catalog.begin() as connection:
+        backups.mark_copied(connection, "b1", "cd" * 32, ["utama"], UNTIL)
+    assert _get(catalog, "b1") == secured
+
+
 def test_a_name_is_given_once(catalog: Catalog) -> None:
     """To nobody else, and to the same backup again without complaint."""
     _secure(catalog, "b1")

@@ -64,7 +64,7 @@ def test_without_a_loss_the_chain_simply_goes_on(catalog: Catalog) -> None:
     assert [] == findings(catalog, [last], b"")
 
 
-@pytest.mark.parametrize("public_pem", [b"", THIEF.public_pem])
+@pytest.mark.parametrize("public_pem", [b"", THIEF.public_pem], ids=["no key", "the thief's"])
 def test_without_the_key_a_loss_is_a_cut(catalog: Catalog, public_pem: bytes) -> None:
     go_on(catalog)
     found = findings(catalog, [], public_pem)
