@@ -11,6 +11,7 @@ from recovery.doctor.applications import examine_applications
 from recovery.errors import ConfigurationError
 from recovery.guard.report import Report
 from recovery.guard.sweeping import sweep
+from recovery.procedures.drill import begin_drill, prove
 from recovery.proofs import open_proof, require_apart, sweep_proofs
 from recovery.records import backups
 from recovery.settings import ComponentSettings, ScratchServerSettings
@@ -82,11 +83,12 @@ def test_a_backup_is_proven_on_the_scratch_server_and_counts(office: SmallOffice
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(PostgresqlSource, "fingerprint", looking)
         office.back_up(procedure_id)
+        assert "pass" == prove(office.installation, begin_drill(office.installation, "drill")["id"], KEY).verdict
     with office.installation.catalog.read() as connection:
         backup = backups.newest_verified(connection, "simpel", "induk")
     assert backup is not None
     assert (backup.state, backup.verdict) == ("secured", "pass")
-    assert [len(names) for names in seen] == [1], "measured there, and nowhere else"
+    assert [len(names) for names in seen] == [1, 1], "measured there, and nowhere else: in the drill, too"
     assert databases(scratch) == []
 
 
@@ -143,6 +145,7 @@ def test_the_live_server_of_another_component_is_no_scratch_server(
     silent = component("diam", live, None)
     silent.server = str(tmp_path / "tiada")
     components.append(silent)
+    components.append(ComponentSettings(name="berkas", kind="files", path=str(tmp_path)))
     require_apart(office.installation, KEY)
     scratch.execute("CREATE DATABASE simpel")
     try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from recovery import points
 from recovery.conformance import judge_procedure
 from recovery.crypto import generate_identity
 from recovery.errors import ConfigurationError, NotFoundError, ProcedureError
@@ -39,6 +40,10 @@ def build(root: Path) -> SmallOffice:
     office.back_up("first")
     office.installation.catalog.dispose()
     return office
+
+
+class DiedError(BaseException):
+    """Stands for the death of a process."""
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +269,8 @@ def test_a_drill_whose_process_died_is_closed_after_a_day(office: SmallOffice) -
 
 def test_an_application_in_no_schedule_is_drilled_and_its_form_names_nobody(office: SmallOffice) -> None:
     """The store that held the copy has left the inventory since; the Kabid of nobody is the office."""
-    office.installation.schedules.clear()
+    monthly = office.installation.schedules["bulanan"]
+    office.installation.schedules["bulanan"] = monthly.model_copy(update={"applications": ["lain"]})
     begin_drill(office.installation, "one", component="simpel")
     del office.installation.stores[MAIN]
     for key in (DATA, FILES):
@@ -281,7 +287,7 @@ def test_an_application_in_no_schedule_is_drilled_and_its_form_names_nobody(offi
 
 
 def test_the_kabid_is_told_where_he_reads(office: SmallOffice) -> None:
-    """His own contact; what could not be delivered is on record, and the drill ends all the same."""
+    """His own contact, and once; what could not be delivered is on record, and the drill ends all the same."""
     with office.installation.catalog.begin() as connection:
         officials.put(
             connection,
@@ -290,9 +296,19 @@ def test_the_kabid_is_told_where_he_reads(office: SmallOffice) -> None:
             ),
         )
     flip(part_of(office.root / "store", backup_of(office, "first")), 500)
-    drill(office, "one", component=DATA)
+
+    def die(name: str) -> None:
+        # After he was told, and before the procedure is closed.
+        with office.installation.catalog.read() as connection:
+            if notices.list_notices(connection, "one"):
+                raise DiedError
+
+    with points.observe(die), pytest.raises(DiedError):
+        drill(office, "one", component=DATA)
+    conclude_drill(office.installation, "one")
     with office.installation.catalog.read() as connection:
         (notice,) = notices.list_notices(connection, "one")
+        assert "closed" == procedures.get(connection, "one").state
     assert (KABID, "env:NO_SUCH", False) == (notice.recipient, notice.channel, notice.delivered)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from recovery import points
 from recovery.errors import ApprovalError, LeaseHeldError, ProcedureError, StoreError
 from recovery.procedures.questions import question_of
 from recovery.procedures.retention import begin_retention, conclude_retention, destroy, draw_up_record
@@ -18,8 +19,9 @@ from recovery.procedures.working import hold_set
 from recovery.records import backups, destructions, drills, forms, holds, ledger, procedures, schema
 from recovery.records.backups import Backup
 from recovery.records.drills import Drilled
-from recovery.retention_destruction import alone
+from recovery.retention_destruction import alone, approved_plan, carry_out
 from recovery.retention_plan import draw_up
+from recovery.retention_records import stored_sets
 from recovery.settings import RetentionSettings, StoreSettings
 from tests.testbed.old_backups import old_backup, set_directory
 from tests.testbed.small_office import KABID, SmallOffice
@@ -320,6 +322,50 @@ def test_a_set_that_is_being_read_is_skipped(office: SmallOffice) -> None:
     assert ["secured", "destroyed", "destroyed", "secured", "secured"] == states(office)
 
 
+class DiedError(BaseException):
+    """Stands for the death of a process."""
+
+
+def test_what_was_begun_is_ended_by_the_same_run_unless_somebody_reads_it(office: SmallOffice) -> None:
+    """It died right after it had given the first set up: nobody is offered that any more, and the retry removes it."""
+    shorten(office)
+    made = taken(office)
+    old_backup(office, datetime.now(UTC), component="berkas")
+    with office.installation.catalog.read() as connection:
+        found = stored_sets(connection, office.installation, component="simpel/data")
+    assert [each.id for each in made] == [each.id for each in found], "of that component alone"
+    procedure_id = begin(office)
+    assert "" == begin_retention(office.installation, procedure_id), "a run that comes again goes on"
+    with pytest.raises(ProcedureError, match="is not decided; it stays open") as caught:
+        conclude_retention(office.installation, procedure_id)
+    assert "answer the suspended run" == caught.value.hint
+    office.decide("retention.approve", procedure_id, KABID, "disetujui")
+
+    def die(name: str) -> None:
+        if name == "retention: begun":
+            raise DiedError
+
+    with points.observe(die), pytest.raises(DiedError):
+        destroy(office.installation, procedure_id)
+    with office.installation.catalog.begin() as connection:
+        connection.execute(update(schema.backups).where(schema.backups.c.id == made[1].id).values(manifest_sha256="x"))
+    with hold_set(office.installation, made[0].id, "reader", "read it"):
+        carry_out(office.installation, procedure_id)
+        assert "begun" == became(office, procedure_id)[made[0].id][0]
+        assert (set_directory(office, made[0]) / "manifest.json.sig").exists()
+    destroy(office.installation, procedure_id)
+    assert ["destroyed", "skipped", "destroyed"] == [became(office, procedure_id)[each.id][0] for each in made[:3]]
+    otherwise = "keadaannya bukan lagi seperti saat disetujui (secured)"
+    assert otherwise == became(office, procedure_id)[made[1].id][1]
+    assert not set_directory(office, made[0]).exists()
+    conclude_retention(office.installation, procedure_id)
+    with (
+        office.installation.catalog.read() as connection,
+        pytest.raises(ProcedureError, match=r"is closed \(berhasil\); nothing more was destroyed"),
+    ):
+        approved_plan(connection, office.installation, procedure_id)
+
+
 def test_a_second_run_leaves_the_first_alone(office: SmallOffice) -> None:
     """One plan at a time is drawn up or carried out; the other ends at once and says so."""
     shorten(office)
@@ -503,13 +549,11 @@ def test_what_a_store_refuses_stays_begun_and_the_next_run_ends_it(office: Small
     directory = set_directory(office, made[0])
     put_back = directory / "data.sqlite.zst.age"
 
-    from recovery.points import observe
-
     def put_something_back(point: str) -> None:
         if point == "retention: object removed" and not put_back.exists() and directory.exists():
             put_back.write_bytes(b"somebody puts it there again")
 
-    with observe(put_something_back):
+    with points.observe(put_something_back):
         destroy(office.installation, procedure_id)
     state, detail = became(office, procedure_id)[made[0].id]
     assert "begun" == state

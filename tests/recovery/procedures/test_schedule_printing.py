@@ -8,6 +8,7 @@ import pytest
 
 from recovery.errors import FormError, NotFoundError
 from recovery.procedures.schedule_begin import begin_schedule, draw_up
+from recovery.procedures.schedule_document import retention_words
 from recovery.procedures.schedule_printing import printed_schedule
 from recovery.records import procedures
 from tests.testbed.small_office import SmallOffice
@@ -70,6 +71,11 @@ def test_an_issued_document_that_was_changed_is_not_handed_out(office: SmallOffi
     Path(path).unlink()
     with pytest.raises(FormError, match="cannot be read"):
         printed_schedule(office.installation, "bulanan")
+
+
+def test_a_schedule_of_a_release_that_knew_days_alone_is_printed_as_it_was() -> None:
+    """What it did not say is not said for it."""
+    assert "paling sedikit 400 hari" == retention_words(400, None)
 
 
 def test_an_unknown_schedule_is_named(office: SmallOffice) -> None:
