@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy
 
-# Damaged or missing files of a table: ER_NOT_KEYFILE, ER_CRASHED_ON_USAGE, ER_NO_SUCH_TABLE_IN_ENGINE and the like.
-DAMAGED = (1034, 1035, 1194, 1195, 1712, 1932)
+# Damaged or missing files of a table: ER_NOT_FORM_FILE, ER_CRASHED_ON_USAGE, ER_NO_SUCH_TABLE_IN_ENGINE and the like.
+DAMAGED = (1033, 1034, 1035, 1194, 1195, 1712, 1932)
 # The parent is in another database, which is not where copies are proven: ER_NO_SUCH_TABLE, ER_BAD_DB and no rights.
 ELSEWHERE = (1044, 1049, 1142, 1146)
 
@@ -27,9 +27,10 @@ def count(engine: Any, table: str, read: Read) -> Any:
         "SELECT TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
         " AND TABLE_NAME = %s AND BINARY TABLE_NAME = %s"
     )
+    # The catalog of the server answers whatever happened to a table's files.
     found = read(engine, query, (table, table))
-    if not isinstance(found, list) or not found:
-        return found or None
+    if not found:
+        return None
     history = " FOR SYSTEM_TIME ALL" if found[0][0] == "SYSTEM VERSIONED" else ""
     rows = read(engine, f"SELECT COUNT(*) FROM {_named(table)}{history}")  # noqa: S608 - quoted
     return int(rows[0][0]) if isinstance(rows, list) else rows
@@ -42,11 +43,8 @@ def orphans(engine: Any, table: str, read: Read) -> Any:
         " FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s"
         " AND BINARY TABLE_NAME = %s AND REFERENCED_TABLE_NAME IS NOT NULL ORDER BY CONSTRAINT_NAME, ORDINAL_POSITION"
     )
-    found = read(engine, query, (table, table))
-    if not isinstance(found, list):
-        return found
     keys: dict[str, list[Any]] = {}
-    for row in found:
+    for row in read(engine, query, (table, table)):
         keys.setdefault(row[0], []).append(row)
     total = 0
     for columns in keys.values():
@@ -55,7 +53,7 @@ def orphans(engine: Any, table: str, read: Read) -> Any:
         except sqlalchemy.exc.DatabaseError as error:
             if error.orig is not None and error.orig.args and error.orig.args[0] in ELSEWHERE:
                 return -1
-            raise
+            raise  # pragma: no cover - whatever else may go wrong: the judge then says that he could not look
         if not isinstance(rows, list):
             return rows
         total += int(rows[0][0])
