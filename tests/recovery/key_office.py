@@ -63,6 +63,12 @@ class KeyOffice:
         return bytes(target)
 
 
+def reopened(root: Path) -> KeyOffice:
+    """The office in a directory, as another process finds it."""
+    names = sorted(path.name for path in (root / "store" / "bkd" / "simpel").iterdir())
+    return KeyOffice(attach(root), names, itertools.count(len(names)))
+
+
 def small_manifest(name: str, parts: tuple[Part, ...], recipients: list[str]) -> Manifest:
     """A manifest of a component that nobody backed up."""
     return Manifest(

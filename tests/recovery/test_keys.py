@@ -6,16 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from recovery import points
 from recovery.crypto import Signer, read_identity, recipient_of
 from recovery.errors import ConfigurationError, ConflictError, KeyMissingError, StoreError
 from recovery.keys import KINDS, inventory_lines, make_keys, read_enrolment_key
 from recovery.keys_files import alone_with, file_of, write_new
 from tests.recovery.key_office import files_below
-
-
-class DiedError(BaseException):
-    """Stands for the death of a process."""
+from tests.recovery.killed_work import Work, assert_survives
 
 
 def test_new_keys_are_private_files_of_use(tmp_path: Path) -> None:
@@ -57,37 +53,25 @@ def test_what_the_inventory_needs_is_told_without_a_secret(tmp_path: Path) -> No
     ] == inventory_lines(keys)
 
 
-def test_making_keys_may_die_at_any_point_and_is_repeated(tmp_path: Path) -> None:
+def build(root: Path) -> None:
+    """A directory in which there is nothing yet."""
+    root.mkdir()
+
+
+def finish(root: Path) -> None:
     """No half key is ever under a key's name, and nothing else is left in the end."""
-    number = 0
-    while True:
-        directory = tmp_path / str(number)
-        if _dies_at(number, directory):
-            for path in directory.glob("[!.]*"):
-                assert path.stat().st_size
-            made = make_keys(directory)
-            assert {key.path.name for key in made} == files_below(directory).keys()
-            number += 1
-            continue
-        break
-    assert number > len(KINDS)
+    for path in root.glob("[!.]*"):
+        assert path.stat().st_size
+    assert {key.path.name for key in make_keys(root)} == files_below(root).keys()
 
 
-def _dies_at(number: int, directory: Path) -> bool:
-    left = number
+WORK = Work("making of the keys", build, make_keys, finish)
 
-    def die(_name: str) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise DiedError
 
-    try:
-        with points.observe(die):
-            make_keys(directory)
-    except DiedError:
-        return True
-    return False
+@pytest.mark.slow
+def test_making_keys_may_die_at_any_point_and_is_repeated(tmp_path: Path) -> None:
+    """A sample."""
+    assert_survives(WORK, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from tests.recovery.killed_work import Played
 from tests.recovery.procedures.faults import INTERFACES
 from tests.recovery.procedures.sweep import Case, Seen
 
@@ -23,7 +24,7 @@ PAGE = Path(__file__).with_suffix(".md")
 
 @dataclass(frozen=True)
 class Swept:
-    """What a whole sweep reached, played and found. Each finding begins with its case."""
+    """What a whole sweep reached, played and found. Each finding begins with its case, or with the work's title."""
 
     seen: Seen
     played: list[Case]
@@ -31,6 +32,7 @@ class Swept:
     minutes: int
     workers: int
     cores: int
+    works: list[Played]
 
 
 def write_page(path: Path, swept: Swept) -> None:
@@ -39,7 +41,7 @@ def write_page(path: Path, swept: Swept) -> None:
     path.write_text(
         PAGE.read_text().format(
             verdict=verdict,
-            cases=len(swept.played),
+            cases=len(swept.played) + sum(sum(played.kills.values()) for played in swept.works),
             day=date.today().isoformat(),  # noqa: DTZ011 - the day of whoever ran it
             cores=swept.cores,
             python=platform.python_version(),
@@ -48,6 +50,7 @@ def write_page(path: Path, swept: Swept) -> None:
             workers=swept.workers,
             points="\n".join(_procedure_row(swept, name) for name in TITLES),
             calls="\n".join(_interface_row(swept, name) for name in INTERFACES),
+            works="\n".join(work_row(played) for played in swept.works),
             findings="\n".join(f"- {finding}" for finding in sorted(swept.findings)) or "None.",
         )
     )
@@ -68,6 +71,12 @@ def _procedure_row(swept: Swept, procedure: str) -> str:
         _found(swept, cases),
     ]
     return f"| {' | '.join(map(str, cells))} |"
+
+
+def work_row(played: Played) -> str:
+    """What came of one kind of work."""
+    kills = [played.kills.get(way, 0) for way in ("finish", "anew")]
+    return f"| {' | '.join(map(str, [played.title, len(played.names), *kills, len(played.findings)]))} |"
 
 
 def _interface_row(swept: Swept, interface: str) -> str:

@@ -20,6 +20,7 @@ from tests.recovery.procedures.faults import INTERFACES, PLACES, Watch, watched
 from tests.recovery.procedures.playing import ACTIONS, KINDS
 from tests.recovery.procedures.sweep import cases_of, sample
 from tests.recovery.procedures.sweeper import Sweeper, told
+from tests.recovery.swept_points import unreached
 from tests.testbed.small_office import SmallOffice, attach
 
 KILL = ("kill",)
@@ -80,6 +81,9 @@ def test_every_step_is_swept_and_has_points(sweepers: dict[str, Sweeper]) -> Non
     assert all(len(reached["point"]) >= 2 for actions in seen.values() for reached in actions.values())
     called = {name for actions in seen.values() for reached in actions.values() for name in INTERFACES if reached[name]}
     assert set(INTERFACES) == called
+    for kind in sweepers:
+        names = [name for reached in seen[kind].values() for name in reached["point"]]
+        assert [] == unreached(kind, names)
 
 
 def test_a_call_fails_at_its_turn_and_the_interface_is_mended_afterwards(office: SmallOffice) -> None:

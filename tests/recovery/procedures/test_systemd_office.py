@@ -191,6 +191,8 @@ def test_a_restore_that_is_killed_behind_the_page_is_opened_by_the_guard(scene: 
     procedure_id = scene.begin()
     scene.office.step("restore.4", procedure_id)
     scene.office.step("restore.5", procedure_id)
+    scene.kill("restore.6", procedure_id, f"unit: after starting {UNIT}")
+    assert CLOSED == scene.machine.answer("/sehat")
     scene.kill("restore.6", procedure_id, "service: before opening web")
     assert CLOSED == scene.machine.answer("/sehat")
     assert all(scene.machine.is_active(unit) for unit in (UNIT, WORKER))

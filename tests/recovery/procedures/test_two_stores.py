@@ -9,9 +9,10 @@ from recovery.errors import ConfigurationError, DigestError, StoreError
 from recovery.fetching import fetch
 from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.conclude import conclude_backup
-from recovery.records import backups, forms, ledger, steps
+from recovery.records import backups, forms, leases, ledger, steps
 from recovery.sync import sync
-from tests.testbed.small_office import KABID, REVIEW, SmallOffice
+from tests.recovery.killed_work import Work, assert_survives, expire_leases
+from tests.testbed.small_office import KABID, REVIEW, SmallOffice, attach, open_office
 from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store, backup_of, down, flip, objects, part_of
 
 WITHOUT_SERVICE = True
@@ -34,6 +35,45 @@ def named(office: SmallOffice, procedure_id: str) -> None:
 def entries(office: SmallOffice, kind: str) -> list[ledger.Entry]:
     with office.installation.catalog.read() as connection:
         return ledger.entries(connection, kind=kind)
+
+
+def build(root: Path) -> None:
+    """Step 4 of one component is next, and the second store is down."""
+    office = open_office(root, running=False)
+    add_offsite_store(office)
+    named(office, "one")
+    (root / "store-terpisah").rename(root / "unmounted")
+
+
+def play(root: Path) -> None:
+    """The step keeps the one copy and fails."""
+    with pytest.raises(StoreError, match="in terpisah is missing"):
+        attach(root).step("backup.4", "one", COMPONENTS[1])
+
+
+def finish(root: Path) -> None:
+    """The store is mended, and the run goes on."""
+    expire_leases(root)
+    (root / "unmounted").rename(root / "store-terpisah")
+    office = attach(root)
+    office.step("backup.4", "one", COMPONENTS[1])
+    made = backup_of(office, "one", COMPONENTS[1])
+    assert ("secured", {MAIN, OFFSITE}) == (made.state, set(made.stores))
+    places = [part_of(root / name, made).parent for name in ("store", "store-terpisah")]
+    assert objects(places[0]) == objects(places[1])
+    with office.installation.catalog.read() as connection:
+        assert [] == ledger.verify(connection)
+        assert [] == [lease for lease in leases.list_leases(connection) if not lease["expired"]]
+    assert [] == list((root / "state" / "staging" / "one").glob("*berkas*/*"))
+
+
+WORK = Work("backup with a store down", build, play, finish)
+
+
+@pytest.mark.slow
+def test_a_step_that_finds_a_store_down_may_die_at_any_point(tmp_path: Path) -> None:
+    """Then the mended store gets its copy: a sample."""
+    assert_survives(WORK, tmp_path)
 
 
 @pytest.mark.slow

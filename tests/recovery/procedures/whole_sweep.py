@@ -1,6 +1,7 @@
 """The whole sweep: every case, two at a time, and docs/reliability.md written from what came out.
 
-`make test-sweep`; with `--every 50` only each fiftieth case is played, and nothing is written.
+`make test-sweep`; nothing is written with `--every 50`, which plays only each fiftieth case, nor with `--only`, which
+names what else than backups and restores is to be played.
 """
 
 import argparse
@@ -10,12 +11,16 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.recovery.killed_work import Played, Work, build, sweep
 from tests.recovery.procedures.playing import ACTIONS
-from tests.recovery.procedures.reliability_page import Swept, write_page
+from tests.recovery.procedures.reliability_page import Swept, work_row, write_page
 from tests.recovery.procedures.sweep import Case, Seen, cases_of
 from tests.recovery.procedures.sweeper import Sweeper, told
+from tests.recovery.swept_points import unreached
+from tests.recovery.works import WORKS
 
 PAGE = Path(__file__).parents[3] / "docs" / "reliability.md"
 KINDS = ("restore", "backup")
@@ -96,11 +101,35 @@ def work(board: Board, number: int, directory: Path) -> None:
                 sweeper.close()
 
 
+def play_works(works: list[Work], workers: int, every: int, directory: Path) -> list[Played]:
+    """Play what else may die, so many of them at a time."""
+
+    def one(work: Work) -> Played:
+        root = directory / work.title.replace(" ", "-")
+        build(work, root)
+        played = sweep(work, root, every)
+        print("\n".join([work_row(played), *played.findings]), flush=True)
+        return played
+
+    with ThreadPoolExecutor(workers) as threads:
+        return list(threads.map(one, works))
+
+
+def missed(board: Board, works: list[Played]) -> list[str]:
+    """Points that are declared, and that the sweep which must come to them did not reach."""
+    names = {played.title: played.names for played in works}
+    for kind, actions in board.seen.items():
+        names[kind] = [name for reached in actions.values() for name in reached["point"]]
+    return [f"{title} does not come to {point!r}" for title in names for point in unreached(title, names[title])]
+
+
 def main() -> int:
     """Play, print, write; the status says whether anything was found."""
+    titles = [work.title for work in WORKS]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="play only each n-th case, and write nothing")
     parser.add_argument("--workers", type=int, default=2, help="how many cases at a time")
+    parser.add_argument("--only", nargs="+", choices=titles, metavar="TITLE", help=f"of {'; '.join(titles)}")
     arguments = parser.parse_args()
     board = Board(arguments.every)
     failures: list[BaseException] = []
@@ -113,22 +142,29 @@ def main() -> int:
             failures.append(error)
 
     directory = Path(tempfile.mkdtemp(prefix="pulih-sweep-"))
-    workers = [threading.Thread(target=one, args=(number, directory)) for number in range(arguments.workers)]
+    count = 0 if arguments.only else arguments.workers
+    workers = [threading.Thread(target=one, args=(number, directory)) for number in range(count)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
     for failure in failures:
         print(f"a worker ended: {failure}", file=sys.stderr)
-    print(f"{len(board.played)} cases, {len(board.findings)} findings; logs and offices are in {directory}")
+    chosen = [work for work in WORKS if work.title in (arguments.only or titles)]
+    works = play_works(chosen, arguments.workers, arguments.every, directory)
+    findings = [*board.findings, *(each for played in works for each in played.findings), *missed(board, works)]
+    cases = len(board.played) + sum(sum(played.kills.values()) for played in works)
+    print("\n".join([*findings, f"{cases} cases, {len(findings)} findings; logs and offices are in {directory}"]))
+    if arguments.only:
+        return 1 if findings else 0
     if failures or len(board.played) != board.total or set(board.seen) != set(ACTIONS):
         return 2
     if arguments.every == 1:
         minutes = round((time.monotonic() - begun) / 60)
         cores = os.cpu_count() or 1
-        write_page(PAGE, Swept(board.seen, board.played, board.findings, minutes, arguments.workers, cores))
+        write_page(PAGE, Swept(board.seen, board.played, findings, minutes, arguments.workers, cores, works))
         print(f"wrote {PAGE}")
-    return 1 if board.findings else 0
+    return 1 if findings else 0
 
 
 if __name__ == "__main__":

@@ -193,11 +193,14 @@ def test_parts_that_cannot_be_given_up_are_told_and_swept_later(store: Store, pr
     assert store.sweep(-60) == []
 
 
+@pytest.mark.parametrize("last", ["store: upload begun", "store: parts sent"])
 def test_an_interrupted_upload_stays_interrupted_and_its_parts_are_swept_later(
-    store: Store, proxy: S3Proxy, staged: Path
+    store: Store, proxy: S3Proxy, staged: Path, last: str
 ) -> None:
+    """As after SIGKILL: nobody is left who could take the parts back."""
+
     def interrupt(point: str) -> None:
-        if point == "store: parts sent":
+        if point == last:
             proxy.rule = lambda request: CUT if request.method == "DELETE" else None
             raise KeyboardInterrupt
 
