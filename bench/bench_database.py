@@ -237,6 +237,8 @@ def measure(kind: str, mebibytes: int, rounds: int, only: list[str], programs: d
             for number in range(rounds + (topic == "dump")):
                 for variant, run in variants.items():
                     result = run()
+                    # A word now and then, for whoever waits: a large database takes minutes until the table is shown.
+                    print(f"{topic}, {variant}: {result['seconds']:.1f} s", file=sys.stderr, flush=True)
                     # The first dump only brings the database into memory, for all of them alike.
                     if number or topic != "dump":
                         found[variant].append(result)

@@ -13,6 +13,9 @@ from pathlib import Path
 from bench.generate import MEBIBYTE
 
 TICKS = os.sysconf("SC_CLK_TCK")
+BETWEEN_LOOKS = 0.05
+# The part of one processor that looking at memory may take.
+LOOKING = 0.02
 COLUMNS = {"downtime": "s downtime", "stored": "MiB stored", "memory": "MiB memory"}
 Result = dict[str, float]
 
@@ -65,8 +68,12 @@ def _peak_of(pid: int) -> Iterator[list[int]]:
     seen, end = [0], threading.Event()
 
     def look() -> None:
-        while not end.wait(0.05):
+        pause = BETWEEN_LOOKS
+        while not end.wait(pause):
+            begun = time.thread_time()
             seen.append(sum(_resident(member) for member in _family(pid)))
+            # The kernel counts every page, so a look at a large process takes time from what is measured.
+            pause = max(BETWEEN_LOOKS, (time.thread_time() - begun) / LOOKING)
 
     thread = threading.Thread(target=look)
     thread.start()

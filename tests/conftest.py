@@ -27,7 +27,7 @@ def prefect_database() -> "Iterator[PostgreSQLServer]":
 
 @pytest.fixture(scope="session")
 def prefect_server(prefect_database: "PostgreSQLServer") -> "Iterator[LocalServer]":
-    """The one Prefect server of the test session (10 to 20 seconds to start, so never a second one)."""
+    """The one Prefect server of the test session (10 to 20 seconds to start)."""
     from tests.testbed.prefect_server import database_url, running_server
 
     with (
@@ -52,15 +52,18 @@ SLOW_FOLDERS = ("cli", "demo", "recovery/guard", "recovery/hosts", "recovery/sab
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, and all that need the Prefect server in the same one: it is started once.
+    """Keep a file's tests in one process, and all that need the Prefect server in two: so many servers are started.
 
+    They take longest of all, so those that begin with a reviewed backup do not wait for the others.
     What lies in the slow folders, or runs on PostgreSQL too, is marked slow.
     """
     here = Path(__file__).parent
     slow_folders = tuple(here / folder for folder in SLOW_FOLDERS)
+    reviewed = {item.path for item in items if "reviewed_backup" in getattr(item, "fixturenames", ())}
     for item in items:
         served = {"prefect_server", "prefect_worker"} & set(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group("prefect" if served else str(item.path)))
+        group = "reviewed backup" if item.path in reviewed else "prefect" if served else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
         on_postgresql = "postgresql_server" in getattr(item, "fixturenames", ()) or "[postgresql" in item.nodeid
         if on_postgresql or any(item.path.is_relative_to(folder) for folder in slow_folders):
             item.add_marker(pytest.mark.slow)

@@ -1,7 +1,8 @@
 """What everybody who reaches the server's API can try at a waiting approval. Nothing of it counts, and nothing of it
 fails the run: it asks again, with the complaint, under a new key, and the ledger has one entry for each try.
 
-All tries are made at one restore's disposition, one after another; the last test lets a right answer count.
+All tries are made at one restore's disposition, one after another; the last test lets a right answer count. Each costs a
+process, so what differs from its neighbour only by a rule that tests/recovery/records tries is left to endurance.
 """
 
 import time
@@ -93,6 +94,7 @@ def test_a_wrong_code_does_not_count(target: Target) -> None:
     target.expect_refusal("one_time_code_matches", COMPLAINT_OF_SECRETS)
 
 
+@pytest.mark.endurance
 def test_an_old_code_does_not_count(target: Target) -> None:
     """A code photographed some minutes ago."""
     from tests.flows.working_office import code_of
@@ -101,6 +103,7 @@ def test_an_old_code_does_not_count(target: Target) -> None:
     target.expect_refusal("one_time_code_matches", COMPLAINT_OF_SECRETS)
 
 
+@pytest.mark.endurance
 def test_somebody_elses_code_does_not_count(target: Target) -> None:
     from tests.flows.working_office import code_of
 
@@ -125,11 +128,13 @@ def test_the_requester_cannot_decide_on_his_own_request(target: Target) -> None:
     )
 
 
+@pytest.mark.endurance
 def test_an_official_of_another_role_cannot_decide(target: Target) -> None:
     target.try_answer(KABID)
     target.expect_refusal("official_has_the_role", "Langkah ini hanya dapat diputuskan oleh Kadis Kominfo.")
 
 
+@pytest.mark.endurance
 def test_returning_a_request_needs_a_reason(target: Target) -> None:
     target.try_answer(ACTING_KADIS, "dikembalikan")
     target.expect_refusal("refusal_has_a_note", "Catatan wajib diisi untuk keputusan dikembalikan.")
