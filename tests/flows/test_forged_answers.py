@@ -1,8 +1,8 @@
 """What everybody who reaches the server's API can try at a waiting approval. Nothing of it counts, and nothing of it
 fails the run: it asks again, with the complaint, under a new key, and the ledger has one entry for each try.
 
-All tries are made at one restore's disposition, one after another; the last test lets a right answer count. Each costs a
-process, so what differs from its neighbour only by a rule that tests/recovery/records tries is left to endurance.
+All tries are made at one restore's disposition, one after another; the last test lets a right answer count. Each costs
+a process, so what differs from its neighbour only by a rule that tests/recovery/records tries is left to endurance.
 """
 
 import time
