@@ -2,10 +2,15 @@
 
 import json
 import shutil
+import sqlite3
 import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
+from recovery import points
 from recovery.errors import (
     ConfigurationError,
     ConflictError,
@@ -25,6 +30,7 @@ from recovery.procedures.conclude import (
 from recovery.procedures.questions import question_of
 from recovery.procedures.restore.begin import begin_restore
 from recovery.records import forms, ledger, procedures, steps
+from tests.testbed.kept_office import keep, put_back
 from tests.testbed.small_office import (
     DISPOSITION,
     EXECUTOR,
@@ -33,8 +39,78 @@ from tests.testbed.small_office import (
     REQUESTER,
     VERIFICATION,
     SmallOffice,
+    open_office,
     restore_request,
 )
+
+# Of the offices that are made anew: nothing looks at their services.
+WITHOUT_SERVICE = True
+REQUESTED, DISPOSED, APPROVED = "requested", "disposed", "approved"
+
+
+@dataclass(frozen=True)
+class Restore:
+    """An office with a backup of whole data, data that was damaged since, and an open restore of it."""
+
+    office: SmallOffice
+    procedure_id: str
+    whole: tuple[Any, Any]
+    damaged: tuple[Any, Any]
+
+    def content(self) -> tuple[Any, Any]:
+        """What is live in both components."""
+        return self.office.rows(), self.office.files()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restore]:
+    """The restore, which was kept at each stage before its service is stopped: the way there takes seconds."""
+    office = open_office(tmp_path_factory.mktemp("restore") / "office", running=False)
+    whole = (office.rows(), office.files())
+    office.back_up()
+    office.damage()
+    procedure_id = office.request()
+    keep(office, REQUESTED)
+    office.decide("restore.2", procedure_id, KADIS, "diteruskan", **DISPOSITION)
+    office.step("restore.2", procedure_id)
+    keep(office, DISPOSED)
+    office.decide("restore.3", procedure_id, KABID, "disetujui", **VERIFICATION)
+    office.step("restore.3", procedure_id)
+    office.decide("restore.start", procedure_id, EXECUTOR, "mulai")
+    keep(office, APPROVED)
+    yield Restore(office, procedure_id, whole, (office.rows(), office.files()))
+    office.stop_service_for_good()
+
+
+def at_stage(built: Restore, stage: str) -> Iterator[Restore]:
+    office = put_back(built.office.root, stage)
+    patience(office)
+    yield replace(built, office=office)
+    office.installation.catalog.dispose()
+
+
+def patience(office: SmallOffice, *, start: float = 60, stop: float = 60) -> None:
+    """For how long the service is waited for, from now on; it takes an instant but on the busiest of machines."""
+    (service,) = office.installation.applications["simpel"].services
+    service.start_timeout, service.stop_timeout = start, stop
+
+
+@pytest.fixture
+def requested(built: Restore) -> Iterator[Restore]:
+    """The restore after step 1, as this test's own."""
+    yield from at_stage(built, REQUESTED)
+
+
+@pytest.fixture
+def disposed(built: Restore) -> Iterator[Restore]:
+    """The restore after step 2."""
+    yield from at_stage(built, DISPOSED)
+
+
+@pytest.fixture
+def approved(built: Restore) -> Iterator[Restore]:
+    """The restore after step 3, its rehearsal and its executor's go-ahead."""
+    yield from at_stage(built, APPROVED)
 
 
 def form_of(office: SmallOffice, procedure_id: str) -> str:
@@ -51,15 +127,14 @@ def status_on_form(office: SmallOffice, procedure_id: str) -> str:
     return next(row["value"] for row in rows if row["label"].startswith("Status (Berhasil"))
 
 
-def test_damaged_data_is_back_and_the_service_runs(office: SmallOffice) -> None:
+def test_damaged_data_is_back_and_the_service_runs(approved: Restore) -> None:
     """The main job: rows and files as in the backup, the damaged data kept aside, an intact ledger."""
-    rows, files = office.rows(), office.files()
-    office.back_up()
-    office.damage()
-    assert rows != office.rows()
-    procedure_id = office.restore()
-    assert rows == office.rows()
-    assert files == office.files()
+    office, procedure_id = approved.office, approved.procedure_id
+    assert approved.whole != approved.content()
+    for number in (4, 5, 6):
+        office.step(f"restore.{number}", procedure_id)
+    office.finish(procedure_id)
+    assert approved.whole == approved.content()
     assert office.service_running()
     with office.installation.catalog.read() as connection:
         assert [] == ledger.verify(connection)
@@ -74,42 +149,43 @@ def test_damaged_data_is_back_and_the_service_runs(office: SmallOffice) -> None:
 
 
 @pytest.mark.slow
-def test_a_service_that_does_not_stop_leaves_the_data_untouched(office: SmallOffice) -> None:
+def test_a_service_that_does_not_stop_leaves_the_data_untouched(approved: Restore) -> None:
     """Step 4 fails, step 5 refuses, step 6 sees a running service, the form says so."""
-    office.back_up()
-    office.damage()
-    damaged = office.rows()
-    procedure_id = office.request()
-    office.approve(procedure_id)
+    office, procedure_id = approved.office, approved.procedure_id
     (office.service_state / "ignore-stop").touch()
+    patience(office, stop=1)
     with pytest.raises(ServiceError, match="is not down"):
         office.step("restore.4", procedure_id)
     with pytest.raises(ProcedureError, match="not proven to be stopped"):
         office.step("restore.5", procedure_id)
     evidence = office.step("restore.6", procedure_id)
     assert "berhasil" != evidence["status"]
-    assert damaged == office.rows()
+    assert approved.damaged == approved.content()
     assert office.service_running()
     office.finish(procedure_id)
     assert "TIDAK TERBUKTI" in form_of(office, procedure_id)
 
 
 @pytest.mark.slow
-def test_a_service_unhealthy_on_the_new_data_gets_its_old_data_back(office: SmallOffice) -> None:
+def test_a_service_unhealthy_on_the_new_data_gets_its_old_data_back(approved: Restore) -> None:
     """Swapped back, running, and the form says so."""
-    import sqlite3
-
-    office.back_up()
+    office, procedure_id = approved.office, approved.procedure_id
     with sqlite3.connect(office.database) as connection:
         connection.execute("DROP TABLE pegawai")
         connection.execute("CREATE TABLE lain (id INTEGER)")
     connection.close()
     (office.service_state / "unhealthy-with-pegawai").touch()
-    procedure_id = office.request()
-    office.approve(procedure_id)
     for number in (4, 5):
         office.step(f"restore.{number}", procedure_id)
-    evidence = office.step("restore.6", procedure_id)
+    patience(office, start=2)
+
+    def observer(name: str) -> None:
+        # It was not well on the new data, and has all the time that it needs on the old.
+        if name == "service: before stopping web":
+            patience(office)
+
+    with points.observe(observer):
+        evidence = office.step("restore.6", procedure_id)
     assert "dikembalikan" == evidence["status"]
     assert office.service_running()
     with sqlite3.connect(office.database) as connection:
@@ -120,54 +196,42 @@ def test_a_service_unhealthy_on_the_new_data_gets_its_old_data_back(office: Smal
 
 
 @pytest.mark.slow
-def test_a_service_that_does_not_start_at_all_fails_loudly_on_the_old_data(office: SmallOffice) -> None:
+def test_a_service_that_does_not_start_at_all_fails_loudly_on_the_old_data(approved: Restore) -> None:
     """Neither on the new nor on the old data: an administrator is needed, and the data is the old."""
-    office.back_up()
-    office.damage()
-    damaged = office.rows()
-    procedure_id = office.request()
-    office.approve(procedure_id)
+    office, procedure_id = approved.office, approved.procedure_id
     for number in (4, 5):
         office.step(f"restore.{number}", procedure_id)
     (office.service_state / "refuse-start").touch()
+    patience(office, start=1)
     with pytest.raises(ServiceError, match="neither on the new nor on the old data"):
         office.step("restore.6", procedure_id)
-    assert damaged == office.rows()
+    assert approved.damaged == approved.content()
     (office.service_state / "refuse-start").unlink()
+    patience(office)
     assert "dikembalikan" == office.step("restore.6", procedure_id)["status"]
     assert office.service_running()
 
 
 @pytest.mark.slow
-def test_the_second_component_failing_brings_the_first_back(
-    office: SmallOffice, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_second_component_failing_brings_the_first_back(approved: Restore) -> None:
     """All new, or all back: the rehearsed copy of the files vanishes between the rehearsal and the swap."""
-    import shutil
-
-    office.back_up()
-    office.damage()
-    rows, files = office.rows(), office.files()
-    procedure_id = office.request()
-    office.approve(procedure_id)
+    office, procedure_id = approved.office, approved.procedure_id
     office.step("restore.4", procedure_id)
     for copy in office.installation.source("simpel/berkas").copies():
         shutil.rmtree(copy)
     with pytest.raises(PulihError):
         office.step("restore.5", procedure_id)
     office.step("restore.6", procedure_id)
-    assert rows == office.rows()
-    assert files == office.files()
+    assert approved.damaged == approved.content()
     assert office.service_running()
 
 
 @pytest.mark.slow
-def test_a_rejection_touches_nothing_and_tells_the_requester_why(office: SmallOffice) -> None:
-    """ "permintaan ditolak" (end, with the reason, and the requester is told)."""
-    office.back_up()
-    procedure_id = office.request()
-    office.decide("restore.2", procedure_id, KADIS, "diteruskan", **DISPOSITION)
-    office.step("restore.2", procedure_id)
+def test_a_rejection_touches_nothing_and_tells_the_requester_why(disposed: Restore) -> None:
+    """ "permintaan ditolak" (end, with the reason, and the requester is told); and it needs the reason."""
+    office, procedure_id = disposed.office, disposed.procedure_id
+    with pytest.raises(PulihError, match="does not count"):
+        office.decide("restore.3", procedure_id, KABID, "ditolak", **VERIFICATION)
     office.decide("restore.3", procedure_id, KABID, "ditolak", note="Bukan pemilik data.", **VERIFICATION)
     office.step("restore.3", procedure_id)
     conclude_rejected(office.installation, procedure_id)
@@ -177,15 +241,12 @@ def test_a_rejection_touches_nothing_and_tells_the_requester_why(office: SmallOf
 
 
 @pytest.mark.slow
-def test_a_restore_that_its_executor_calls_off_leaves_nothing_and_tells_why(office: SmallOffice) -> None:
+def test_a_restore_that_its_executor_calls_off_leaves_nothing_and_tells_why(disposed: Restore) -> None:
     """After the rehearsal, before the service is stopped; a run that comes again tells nobody twice."""
-    office.back_up()
+    office, procedure_id = disposed.office, disposed.procedure_id
     office.installation.office.approvals.small_office = True
-    procedure_id = office.request()
     again = {"id": procedure_id, "application": "simpel"}
     assert again == begin_restore(office.installation, procedure_id, restore_request()), "a run that comes again"
-    office.decide("restore.2", procedure_id, KADIS, "diteruskan", **DISPOSITION)
-    office.step("restore.2", procedure_id)
     # In a small office the Kadis may stand in for the Kabid; the requester never may.
     assert [REQUESTER] == list(question_of(office.installation, procedure_id, "restore.3").excluded)
     office.decide("restore.3", procedure_id, KABID, "disetujui", **VERIFICATION)
@@ -203,13 +264,9 @@ def test_a_restore_that_its_executor_calls_off_leaves_nothing_and_tells_why(offi
 
 
 @pytest.mark.slow
-def test_another_database_than_the_approved_one_is_never_swapped(office: SmallOffice) -> None:
+def test_another_database_than_the_approved_one_is_never_swapped(approved: Restore) -> None:
     """Somebody changed the path between approval and swap; the service comes back with its old data."""
-    office.back_up()
-    office.damage()
-    rows = office.rows()
-    procedure_id = office.request()
-    office.approve(procedure_id)
+    office, procedure_id = approved.office, approved.procedure_id
     office.step("restore.4", procedure_id)
     elsewhere = office.root / "app" / "lain.db"
     shutil.copy(office.database, elsewhere)
@@ -221,27 +278,14 @@ def test_another_database_than_the_approved_one_is_never_swapped(office: SmallOf
         "the new data could not be made live (simpel/data is not the target that was approved); the old data of every "
         "component is live again\nHINT: the service is started on it; mend the cause and start a new restore"
     )
-    assert rows == office.rows()
+    assert approved.damaged == approved.content()
 
 
 @pytest.mark.slow
-def test_a_rejection_needs_a_reason(office: SmallOffice) -> None:
-    """Refused, recorded, asked again."""
-    office.back_up()
-    procedure_id = office.request()
-    office.decide("restore.2", procedure_id, KADIS, "diteruskan", **DISPOSITION)
-    office.step("restore.2", procedure_id)
-    with pytest.raises(PulihError, match="does not count"):
-        office.decide("restore.3", procedure_id, KABID, "ditolak", **VERIFICATION)
-
-
-@pytest.mark.slow
-def test_a_second_restore_of_the_same_application_is_refused(office: SmallOffice) -> None:
+def test_a_second_restore_of_the_same_application_is_refused(requested: Restore) -> None:
     """One at a time; the message names the first."""
-    office.back_up()
-    procedure_id = office.request()
-    with pytest.raises(ConflictError, match=procedure_id):
-        office.request()
+    with pytest.raises(ConflictError, match=requested.procedure_id):
+        requested.office.request()
 
 
 def test_an_unknown_application_names_the_known_ones(office: SmallOffice) -> None:
@@ -266,17 +310,14 @@ def test_without_a_verified_backup_no_request_is_opened(office: SmallOffice) -> 
 
 
 @pytest.mark.slow
-def test_a_failed_rehearsal_never_stops_the_service(office: SmallOffice) -> None:
+def test_a_failed_rehearsal_never_stops_the_service(disposed: Restore) -> None:
     """A damaged part in the store: the rehearsal says so, copies are removed, the service keeps running."""
-    office.back_up()
+    office, procedure_id = disposed.office, disposed.procedure_id
     part = next((office.root / "store").rglob("data.sqlite.zst.age"))
     part.chmod(0o600)
     content = bytearray(part.read_bytes())
     content[-100] ^= 1
     part.write_bytes(content)
-    procedure_id = office.request()
-    office.decide("restore.2", procedure_id, KADIS, "diteruskan", **DISPOSITION)
-    office.step("restore.2", procedure_id)
     office.decide("restore.3", procedure_id, KABID, "disetujui", **VERIFICATION)
     with pytest.raises(PulihError):
         office.step("restore.3", procedure_id)
@@ -292,12 +333,9 @@ def test_a_failed_rehearsal_never_stops_the_service(office: SmallOffice) -> None
 
 
 @pytest.mark.slow
-def test_a_lost_notice_is_recorded_and_stops_nothing(office: SmallOffice) -> None:
+def test_a_lost_notice_is_recorded_and_stops_nothing(approved: Restore) -> None:
     """The requester then answers with his own code."""
-    office.back_up()
-    office.damage()
-    procedure_id = office.request()
-    office.approve(procedure_id)
+    office, procedure_id = approved.office, approved.procedure_id
     for number in (4, 5, 6):
         office.step(f"restore.{number}", procedure_id)
     (office.root / "keys" / "notices").write_text("file:///proc/no/such/place")
@@ -309,10 +347,8 @@ def test_a_lost_notice_is_recorded_and_stops_nothing(office: SmallOffice) -> Non
 
 
 @pytest.mark.slow
-def test_the_verifier_cannot_execute_and_the_requester_cannot_dispose(office: SmallOffice) -> None:
+def test_the_verifier_cannot_execute_and_the_requester_cannot_dispose(requested: Restore) -> None:
     """Separation of duties holds through the whole procedure."""
-    office.back_up()
-    procedure_id = office.request()
     for nip in (REQUESTER, KABID, EXECUTOR):
         with pytest.raises(PulihError, match="does not count"):
-            office.decide("restore.2", procedure_id, nip, "diteruskan", **DISPOSITION)
+            requested.office.decide("restore.2", requested.procedure_id, nip, "diteruskan", **DISPOSITION)

@@ -1,0 +1,51 @@
+"""An office that was brought to a stage once and is put back there for each test: what took long takes a moment."""
+
+import shutil
+from pathlib import Path
+
+from tests.testbed.small_office import SmallOffice, attach
+
+# All that is changed by what is done to an office, but for its service's process.
+PARTS = ("app", "keys", "state", "store")
+# As long as a busy machine may take to start a service.
+PATIENCE = 60
+ORDERS = ("ignore-stop", "refuse-start", "unhealthy*")
+
+
+def keep(office: SmallOffice, stage: str) -> None:
+    """Remember the office as it is now, under the name of a stage."""
+    office.installation.catalog.dispose()
+    for part in PARTS:
+        shutil.copytree(office.root / part, _kept(office.root, stage) / part, symlinks=True)
+
+
+def put_back(root: Path, stage: str) -> SmallOffice:
+    """Bring the office in a directory back to a stage, with its services running, and open it; dispose of its catalog.
+
+    Call it when nobody else has the office open.
+    """
+    for part in PARTS:
+        shutil.rmtree(root / part)
+        shutil.copytree(_kept(root, stage) / part, root / part, symlinks=True)
+    for order in ORDERS:
+        for path in root.glob(f"service*/{order}"):
+            path.unlink()
+    (root / "notices.txt").unlink(missing_ok=True)
+    _start(attach(root))
+    return attach(root)
+
+
+def _start(office: SmallOffice) -> None:
+    for settings in office.installation.applications[office.application].services:
+        settings.start_timeout = PATIENCE
+    services = office.installation.services(office.application)
+    # A service opens its database for each question, so one that runs answers from what was put back.
+    for service in services:
+        service.start()
+    # Those that share a maintenance page are opened when all are well.
+    for service in services:
+        service.open()
+
+
+def _kept(root: Path, stage: str) -> Path:
+    return root.parent / f"{root.name}-{stage}"
