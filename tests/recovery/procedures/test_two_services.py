@@ -13,12 +13,14 @@ from recovery import points
 from recovery.errors import LeaseLostError, ServiceError
 from recovery.guard import make_round
 from recovery.guard.report import Report
-from recovery.records import forms, journal, ledger, schema
+from recovery.records import forms, journal, ledger, procedures, schema
+from tests.testbed.kept_office import keep, put_back
 from tests.testbed.two_services import NAMES, TwoServices, run_two_services
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 LONG_AGO = "2020-01-01T00:00:00.000000+00:00"
+STAGE = "approved"
 CLOSED, OPEN = (503, 503), (200, 200)
 
 
@@ -27,20 +29,30 @@ class DiedError(BaseException):
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoServices]:
-    """The office with one backup, in whose live database is another table since then."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoServices]:
+    """The office with one backup, in whose live database is another table since then, and an approved restore of it."""
     with run_two_services(tmp_path_factory.mktemp("kantor") / "office") as built:
         built.office.back_up()
+        with sqlite3.connect(built.office.database) as connection:
+            connection.execute("CREATE TABLE lain (id INTEGER)")
+        connection.close()
+        built.office.approve(built.office.request())
+        keep(built.office, STAGE)
         yield built
 
 
+@pytest.fixture
+def two(built: TwoServices) -> Iterator[TwoServices]:
+    """That office, as this test's own."""
+    built.office = put_back(built.office.root, STAGE)
+    yield built
+    built.office.installation.catalog.dispose()
+
+
 def swapped(two: TwoServices) -> str:
-    """Bring a restore to where its new data is live and its services are stopped; return its id."""
-    with sqlite3.connect(two.office.database) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS lain (id INTEGER)")
-    connection.close()
-    procedure_id = two.office.request()
-    two.office.approve(procedure_id)
+    """Bring the restore to where its new data is live and its services are stopped; return its id."""
+    with two.office.installation.catalog.read() as connection:
+        (procedure_id,) = [each.id for each in procedures.list_open(connection)]
     two.office.step("restore.4", procedure_id)
     two.office.step("restore.5", procedure_id)
     assert CLOSED == two.all_seen()
@@ -99,7 +111,6 @@ def test_a_second_service_that_is_not_well_sends_nobody_to_work_that_goes_back(t
     patience(two, 2)
     with watching(two, procedure_id) as seen:
         evidence = two.office.step("restore.6", procedure_id)
-    unwell.unlink()
     assert "dikembalikan" == evidence["status"]
     assert "the service depan is not healthy" in evidence["trouble"]
     assert ["200 without its flag"] * 2 == [entry["page"] for entry in evidence["health"]]
@@ -110,8 +121,6 @@ def test_a_second_service_that_is_not_well_sends_nobody_to_work_that_goes_back(t
     assert (OPEN if shared else (503, 200)) == seen["service: after opening belakang"]
     assert OPEN == seen["service: after opening depan"]
     assert not is_new(two)
-    two.office.finish(procedure_id)
-    two.share_flag(False)
 
 
 def test_a_service_that_does_not_open_takes_no_data_back_and_is_told(two: TwoServices) -> None:
@@ -166,7 +175,6 @@ def test_an_old_holder_neither_opens_nor_decides(two: TwoServices) -> None:
     assert two.flag("depan").exists()
     two.flag("depan").unlink()
     assert "berhasil" == two.office.step("restore.6", procedure_id)["status"]
-    two.office.finish(procedure_id)
 
 
 @pytest.mark.parametrize(
@@ -195,4 +203,3 @@ def test_a_restore_that_dies_before_it_has_opened_all_is_opened_by_the_guard(
     assert is_new(two)
     assert {"kept"} == states(two, procedure_id)
     assert "berhasil" == two.office.step("restore.6", procedure_id)["status"]
-    two.office.finish(procedure_id)
