@@ -10,6 +10,7 @@ LABELS: dict[str, dict[str, str]] = {
         "state_directory": "Direktori kerja",
         "catalog": "Basis data katalog (rujukan)",
         "prefect_database": "Basis data Prefect (rujukan)",
+        "records": "Masa simpan rekaman Pulih",
         "backup_name": "Ketentuan nama cadangan",
         "numbers": "Ketentuan nomor formulir",
         "approvals": "Ketentuan persetujuan",
@@ -32,6 +33,10 @@ LABELS: dict[str, dict[str, str]] = {
         "after_backup": "Sesudah setiap back up",
         "choice": "Cadangan yang diuji",
         "days": "Batas umur gladi restore terakhir (hari)",
+    },
+    "OwnRecordsSettings": {
+        "newest": "Rekaman terbaru yang selalu tinggal",
+        "days": "Masa simpan rekaman (hari)",
     },
     "ApprovalSettings": {
         "lifetime_days": "Masa berlaku permintaan persetujuan (hari)",

@@ -66,6 +66,7 @@ def list_(output: Output, ended: bool) -> None:
 def _named(output: Output, connection: "Connection", target: str) -> dict[str, str]:
     """What is held, by what was typed: also what the inventory names no more, as long as there are backups of it."""
     from recovery.records import backups
+    from recovery.retention_own_records import KEY as OWN_RECORDS
 
     everything = backups.list_backups(connection)
     backup = next((each for each in everything if target in (each.name, each.id)), None)
@@ -75,6 +76,7 @@ def _named(output: Output, connection: "Connection", target: str) -> dict[str, s
     known = {each.key for each in everything} | {
         f"{each.name}/{part.name}" for each in output.inventory.applications for part in each.components
     }
+    known.add(OWN_RECORDS)
     if target in known or (not slash and application in {key.partition("/")[0] for key in known}):
         return {"application": application, "component": component}
     raise NotFoundError(

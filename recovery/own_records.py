@@ -124,7 +124,6 @@ def _stage(
     verdict = {"state": "pass", "checks": ["integrity_check", "ledger", "decrypted"], "ledger": warnings}
     quality.write_bytes(json.dumps(verdict, ensure_ascii=False, indent=1, sort_keys=True).encode())
     now = datetime.now(UTC)
-    days = max((schedule.retention_days for schedule in installation.schedules.values()), default=365)
     manifest = Manifest(
         backup_id=name,
         name=name,
@@ -143,7 +142,7 @@ def _stage(
         fingerprint={"kind": "records", "objects": files, "structure": {}, "totals": {"files": len(files)}},
         verdict="pass",
         recipients=recipients,
-        retention_until=schema.timestamp(now + timedelta(days=days)),
+        retention_until=schema.timestamp(now + timedelta(days=installation.office.records.days)),
         warnings=warnings,
     )
     return {DATA: data, QUALITY: quality}, manifest

@@ -94,10 +94,12 @@ class Planned:
 
 @dataclass(frozen=True)
 class RetentionPlan:
-    """The decision on every set, oldest first in each component; `suspicion` says why the clock is not believed."""
+    """The decision on every set, oldest first in each component; `suspicion` says why the clock is not believed, and
+    `promises`, by component, how many verified sets always stay."""
 
     sets: tuple[Planned, ...]
-    suspicion: str = ""
+    suspicion: str
+    promises: dict[str, int]
 
     def of(self, decision: Decision) -> list[Planned]:
         """Return what was so decided."""
@@ -117,7 +119,8 @@ def plan_retention(
 ) -> RetentionPlan:
     """Given every set that was ever secured, the time, and when the ledger's newest entry was made, return the plan.
 
-    Given the sets of one component only, `newest_anywhere` is the moment of the newest set of all.
+    `newest_anywhere` is the moment of the newest backup of all, when the sets are of one component only, or others than
+    backups are among them.
     It is the same function for the dry run, for what an official approves and for the look right before a removal.
     """
     components: dict[str, list[StoredSet]] = defaultdict(list)
@@ -129,12 +132,18 @@ def plan_retention(
     planned: list[Planned] = []
     for component in sorted(components):
         planned += _plan_component(components[component], suspicion)
-    return RetentionPlan(tuple(planned), suspicion)
+    promises = {component: promised(stored) for component, stored in components.items()}
+    return RetentionPlan(tuple(planned), suspicion, promises)
 
 
 def promised(sets: Iterable[StoredSet]) -> int:
-    """Given a component's sets, return how many verified ones always stay: the most that any policy promises."""
-    return max((each.policy.verified for each in sets if each.policy is not None), default=1)
+    """Given a component's sets, destroyed ones too, return how many verified ones always stay.
+
+    Of each schedule the policy of the set counts that was taken last, and of several schedules the one that promises
+    most: a destruction takes no promise away, and a promise that was made smaller is so from the next backup on.
+    """
+    latest = {each.schedule: each.policy for each in sorted(sets, key=lambda each: each._order) if each.policy}
+    return max((policy.verified for policy in latest.values()), default=1)
 
 
 def _suspicion(
@@ -146,9 +155,7 @@ def _suspicion(
     by_the_clock = f"it is {now.isoformat()} by the clock"
     if recorded_at is not None and recorded_at > now + CLOCK_TOLERANCE:
         return f"{by_the_clock}, and the ledger's newest entry is of {recorded_at.isoformat()}"
-    # The one that was taken last, and not the one with the latest moment: after a wrong clock was set right, the
-    # next backup shows that it is right.
-    newest = [stored[-1] for stored in components]
+    newest = _taken_last(components)
     for each in newest:
         if each.moment > now + CLOCK_TOLERANCE:
             return (
@@ -160,11 +167,25 @@ def _suspicion(
     return ""
 
 
+def newest_taken(sets: Iterable[StoredSet]) -> datetime | None:
+    """Given sets, return the latest moment of those that were taken last, one of each component; None without any."""
+    components: dict[str, list[StoredSet]] = defaultdict(list)
+    for each in sorted(sets, key=lambda each: each._order):
+        components[each.component].append(each)
+    return max((each.moment for each in _taken_last(components.values())), default=None)
+
+
+def _taken_last(components: Iterable[Sequence[StoredSet]]) -> list[StoredSet]:
+    """Of each component the set that was taken last, and not the one with the latest moment: after a wrong clock was
+    set right, the next backup shows that it is right."""
+    return [stored[-1] for stored in components]
+
+
 def _plan_component(stored: list[StoredSet], suspicion: str) -> list[Planned]:
     """Given a component's sets in the order in which they were taken, decide on those that are there."""
     there = [each for each in stored if not each.destroyed]
     newest_first = [each for each in reversed(there) if each.verified]
-    always = {each.id for each in newest_first[: promised(there)]}
+    always = {each.id for each in newest_first[: promised(stored)]}
     periods, ages = _kept_by_periods(newest_first), _ages(stored)
     planned = []
     for each in there:

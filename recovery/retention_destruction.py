@@ -4,7 +4,7 @@ about it is otherwise than it was approved."""
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,8 @@ from recovery.records.backups import Backup
 from recovery.records.destructions import Destruction
 from recovery.records.leases import KeptLease
 from recovery.retention import plan_retention
+from recovery.retention_own_records import KEY as OWN_RECORDS
+from recovery.retention_own_records import planned_record, stored_records
 from recovery.retention_plan import copies_at_fault, removal_of
 from recovery.retention_records import newest_entry_at, newest_moment, stored_sets
 from recovery.sets import set_prefix
@@ -29,6 +31,14 @@ logger = logging.getLogger(__name__)
 
 RESOURCE = "retention"
 PURPOSE = "destroy sets"
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the stores say of a component: why which sets do not count, and the sets that only stores know."""
+
+    faults: dict[str, str]
+    records: list[Backup]
 
 
 @contextmanager
@@ -55,10 +65,10 @@ def carry_out(installation: Installation, procedure_id: str, *, now: datetime | 
     with alone(installation, procedure_id) as kept:
         with installation.catalog.read() as connection:
             document = approved_plan(connection, installation, procedure_id, now=now)
-        faults: dict[str, dict[str, str]] = {}
+        seen: dict[str, _Seen] = {}
         for item in document["destroy"]:
             kept.check()
-            _carry_out_item(installation, procedure_id, item, faults, now)
+            _carry_out_item(installation, procedure_id, item, seen, now)
 
 
 def finish_begun(installation: Installation) -> list[Destruction]:
@@ -101,18 +111,18 @@ def _carry_out_item(
     installation: Installation,
     procedure_id: str,
     item: dict[str, Any],
-    faults: dict[str, dict[str, str]],
+    seen: dict[str, _Seen],
     now: datetime | None,
 ) -> None:
     with installation.catalog.read() as connection:
-        backup = backups.get(connection, item["backup_id"])
+        backup = _planned(connection, item)
         mine = destructions.of_procedure(connection, procedure_id).get(backup.id)
     if mine is not None and mine.state != destructions.BEGUN:
         return
     try:
         with hold_set(installation, backup.id, procedure_id, PURPOSE, patience=0.0) as kept:
             if mine is None:
-                mine = _begin(installation, procedure_id, item, backup, faults, now)
+                mine = _begin(installation, procedure_id, item, backup, seen, now)
             if mine is not None:
                 _remove(installation, mine, kept)
     except LeaseHeldError:
@@ -125,16 +135,13 @@ def _begin(
     procedure_id: str,
     item: dict[str, Any],
     backup: Backup,
-    faults: dict[str, dict[str, str]],
+    seen: dict[str, _Seen],
     now: datetime | None,
 ) -> Destruction | None:
     """Look once more; if all is as it was approved, record that the removal begins. Else skip it and return None."""
     try:
-        if backup.key not in faults:
-            with installation.catalog.read() as connection:
-                stored = stored_sets(connection, installation, component=backup.key)
-                known = {each.id: each for each in backups.list_backups(connection, backup.application)}
-            faults[backup.key] = copies_at_fault(installation, stored, known, backup.key)
+        if backup.key not in seen:
+            seen[backup.key] = _look(installation, backup)
         objects, locked = removal_of(installation, backup)
     except PulihError as error:
         _skip(installation, procedure_id, backup, f"penyimpanan tidak dapat diperiksa: {error.message}")
@@ -145,7 +152,7 @@ def _begin(
     with installation.catalog.begin() as connection:
         # In the transaction in which the set is given up: nobody can hold, restore or destroy anything in between.
         approved_plan(connection, installation, procedure_id, now=now)
-        why = _otherwise(connection, installation, item, objects, faults[backup.key], now or datetime.now(UTC))
+        why = _otherwise(connection, installation, item, objects, seen[backup.key], now or datetime.now(UTC))
         if why:
             destructions.skip(connection, procedure_id, backup, why)
             return None
@@ -155,24 +162,35 @@ def _begin(
     return mine
 
 
+def _look(installation: Installation, backup: Backup) -> _Seen:
+    """Look into the stores at the component of a backup, before the transactions in which its sets are given up."""
+    records = stored_records(installation) if backup.key == OWN_RECORDS else []
+    with installation.catalog.read() as connection:
+        stored = stored_sets(connection, installation, component=backup.key, records=records)
+        known = {each.id: each for each in [*backups.list_backups(connection, backup.application), *records]}
+    return _Seen(copies_at_fault(installation, stored, known, backup.key), records)
+
+
 def _otherwise(
     connection: Connection,
     installation: Installation,
     item: dict[str, Any],
     objects: dict[str, list[str]],
-    faults: dict[str, str],
+    seen: _Seen,
     now: datetime,
 ) -> str:
     """Return in Indonesian what is otherwise than it was approved; "" when nothing is."""
-    backup = backups.get(connection, item["backup_id"])
+    backup = _planned(connection, item)
     if (backup.state, backup.manifest_sha256) != ("secured", item["manifest_sha256"]):
         return f"keadaannya bukan lagi seperti saat disetujui ({backup.state})"
     stored = [
-        replace(each, fault=faults.get(each.id, ""))
-        for each in stored_sets(connection, installation, component=backup.key)
+        replace(each, fault=seen.faults.get(each.id, ""))
+        for each in stored_sets(connection, installation, component=backup.key, records=seen.records)
     ]
     plan = plan_retention(stored, now, newest_entry_at(connection), newest_anywhere=newest_moment(connection))
-    (planned,) = (each for each in plan.sets if each.set.id == backup.id)
+    planned = plan.find(backup.id)
+    if planned is None:
+        return "tidak lagi ada dalam penyimpanan seperti saat disetujui"
     if planned.decision != "destroy":
         return "; ".join(SKIPPED_WORDS[reason] for reason in planned.reasons)
     if objects != item["objects"]:
@@ -196,6 +214,11 @@ SKIPPED_WORDS = {
 }
 
 
+def _planned(connection: Connection, item: dict[str, Any]) -> Backup:
+    """The backup that stands in a plan, as it is recorded now; of the own records only the plan is a record."""
+    return planned_record(item) if item["component"] == OWN_RECORDS else backups.get(connection, item["backup_id"])
+
+
 def _skip(installation: Installation, procedure_id: str, backup: Backup, why: str) -> None:
     with installation.catalog.begin() as connection:
         destructions.skip(connection, procedure_id, backup, why)
@@ -204,7 +227,9 @@ def _skip(installation: Installation, procedure_id: str, backup: Backup, why: st
 def _remove(installation: Installation, destruction: Destruction, kept: KeptLease) -> None:
     """Remove the objects of a set whose removal has begun, in their order; see that nothing is left, and record it."""
     with installation.catalog.read() as connection:
-        backup = backups.get(connection, destruction.backup_id)
+        plan = procedures.get(connection, destruction.procedure_id).parameters["plan"]
+        (item,) = (each for each in plan["destroy"] if each["backup_id"] == destruction.backup_id)
+        backup = _planned(connection, item)
     prefix = set_prefix(backup.unit, backup.application, str(backup.name))
     trouble = []
     for store_name, keys in destruction.objects.items():

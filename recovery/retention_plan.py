@@ -15,7 +15,9 @@ from recovery.installation import Installation
 from recovery.manifest import MANIFEST, SIGNATURE
 from recovery.records import backups, drills
 from recovery.records.backups import Backup
-from recovery.retention import RetentionPlan, StoredSet, plan_retention, planned_json, promised
+from recovery.retention import RetentionPlan, StoredSet, newest_taken, plan_retention, planned_json, promised
+from recovery.retention_own_records import KEY as OWN_RECORDS
+from recovery.retention_own_records import stored_records
 from recovery.retention_records import newest_entry_at, size_of, stored_sets
 from recovery.sets import open_set, set_prefix
 
@@ -44,17 +46,20 @@ def draw_up(installation: Installation, now: datetime) -> DrawnUpPlan:
     Raises StoreError when a store cannot be looked at: nobody knows then what is left. KeyMissingError where the
     credentials for removal are not kept.
     """
+    records = stored_records(installation)
     with installation.catalog.read() as connection:
         recorded_at = newest_entry_at(connection)
-        stored = stored_sets(connection, installation)
-        known = {each.id: each for each in backups.list_backups(connection)}
+        stored = stored_sets(connection, installation, records=records)
+        known = {each.id: each for each in [*backups.list_backups(connection), *records]}
+    # Every procedure leaves records, so they say nothing of whether backups succeed.
+    newest = newest_taken(each for each in stored if each.component != OWN_RECORDS)
     faults: dict[str, str] = {}
     objects: dict[str, Objects] = {}
     locks: dict[str, str] = {}
     looked_at: set[str] = set()
     while True:
         found = [replace(each, fault=faults.get(each.id, ""), locked=locks.get(each.id, "")) for each in stored]
-        plan = plan_retention(found, now, recorded_at)
+        plan = plan_retention(found, now, recorded_at, newest_anywhere=newest)
         unseen = [each.set for each in plan.of("destroy") if each.set.id not in objects]
         if not unseen:
             break
@@ -74,12 +79,12 @@ def copies_at_fault(
 
     Returns, by id, why a set does not count. Raises StoreError when a store cannot be looked at.
     """
-    own = [each for each in stored if each.component == component and not each.destroyed]
+    own = [each for each in stored if each.component == component]
     with installation.catalog.read() as connection:
         verdicts = {drilled.backup_id: drilled for drilled in drills.of_component(connection, component)}
     faults: dict[str, str] = {}
     wanted = promised(own)
-    verified = [each for each in own if each.verified]
+    verified = [each for each in own if each.verified and not each.destroyed]
     for each in sorted(verified, key=lambda one: (one.position, one.moment, one.id), reverse=True):
         drilled = verdicts.get(each.id)
         # Of several drills the newest counts; one that could not look says nothing.
@@ -176,7 +181,7 @@ def _counted(plan: RetentionPlan, component: str) -> dict[str, Any]:
     verified = [each for each in own if each.set.verified]
     return {
         "component": component,
-        "promised": promised([each.set for each in own]),
+        "promised": plan.promises[component],
         "verified": len(verified),
         "verified_after": sum(each.set.id not in going for each in verified),
         "destroyed": len(going),

@@ -1,5 +1,6 @@
 """What the retention plan is made of: every set that was ever secured, as the catalog and the ledger have it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -7,9 +8,11 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, func, select
 
 from recovery.installation import Installation
-from recovery.records import backups, holds, procedures, schema
+from recovery.records import backups, destructions, holds, procedures, schema
 from recovery.records.backups import Backup
 from recovery.retention import Policy, StoredSet
+from recovery.retention_own_records import KEY as OWN_RECORDS
+from recovery.retention_own_records import policy as policy_of_records
 from recovery.settings import RetentionSettings, ScheduleSettings
 
 
@@ -18,22 +21,28 @@ def stored_sets(
     installation: Installation,
     *,
     component: str = "",
+    records: Sequence[Backup] = (),
 ) -> list[StoredSet]:
-    """Return every set that was ever secured; only a component's ("application/component") when one is given.
+    """Return every set that was ever secured; only a component's ("application/component") when one is given. Given
+    the sets of the installation's own records, they are among them.
 
     A set keeps the promises of the schedule under which it was taken, also when schedule or application are gone or
     have other names since, and those that the same schedule makes now. Where none is on record it has no policy.
     """
+    gone = destructions.given_up(connection) if records else set()
     positions, held = _positions(connection), holds.list_holds(connection)
     restoring = {each.application: each.id for each in procedures.list_open(connection, "restore")}
     schedules: dict[str, tuple[str, Policy | None]] = {}
     found = []
-    for backup in backups.list_backups(connection, component.partition("/")[0] or None):
+    for backup in [*backups.list_backups(connection, component.partition("/")[0] or None), *records]:
         if backup.state not in ("secured", "destroyed") or component not in ("", backup.key):
             continue
         if backup.procedure_id not in schedules:
             schedules[backup.procedure_id] = _policy(connection, installation, backup.procedure_id)
         schedule, policy = schedules[backup.procedure_id]
+        position = positions.get((backup.procedure_id, backup.key), 0)
+        if backup.key == OWN_RECORDS:
+            policy, position = policy_of_records(installation), backup.facts["ledger_sequence"]
         restore = restoring.get(backup.application)
         found.append(
             StoredSet(
@@ -41,13 +50,13 @@ def stored_sets(
                 name=str(backup.name),
                 component=backup.key,
                 schedule=schedule,
-                position=positions.get((backup.procedure_id, backup.key), 0),
+                position=position,
                 moment=datetime.fromisoformat(backup.moment),
                 policy=policy,
                 verdict=backup.verdict,
                 holds=tuple(hold.reason for hold in held if hold.covers(backup)),
                 in_use=f"the restore {restore} of its application is open" if restore else "",
-                destroyed=backup.state == "destroyed",
+                destroyed=backup.state == "destroyed" or backup.id in gone,
             )
         )
     return found

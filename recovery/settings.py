@@ -309,6 +309,13 @@ class ApprovalSettings(Settings):
     small_office: bool = Field(default=False, description="The disposing official may also verify.")
 
 
+class OwnRecordsSettings(Settings):
+    """Sets of the installation's own records: how many stay, and for how long each."""
+
+    newest: int = Field(default=30, ge=3, description="Newest whole sets that always stay, however old.")
+    days: int = Field(default=90, ge=7, description="Days for which a set is kept, and locked, at least.")
+
+
 class OfficeSettings(Settings):
     """The office that runs the procedure: what stands on its forms, and where its machine keeps things."""
 
@@ -324,6 +331,9 @@ class OfficeSettings(Settings):
     prefect_database: SecretReference | None = Field(
         default=None,
         description="Reference to the URL of Prefect's database, backed up with the catalog; empty: it is not.",
+    )
+    records: OwnRecordsSettings = Field(
+        default_factory=OwnRecordsSettings, description="How long the installation's own records stay."
     )
     backup_name: str = Field(
         default="{application}_{component}_full_{moment}", description="Pattern of backup names (SOP step 3)."

@@ -22,7 +22,7 @@ from recovery.points import reached
 from recovery.procedures.documents import form_key
 from recovery.procedures.file_digest import sha256_of_file
 from recovery.procedures.working import LEASE_SECONDS, hold_set
-from recovery.records import backups, forms, leases, ledger, procedures
+from recovery.records import backups, destructions, forms, leases, ledger, procedures
 from recovery.records.backups import Backup
 from recovery.restore_guide import put_restore_guide
 from recovery.sets import BackupSet, open_set, protect_set, put_copy, set_prefix
@@ -171,6 +171,15 @@ def _copy_held_set(
 
 def _copy_records(installation: Installation, missing: Missing, directory: Path) -> None:
     """Copy a set of the installation's own records; the signature alone says that it is ours."""
+    name = missing.subject.rpartition("/")[2]
+    with hold_set(installation, name, directory.name, PURPOSE):
+        with installation.catalog.read() as connection:
+            if name in destructions.given_up(connection):  # pragma: no cover - retention between looking and copying
+                return
+        _copy_held_records(installation, missing, directory)
+
+
+def _copy_held_records(installation: Installation, missing: Missing, directory: Path) -> None:
     prefix, staging, trusted_pem = missing.subject, directory / COMPONENT, installation.signer.trusted_pem
 
     def open_records(store: Store) -> BackupSet:

@@ -12,7 +12,7 @@ from recovery.keys_succession import recorded_successions
 from recovery.manifest import SIGNATURE
 from recovery.own_records import COMPONENT, RESERVED
 from recovery.procedures.documents import form_key
-from recovery.records import backups, forms, ledger, procedures
+from recovery.records import backups, destructions, forms, ledger, procedures
 from recovery.records.backups import Backup
 from recovery.restore_guide import GUIDE, lacks_restore_guide
 from recovery.sets import open_set, set_prefix
@@ -65,6 +65,8 @@ def look(installation: Installation, only: str = "") -> Lack:
     if only:
         installation.store(only)
     lack = Lack()
+    with installation.catalog.read() as connection:
+        gone = destructions.given_up(connection)
     keys = _keys_of_stores(installation, lack)
     targets = [name for name in sorted(keys) if only in ("", name)]
     with installation.catalog.read() as connection:
@@ -80,7 +82,7 @@ def look(installation: Installation, only: str = "") -> Lack:
         for key in sorted(set().union(*keys.values()) - keys[store_name]):
             if key.startswith(ledger.FOLDER) and key.endswith(".json"):
                 lack.missing.append(Missing("head", key, store_name))
-            elif key.startswith(RECORDS) and key.endswith(f"/{SIGNATURE}"):
+            elif key.startswith(RECORDS) and key.endswith(f"/{SIGNATURE}") and key.split("/")[2] not in gone:
                 lack.missing.append(Missing("records", key.removesuffix(f"/{SIGNATURE}"), store_name))
         for statement in recorded_successions(installation.keys.signing_key):
             if statement.key not in keys[store_name]:

@@ -13,6 +13,7 @@ from recovery.installation import Installation
 from recovery.procedures.people import approval_of, signer
 from recovery.records import destructions, procedures
 from recovery.records.destructions import BEGUN, DESTROYED, SKIPPED, Destruction
+from recovery.retention_own_records import KEY as OWN_RECORDS
 from recovery.sop import RETENTION_APPROVAL
 
 APPROVED, REJECTED = "disetujui", "ditolak"
@@ -58,6 +59,8 @@ def expired_words(item: dict[str, Any]) -> str:
 
 def titled(installation: Installation, component: str) -> str:
     """Given "application/component", return it as officials know it; one that is no more keeps its key."""
+    if component == OWN_RECORDS:
+        return f"Rekaman Pulih sendiri ({component})"
     try:
         application, settings = installation.component(component)
     except NotFoundError:

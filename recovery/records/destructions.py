@@ -33,8 +33,9 @@ class Destruction:
 
 
 def begin(connection: Connection, procedure_id: str, backup: Backup, objects: dict[str, list[str]]) -> None:
-    """Given a secured backup and what is removed of it, record that its removal begins."""
-    backups.mark_destroyed(connection, backup.id)
+    """Given a secured backup, or a set of our own records, and what is removed of it, record that this begins."""
+    if backup.procedure_id:  # of the records there is no row
+        backups.mark_destroyed(connection, backup.id)
     _insert(connection, procedure_id, backup.id, BEGUN, "", objects)
     _append(connection, "backup.destruction_begun", procedure_id, backup, {"stores": sorted(objects)})
 
@@ -76,6 +77,12 @@ def of_backup(connection: Connection, backup_id: str) -> Destruction | None:
     query = select(table).where(table.c.backup_id == backup_id, table.c.state != SKIPPED)
     row = connection.execute(query).one_or_none()
     return _destruction(row) if row else None
+
+
+def given_up(connection: Connection) -> set[str]:
+    """Return the ids of all whose removal has begun, ended or not."""
+    table = schema.destructions
+    return set(connection.execute(select(table.c.backup_id).where(table.c.state != SKIPPED)).scalars())
 
 
 def refuse_destroyed(connection: Connection, backup: Backup) -> None:

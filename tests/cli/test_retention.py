@@ -97,6 +97,9 @@ def test_holds_are_added_listed_and_ended(pulih: Pulih, old_office: tuple[SmallO
     plan = pulih("--inventory", inventory, "retention", "plan", "--all").out
     assert "held: Perkara 7" in plan
     assert "2 may be destroyed" in plan
+    own = pulih("--inventory", inventory, "--json", "hold", "add", "pulih/rekaman", "--reason", "Audit").document
+    assert ("pulih", "rekaman") == (own["application"], own["component"])
+    assert 0 == pulih("--inventory", inventory, "hold", "remove", own["id"], "--reason", "Selesai").code
     for target in ("simpel", "simpel/berkas"):
         added = pulih("--inventory", inventory, "--json", "hold", "add", target, "--reason", "Audit")
         assert target == added.document["target"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from recovery.installation import RELEASE
 from recovery.manifest import Manifest, Part
 from recovery.naming import render_name
+from recovery.own_records import COMPONENT, RESERVED
 from recovery.records import backups, ledger, procedures
 from recovery.records.backups import Backup
 from recovery.sets import put_set, set_prefix
@@ -110,3 +111,44 @@ def _part(staging: Path, file: str, role: str) -> Part:
     if role == "quality":
         return Part.plain(file, "quality", content)
     return Part.encrypted(file, "data", PartDigests(sha256, len(content), sha256, len(content)))
+
+
+def old_records(office: SmallOffice, moment: datetime, sequence: int, stores: tuple[str, ...] = ()) -> str:
+    """Given when they were put, and the number of the ledger's last entry, put a set of own records into every store,
+    or into some; return its name."""
+    installation = office.installation
+    name, at = f"{COMPONENT}_{sequence:012d}_{uuid.uuid4().hex[:12]}", moment.isoformat(timespec="microseconds")
+    staging = installation.staging(name, "own/records")
+    parts = (_part(staging, "data.tar.zst.age", "data"), _part(staging, "quality.json", "quality"))
+    manifest = Manifest(
+        backup_id=name,
+        name=name,
+        application=RESERVED,
+        component=COMPONENT,
+        kind="files",
+        unit=RESERVED,
+        moment=at,
+        procedure_id="old",
+        schedule_number="",
+        release=RELEASE,
+        parts=parts,
+        tools={},
+        target={},
+        snapshot={"ledger_sequence": sequence, "ledger_hash": ""},
+        fingerprint={},
+        verdict="pass",
+        recipients=[],
+        retention_until=at,
+        warnings=[],
+    )
+    staged = {part.file: staging / part.file for part in parts}
+    for store in stores or sorted(installation.stores):
+        put_set(
+            installation.store(store),
+            set_prefix(RESERVED, RESERVED, name),
+            staged,
+            manifest,
+            installation.signer,
+        )
+    installation.sweep(name)
+    return name

@@ -11,9 +11,11 @@ from recovery.procedures.retention import begin_retention, conclude_retention, d
 from recovery.records import backups, destructions, forms, leases, ledger
 from recovery.records.backups import Backup
 from recovery.sets import open_set, set_prefix
-from recovery.settings import StoreSettings
+from recovery.settings import OwnRecordsSettings, StoreSettings
+from recovery.sync import sync
 from tests.recovery.killed_work import Work, assert_survives, expire_leases
 from tests.recovery.procedures.test_retention import shorten, taken
+from tests.testbed.old_backups import old_records
 from tests.testbed.small_office import KABID, attach, describe, open_office
 
 FIRST, SECOND = "f0000000-0000-4000-8000-000000000001", "f0000000-0000-4000-8000-000000000002"
@@ -21,14 +23,17 @@ STORES = ("utama", "terpisah")
 
 
 def build(root: Path) -> None:
-    """An office with two stores and five sets, three of which may go."""
+    """An office with two stores, five sets and five of its own records: three and two of them may go."""
     office = open_office(root, running=False)
     offsite = root / "terpisah"
     offsite.mkdir()
     office.installation.stores["terpisah"] = StoreSettings(name="terpisah", path=str(offsite))
     shorten(office, offsite_store="terpisah")
+    office.installation.office.records = OwnRecordsSettings(newest=3, days=15)
     describe(office)
     taken(office)
+    for week in range(5):
+        old_records(office, datetime.now(UTC) - timedelta(weeks=4 - week, minutes=1), week + 1)
 
 
 def play(root: Path, procedure_id: str = FIRST) -> None:
@@ -39,7 +44,7 @@ def play(root: Path, procedure_id: str = FIRST) -> None:
     office.decide("retention.approve", procedure_id, KABID, "disetujui")
     destroy(office.installation, procedure_id)
     conclusion = conclude_retention(office.installation, procedure_id)
-    assert conclusion.sentence.startswith("3 cadangan dimusnahkan, 0 dilewati, 0 ")
+    assert conclusion.sentence.startswith("5 cadangan dimusnahkan, 0 dilewati, 0 ")
 
 
 def play_again(root: Path) -> None:
@@ -54,11 +59,13 @@ def play_again(root: Path) -> None:
 
 
 def play_another(root: Path) -> None:
-    """The run is given up: the guard comes, and the next plan has what is left; what was begun is ended before it."""
+    """The run is given up: the guard comes, a synchronisation brings nothing back, and the next plan has what is left;
+    what was begun is ended before it."""
     look(root)
     expire_leases(root)
     office = attach(root)
     make_round(office.installation, now=datetime.now(UTC) + timedelta(days=2))
+    assert () == sync(office.installation).troubles
     if "" == begin_retention(office.installation, SECOND):
         draw_up_record(office.installation, SECOND)
         office.decide("retention.approve", SECOND, KABID, "disetujui")
@@ -107,17 +114,21 @@ def opens(root: Path, backup: Backup, store: str) -> bool:
 
 
 def is_complete(root: Path) -> None:
-    """Three sets are gone from both stores, each once on record; nothing is held and nothing left behind."""
+    """Five sets are gone from both stores, each once on record; nothing is held and nothing left behind."""
     installation = attach(root).installation
     with installation.catalog.read() as connection:
         assert ["destroyed"] * 3 + ["secured"] * 2 == [each.state for each in backups.list_backups(connection)]
         ended = ledger.entries(connection, kind="backup.destroyed")
-        assert 3 == len({entry.facts["backup_id"] for entry in ended}) == len(ended)
+        gone = {entry.facts["name"] for entry in ended}
+        assert 5 == len(gone) == len(ended)
+        assert [] == destructions.unfinished(connection)
         assert [] == leases.list_leases(connection)
         heads = [ledger.read_heads(installation.store(name), installation.signer.trusted_pem) for name in STORES]
         assert [[], []] == [ledger.verify(connection, found) for found in heads]
     for name in STORES:
         assert 2 == len({info.key.split("/")[2] for info in installation.store(name).list("bkd/")})
+        own = {info.key.split("/")[2] for info in installation.store(name).list("pulih/")}
+        assert 3 <= len(own) and not own & gone
     for kind in ("scratch", "staging"):
         assert [] == [path for path in (root / "state" / kind).rglob("*") if not path.is_dir()]
 
