@@ -146,12 +146,20 @@ def test_an_application_that_was_renamed_keeps_what_it_had() -> None:
 def test_the_most_that_any_policy_of_a_component_promises_counts() -> None:
     """Two schedules back one component up."""
     stored = sets(20)
-    stored[4] = replace(stored[4], policy=Policy(retention_days=7, verified=15))
+    stored[4] = replace(stored[4], schedule="bulanan", policy=Policy(retention_days=7, verified=15))
     assert 15 == promised(stored)
     assert list(range(1, 6)) == destroyed(plan_retention(stored, NOW))
     assert 1 == promised([])
     both = Policy(retention_days=3, verified=5, daily=1).with_promises_of(Policy(retention_days=9, monthly=4))
     assert Policy(retention_days=9, verified=5, daily=1, monthly=4) == both
+
+
+def test_a_smaller_number_holds_from_the_next_backup_on_and_no_destruction_makes_it_smaller() -> None:
+    """Else what is destroyed today would let more be destroyed tomorrow, of which the approval said nothing."""
+    stored = sets(20)
+    stored[0] = replace(stored[0], policy=Policy(retention_days=7, verified=15))
+    assert 15 == promised(stored[:1])
+    assert promised(stored[1:]) == promised(stored) == promised([replace(each, destroyed=True) for each in stored]) == 3
 
 
 @pytest.mark.parametrize(
@@ -183,7 +191,7 @@ def test_a_clock_that_was_set_right_is_believed_after_the_next_backup() -> None:
 
 def test_no_sets_give_an_empty_plan() -> None:
     """A new installation."""
-    assert RetentionPlan((), "") == plan_retention([], NOW)
+    assert RetentionPlan((), "", {}) == plan_retention([], NOW)
     assert None is plan_retention([], NOW).find("x")
 
 
@@ -266,8 +274,8 @@ def test_never_fewer_verified_sets_than_promised(
     there = [each for each in stored if not each.destroyed]
     assert {each.id for each in there} == {each.set.id for each in plan.sets}
     for component, left in verified_left(stored, plan).items():
-        own = [each for each in there if each.component == component]
-        assert left >= min(promised(own), sum(each.verified for each in own))
+        own = [each for each in stored if each.component == component]
+        assert left >= min(promised(own), sum(each.verified and not each.destroyed for each in own))
     for each in plan.of("destroy"):
         assert not (each.set.holds or each.set.locked or each.set.in_use or each.set.policy is None)
         newer = [one for one in there if one.component == each.set.component and one.position > each.set.position]
