@@ -1,7 +1,5 @@
 """An office whose restore died at a chosen place, and the rounds that a guard makes there."""
 
-import shutil
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,6 +15,7 @@ from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.quiet import make_quiet
 from recovery.procedures.working import work_on
 from recovery.records import journal, leases, ledger, schema, steps
+from tests.testbed.kept_office import keep, put_back
 from tests.testbed.small_office import SmallOffice, open_office
 
 LONG_AGO = "2020-01-01T00:00:00.000000+00:00"
@@ -118,7 +117,7 @@ class Scene:
         return make_round(self.installation, now=now)
 
 
-PARTS = ("app", "state", "store")
+STAGE = "begun"
 
 
 @pytest.fixture(scope="session")
@@ -132,32 +131,17 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     procedure_id = office.request()
     office.approve(procedure_id)
     scene = Scene(office, procedure_id, (office.rows(), office.files()), new)
-    office.installation.catalog.dispose()
-    with sqlite3.connect(office.root / "state" / "catalog.sqlite") as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
-    for part in PARTS:
-        shutil.copytree(office.root / part, office.root.parent / "saved" / part, symlinks=True)
+    keep(office, STAGE)
     yield scene
     office.stop_service_for_good()
-    office.installation.catalog.dispose()
 
 
 @pytest.fixture
 def scene(begun: Scene) -> Iterator[Scene]:
-    """The restore that is about to die. Everything is put back afterwards, whatever the test did to it."""
-    office = begun.office
-    yield replace(begun, held=[])
+    """The restore that is about to die. Everything was put back, whatever the test before did to it."""
+    office = put_back(begun.office.root, STAGE)
+    yield replace(begun, office=office, held=[])
     office.installation.catalog.dispose()
-    for order in ("ignore-stop", "refuse-start", "unhealthy", "unhealthy-with-pegawai"):
-        (office.service_state / order).unlink(missing_ok=True)
-    (office.root / "notices.txt").unlink(missing_ok=True)
-    for part in PARTS:
-        shutil.rmtree(office.root / part)
-        shutil.copytree(office.root.parent / "saved" / part, office.root / part, symlinks=True)
-    # It opens its database for each question, so one that runs answers from what was put back.
-    for service in office.installation.services("simpel"):
-        service.start()
 
 
 @pytest.fixture

@@ -271,7 +271,7 @@ def freeze(scene: Scene, step_id: str, point: str) -> "subprocess.Popen[str]":
     """Let a process of its own do a step, and return it when it is frozen at a point of that; its leases expire."""
     command = [sys.executable, "-c", FROZEN, str(scene.office.root), scene.procedure_id, step_id, point]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-    assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+    assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1]), process.communicate()[1]
     scene.forget_leases()
     return process
 
