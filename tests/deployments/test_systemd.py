@@ -1,19 +1,25 @@
 """The systemd units are what systemd takes, and say what they must."""
 
 import configparser
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from deployments.server import RETENTION_POOL, WORK_POOL
+
 UNITS = Path(__file__).resolve().parents[2] / "deployments" / "systemd"
 PROGRAM = "/opt/pulih/.venv/bin/pulih"
+PREFECT = "/opt/pulih/.venv/bin/prefect"
+REMOVER = "pulih-pemusnahan"
+PAGE = UNITS.parents[1] / "docs" / "operations.md"
 
 
 def read(name: str) -> configparser.ConfigParser:
-    # interpolation=None: a % is systemd's own.
-    parser = configparser.ConfigParser(interpolation=None, strict=True, delimiters=("=",))
+    # A % is systemd's own, and a name may stand twice: files of variables add up.
+    parser = configparser.ConfigParser(interpolation=None, strict=False, delimiters=("=",))
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     parser.read(UNITS / name, encoding="utf-8")
     return parser
@@ -47,16 +53,61 @@ def test_silence_is_listened_for_every_hour_with_the_server_s_address() -> None:
     assert "1h" == timer["Timer"]["OnUnitInactiveSec"]
 
 
+def test_each_pool_has_a_worker_and_only_one_of_them_is_given_what_removes() -> None:
+    """Of its own account, with a file that no other unit and no drop-in names."""
+    workers = {"pulih-worker.service": WORK_POOL, "pulih-destruction-worker.service": RETENTION_POOL}
+    for name, pool in workers.items():
+        start = read(name)["Service"]["ExecStart"]
+        assert f"{PREFECT} worker start --pool {pool} --type process --install-policy never" == start
+        assert "always" == read(name)["Service"]["Restart"]
+    texts = {path: path.read_text(encoding="utf-8") for path in UNITS.rglob("*") if path.is_file()}
+    assert ["pulih-destruction-worker.service"] == [path.name for path, text in texts.items() if "removal.env" in text]
+    accounts = {path.name: re.findall("^User=(.*)$", text, re.MULTILINE) for path, text in texts.items()}
+    assert ["pulih-destruction-worker.service"] == [name for name, users in accounts.items() if users == [REMOVER]]
+    # What a restore starts by a command lives on, and sees the machine as it is.
+    worker = read("pulih-worker.service")["Service"]
+    assert "process" == worker["KillMode"]
+    assert not {"NoNewPrivileges", "PrivateTmp", "ProtectSystem"} & worker.keys()
+
+
+def test_the_server_is_given_no_key_of_ours() -> None:
+    """The drop-in is for all units whose name begins as it says."""
+    (drop_in,) = UNITS.glob("*.d/*.conf")
+    assert "pulih-.service.d" == drop_in.parent.name
+    assert not (UNITS / "prefect-server.service").name.startswith("pulih-")
+    given = set(re.findall("^LoadCredential=(.*?):", drop_in.read_text(encoding="utf-8"), re.MULTILINE))
+    example = (UNITS.parent / "inventory.example.yaml").read_text(encoding="utf-8")
+    assert given == set(re.findall(r"^ +(?:- |\w+: )credential:(\S+)$", example, re.MULTILINE))
+    server = read("prefect-server.service")["Service"]
+    assert f"{PREFECT} server start --host 127.0.0.1 --port 4200" == server["ExecStart"]
+    assert "prefect" == server["User"]
+
+
+def test_the_stores_are_made_equal_every_day() -> None:
+    service, timer = read("pulih-sync.service"), read("pulih-sync.timer")
+    assert (f"{PROGRAM} sync", "oneshot") == (service["Service"]["ExecStart"], service["Service"]["Type"])
+    assert ("*-*-* 05:30:00", "true") == (timer["Timer"]["OnCalendar"], timer["Timer"]["Persistent"])
+
+
+def test_every_unit_is_installed_by_the_page_for_administrators() -> None:
+    """Its lines name what is to be enabled: each timer, and each service that no timer starts."""
+    page = PAGE.read_text(encoding="utf-8")
+    (line,) = re.findall(r"^sudo systemctl enable --now (.*)$", page, re.MULTILINE)
+    enabled = [path.name for path in sorted(UNITS.iterdir()) if path.is_file() and "Install" in read(path.name)]
+    assert sorted(enabled) == sorted(line.split())
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     """Checked with a program that exists here: systemd refuses one that does not."""
-    program = tmp_path / "pulih"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    units = []
-    for unit in sorted(UNITS.iterdir()):
-        copy = tmp_path / unit.name
-        copy.write_text(unit.read_text(encoding="utf-8").replace(PROGRAM, str(program)), encoding="utf-8")
-        units.append(str(copy))
+    for name in ("pulih", "prefect"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    # With what is given to all of them: it is looked for beside a unit.
+    shutil.copytree(UNITS, tmp_path / "units")
+    units = sorted(path for path in (tmp_path / "units").iterdir() if path.is_file())
+    for unit in units:
+        text = unit.read_text(encoding="utf-8").replace(PROGRAM, str(tmp_path / "pulih"))
+        unit.write_text(text.replace(PREFECT, str(tmp_path / "prefect")), encoding="utf-8")
     done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, timeout=60)
     assert (0, "") == (done.returncode, done.stderr)
