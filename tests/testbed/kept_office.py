@@ -19,10 +19,10 @@ def keep(office: SmallOffice, stage: str) -> None:
         shutil.copytree(office.root / part, _kept(office.root, stage) / part, symlinks=True)
 
 
-def put_back(root: Path, stage: str) -> SmallOffice:
-    """Bring the office in a directory back to a stage, with its services running, and open it; dispose of its catalog.
+def put_back(root: Path, stage: str, *, running: bool = True) -> SmallOffice:
+    """Bring the office in a directory back to a stage, with its services running (or none), and open it.
 
-    Call it when nobody else has the office open.
+    Call it when nobody else has the office open; dispose of its catalog before the next call.
     """
     for part in PARTS:
         shutil.rmtree(root / part)
@@ -31,8 +31,14 @@ def put_back(root: Path, stage: str) -> SmallOffice:
         for path in root.glob(f"service*/{order}"):
             path.unlink()
     (root / "notices.txt").unlink(missing_ok=True)
-    _start(attach(root))
+    (_start if running else _stop)(attach(root))
     return attach(root)
+
+
+def _stop(office: SmallOffice) -> None:
+    office.stop_service_for_good()
+    for service in office.installation.services(office.application):
+        service.stop()
 
 
 def _start(office: SmallOffice) -> None:

@@ -117,7 +117,7 @@ class Scene:
         return make_round(self.installation, now=now)
 
 
-STAGE = "begun"
+BEGUN, STOPPED = "begun", "stopped"
 
 
 @pytest.fixture(scope="session")
@@ -131,7 +131,9 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     procedure_id = office.request()
     office.approve(procedure_id)
     scene = Scene(office, procedure_id, (office.rows(), office.files()), new)
-    keep(office, STAGE)
+    keep(office, BEGUN)
+    scene.stop()
+    keep(office, STOPPED)
     yield scene
     office.stop_service_for_good()
 
@@ -139,7 +141,15 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 @pytest.fixture
 def scene(begun: Scene) -> Iterator[Scene]:
     """The restore that is about to die. Everything was put back, whatever the test before did to it."""
-    office = put_back(begun.office.root, STAGE)
+    office = put_back(begun.office.root, BEGUN)
+    yield replace(begun, office=office, held=[])
+    office.installation.catalog.dispose()
+
+
+@pytest.fixture
+def stopped(begun: Scene) -> Iterator[Scene]:
+    """The scene after step 4, whose service is down: the same, without the seconds that stopping takes."""
+    office = put_back(begun.office.root, STOPPED, running=False)
     yield replace(begun, office=office, held=[])
     office.installation.catalog.dispose()
 
