@@ -31,8 +31,8 @@ def whole_office(
     # Each notice is a process of its own; only the tests of notices need them.
     built.switch_automations(False)
     yield built
+    # What is on the server ends with it; a test that needs a bare one empties it itself.
     small.stop_service_for_good()
-    empty_server()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from recovery.procedures.drill_conclude import SUCCEEDED
-from recovery.records import drills, forms, procedures
+from recovery.procedures.drill_unstarted import NOT_STARTED, SUBJECT
+from recovery.records import drills, forms, ledger, notices, procedures
 from recovery.settings import DrillSettings
 from tests.flows.waiting import wait_until
 
@@ -35,6 +36,8 @@ def drilling(office: "WorkingOffice") -> "Iterator[WorkingOffice]":
 
 def test_a_drill_follows_a_backup_and_proves_its_copies_from_the_store(drilling: "WorkingOffice") -> None:
     """It begins while the backup still waits for its review; its page, name, tags and form are there."""
+    from flows.opening import drill_by_policy
+
     office = drilling
     backup = office.back_up()
     office.wait_for_question(backup, "backup.6")
@@ -63,4 +66,11 @@ def test_a_drill_follows_a_backup_and_proves_its_copies_from_the_store(drilling:
     office.review(backup)
     # The backup's process began anew after the answer, and started no second drill.
     assert 1 == len(begun())
+    # Without its deployment none can be started: no backup ends of that, and the office knows at once.
+    office.get("DELETE", f"/deployments/{deployments['gladi-restore']['id']}")
+    drill_by_policy("bulanan", backup)
+    with office.installation.catalog.read() as connection:
+        (entry,) = ledger.entries(connection, procedure_id=backup, kind=NOT_STARTED)
+        assert (SUBJECT, True) in [(each.subject, each.delivered) for each in notices.list_notices(connection, backup)]
+    assert entry.facts["why"].startswith("ObjectNotFound: ")
     assert [] == office.ledger_findings()

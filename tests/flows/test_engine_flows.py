@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from recovery.settings import ApplicationSettings, ComponentSettings
-from tests.testbed.engines import ENGINES, EngineServer, first_every_time
+from tests.testbed.engines import ENGINES, EngineServer
 from tests.testbed.small_office import EXECUTOR, REQUESTER, web_service
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Served:
         return self.server.rows(DATABASE), (self.files / "satu.txt").read_bytes()
 
 
-@pytest.fixture(scope="module", params=first_every_time())
+@pytest.fixture(scope="module", params=list(ENGINES))
 def served(
     request: pytest.FixtureRequest, whole_office: "WorkingOffice", tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
@@ -78,6 +78,8 @@ def served(
     server.remove()
 
 
+# Nothing in a flow knows of engines: `make test` takes them through both procedures without Prefect.
+@pytest.mark.endurance
 def test_a_database_of_a_server_goes_through_both_procedures(served: Served) -> None:
     office, before = served.office, served.content()
     run = office.browser.start(

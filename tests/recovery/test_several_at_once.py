@@ -20,8 +20,8 @@ from tests.testbed.two_stores import OFFSITE, objects
 # Processes of their own, forked from one that has imported what is slow to import.
 PROCESSES = get_context("forkserver")
 PROCESSES.set_forkserver_preload(["great_expectations", "typst", "tests.testbed.many_applications"])
-# In `make test`, and for minutes.
-APPLICATIONS, MANY = 12, 60
+# In `make test`, at the size of the office, and for minutes.
+APPLICATIONS, OFFICE, MANY = 6, 20, 60
 RESTORED = 2
 WORKERS = 4
 MEANWHILE = ("guard", "prove_newest", "drill", "sync", "plan_retention", "take_inventory")
@@ -33,6 +33,8 @@ PATIENCE = 3000
     params=[
         pytest.param(("sqlite", APPLICATIONS), id="sqlite"),
         pytest.param(("postgresql", APPLICATIONS), id="postgresql"),
+        pytest.param(("postgresql", OFFICE), id="postgresql-office", marks=pytest.mark.endurance),
+        pytest.param(("sqlite", OFFICE), id="sqlite-office", marks=pytest.mark.endurance),
         pytest.param(("sqlite", MANY), id="for-minutes", marks=pytest.mark.endurance),
     ]
 )
