@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from blocks.installation import load_installation
 from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.drill import begin_drill
+from recovery.procedures.drill_unstarted import tell_not_started
 from recovery.procedures.restore.begin import begin_restore
 from recovery.procedures.restore.request_form import RestoreRequest
 from recovery.procedures.retention import begin_retention
@@ -87,11 +88,12 @@ def open_drill(schedule_name: str, component: str, store_name: str, choice: str)
 def drill_by_policy(schedule_name: str, procedure_id: str) -> None:
     """Given a backup whose sets are secured, start a drill of them where its schedule wants one after each backup.
 
-    A run of its own, on whatever worker may open backups. That it could not be started fails no backup: the guard
-    raises an alarm when no drill has followed a backup for a day.
+    A run of its own, on whatever worker may open backups. That it could not be started fails no backup: the office is
+    told at once, and again by the guard when no drill has followed a backup for a day.
     """
-    if load_installation().schedule(schedule_name).drill.after_backup:
-        start_drill(schedule_name, procedure_id)
+    installation = load_installation()
+    if installation.schedule(schedule_name).drill.after_backup and (why := start_drill(schedule_name, procedure_id)):
+        tell_not_started(installation, schedule_name, procedure_id, why)
 
 
 def open_schedule(schedule_name: str) -> OpenSchedule:

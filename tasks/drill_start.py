@@ -11,10 +11,11 @@ logger = logging.getLogger(__name__)
 DEPLOYMENT = "Gladi Restore/gladi-restore"
 
 
-def start_drill(schedule_name: str, procedure_id: str) -> None:
+def start_drill(schedule_name: str, procedure_id: str) -> str:
     """Given a backup's schedule and procedure, start a drill of the schedule, once for each backup run.
 
-    Not as a subflow: a backup that waits for its review must not hold the drill, nor fail with it.
+    Returns "", or why it could not be started, which fails no backup. Not as a subflow: a backup that waits for its
+    review must not hold the drill, nor fail with it.
     """
     try:
         with get_client(sync_client=True) as client:
@@ -26,3 +27,5 @@ def start_drill(schedule_name: str, procedure_id: str) -> None:
             )
     except (httpx.HTTPError, ObjectNotFound) as error:
         logger.warning("the drill after this backup could not be started (%s): %s", type(error).__name__, error)
+        return f"{type(error).__name__}: {error}"
+    return ""
