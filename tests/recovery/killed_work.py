@@ -96,7 +96,10 @@ def sweep(work: Work, root: Path, every: int) -> Played:
             found = ["the point was not reached"]
             if code == -signal.SIGKILL:
                 _, found = _in_a_process(root, _tried, getattr(work, way), root)
-            findings += [f"{work.title}, {point} {names[point]!r}, {way}: {each}" for each in found]
+            told = [f"{work.title}, {point} {names[point]!r}, {way}: {each}" for each in found]
+            # Whoever waits for an hour wants to know at once.
+            print("".join(f"{each}\n" for each in told), end="", flush=True)
+            findings += told
             kills[way] += 1
     return Played(work.title, names, kills, findings)
 

@@ -108,7 +108,7 @@ def play_works(works: list[Work], workers: int, every: int, directory: Path) -> 
         root = directory / work.title.replace(" ", "-")
         build(work, root)
         played = sweep(work, root, every)
-        print("\n".join([work_row(played), *played.findings]), flush=True)
+        print(work_row(played), flush=True)
         return played
 
     with ThreadPoolExecutor(workers) as threads:
