@@ -12,6 +12,8 @@ import pytest
 from recovery.crypto import Signer, generate_identity, read_identities, recipient_of, verify_signature
 from recovery.errors import KeyMissingError, SignatureError
 from recovery.keys_rotation import ROTATED, Rotation, rotate_escrow, rotate_operations, rotate_signing
+from recovery.keys_succession import recorded_successions
+from recovery.points import observe
 from recovery.records import leases, ledger
 from tests.recovery.key_office import CONTENT, KeyOffice, reopened
 from tests.recovery.killed_work import Work, assert_survives, expire_leases
@@ -124,6 +126,25 @@ def test_after_a_rotation_of_the_signing_key_old_and_new_backups_are_believed(of
     assert [("signing", each.new) for each in rotations] == entries(office)
     with pytest.raises(SignatureError, match="nor of the 2 that it vouches for"):
         verify_signature(now.trusted_pem, b"words", bytes(64))
+
+
+def test_a_rotation_of_the_signing_key_that_was_interrupted_goes_on_with_the_key_that_was_stated(
+    office: KeyOffice,
+) -> None:
+    stated = []
+
+    def interrupt(name: str) -> None:
+        if name == "key: succession stated":
+            stated.extend(recorded_successions(office.office.installation.keys.signing_key))
+            raise KeyboardInterrupt
+
+    with observe(interrupt), pytest.raises(KeyboardInterrupt):
+        rotate_signing(office.fresh())
+    rotation = rotate_signing(office.fresh())
+    (statement,) = stated
+    assert statement.new == office.fresh().signer.public_pem.decode()
+    assert [statement] == recorded_successions(office.office.installation.keys.signing_key)
+    assert [("signing", rotation.new)] == entries(office)
 
 
 def test_the_ledger_goes_on_over_a_rotation(office: KeyOffice) -> None:
