@@ -79,7 +79,13 @@ def _operations(path: Path, identity_file: Path, records: Path | None, to_do: li
     recorded = "" if records is None else str(_inventory(records)["keys"]["operations_recipient"])
     held = [recipient_of(each) for each in read_identities(given, str(identity_file))]
     if path.exists():  # of a call that died, or brought from the safe
-        held = [recipient_of(each) for each in read_identities(read_file(path), str(path))]
+        content = read_file(path)
+        there = [recipient_of(each) for each in read_identities(content, str(path))]
+        if recorded and recorded not in there and not set(held) <= set(there):
+            # The call that died had made a new one, and not yet added the one in hand, which opens the store.
+            replace(path, content.rstrip() + b"\n" + given, like=path)
+            there += held
+        held = there
     elif recorded in held or not recorded:
         write_new(path, given)
     else:

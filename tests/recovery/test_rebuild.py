@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from recovery.crypto import Signer, generate_identity, generate_signing_key
+from recovery.crypto import Signer, generate_identity, generate_signing_key, read_identities, recipient_of
 from recovery.errors import ConfigurationError, ConflictError, KeyMissingError, SignatureError
 from recovery.fetching import fetch
 from recovery.installation import Installation
@@ -406,6 +406,9 @@ def finish(root: Path) -> None:
         assert "is not empty; nothing was written" in str(error)
     installation = load_inventory(root / "new" / "inventory.yaml").installation()
     installation.catalog.check()
+    # The identity in hand opens what lies in the store, so it must be among those that restores use.
+    escrow = recipient_of(read_identities((root / "safe" / "escrow").read_bytes(), "it")[0])
+    assert installation.operations_identity([escrow])
     trusted = installation.signer.trusted_pem
     with installation.catalog.read() as connection:
         assert 3 == len([each for each in backups.list_backups(connection) if each.state == "secured"])
