@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, update
 from recovery.canonical import canonical_json
 from recovery.crypto import Signer
 from recovery.durable import sync_directory
-from recovery.errors import ConflictError, RecordsError, SetError
+from recovery.errors import ConflictError, ObjectMissingError, RecordsError, SetError
 from recovery.manifest import Manifest
 from recovery.procedures.schedule_approval import ScheduleApproval
 from recovery.rebuild_sets import Inventoried
@@ -118,9 +118,16 @@ def _take(
                 "signed: its manifest has another SHA-256"
             )
         return 0
+    if recorded is not None and recorded.state == "destroyed":
+        # The copy was made between the beginning of an approved removal and its end, or somebody put the set back.
+        unproven.append(
+            f"backup {manifest.name}: the records say that its destruction was approved and begun, and its set is in "
+            f"{store_name}; it is not offered, and the next retention ends what was begun"
+        )
+        return 0
     try:
         quality = json.loads(backup_set.read("quality"))
-    except (SetError, ValueError) as error:
+    except (SetError, ObjectMissingError, ValueError) as error:
         unproven.append(f"backup {manifest.name}: its verdict cannot be read ({error})")
         return 0
     row = _row(manifest, quality, store_name)

@@ -10,8 +10,15 @@ from recovery.inventory import load_inventory
 from recovery.own_records import back_up_records
 from recovery.procedures.backup.begin import begin_backup
 from recovery.rebuild import Rebuilt, rebuild
-from recovery.records import backups, procedures
+from recovery.rebuild_catalog import fill
+from recovery.rebuild_sets import take_inventory
+from recovery.records import backups, destructions, procedures
+from recovery.records.catalog import open_catalog
+from recovery.retention_destruction import finish_begun
+from recovery.stores.base import ObjectInfo
+from recovery.stores.directory import DirectoryStore
 from tests.recovery.key_office import KeyOffice
+from tests.testbed.old_backups import old_backup
 from tests.testbed.small_office import open_office
 
 
@@ -73,3 +80,70 @@ def test_a_verdict_that_was_exchanged_is_named(office: KeyOffice) -> None:
     assert 0 == done.added
     (told,) = done.unproven
     assert told.startswith(f"backup {office.names[0]}: its verdict cannot be read (")
+
+
+def test_a_set_whose_removal_had_begun_when_the_copy_was_made_is_not_offered_again(office: KeyOffice) -> None:
+    """It was approved: what is left of it goes with the next retention."""
+    made = old_backup(office.office, datetime.now(UTC))
+    catalog = office.office.installation.catalog
+    plan = {"destroy": [{"backup_id": made.id, "component": made.key}]}
+    procedures.open_procedure(catalog, "approved", "retention", parameters={"plan": plan}, release="1")
+    keys = [info.key for info in office.fresh().store("utama").list("bkd/")]
+    with catalog.begin() as connection:
+        destructions.begin(connection, "approved", made, {"utama": keys})
+    back_up_records(office.office.installation, "another")
+    done = rebuilt(office)
+    assert done.inventory is not None
+    installation = load_inventory(done.inventory).installation()
+    with installation.catalog.read() as connection:
+        assert ["destroyed"] == [backup.state for backup in backups.list_backups(connection)]
+        assert [] == destructions.verify(connection)
+    told = (
+        f"backup {made.name}: the records say that its destruction was approved and begun, and its set is in utama; it "
+        "is not offered, and the next retention ends what was begun"
+    )
+    assert (0, [told]) == (done.added, done.unproven[:1])
+    assert [] == finish_begun(installation)
+    assert [] == list(installation.store("utama").list("bkd/"))
+
+
+class Emptied(DirectoryStore):
+    """A store from which everything named goes between listing and reading, as by a removal that was begun before."""
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        for info in [*super().list(prefix)]:
+            yield info
+            if info.key.endswith("_full_00000000t000000+0700/manifest.json.sig"):
+                self.remove(info.key)
+
+
+def test_a_set_that_goes_between_listing_and_reading_is_named(office: KeyOffice) -> None:
+    """And all others are found."""
+    office.back_up()
+    office.back_up()
+    installation = office.fresh()
+    found = take_inventory(Emptied(installation.stores["utama"]), installation.signer.trusted_pem)
+    assert [f"bkd/simpel/{office.names[1]}"] == list(found.sets)
+    (told,) = found.unproven
+    assert (
+        told
+        == f"bkd/simpel/{office.names[0]}: bkd/simpel/{office.names[0]}/manifest.json.sig is not in the store utama"
+    )
+
+
+def test_a_set_that_goes_between_the_inventory_and_the_catalog_is_named(office: KeyOffice, tmp_path: Path) -> None:
+    """And all others are recorded."""
+    office.back_up()
+    office.back_up()
+    installation = office.fresh()
+    store, signer = installation.store("utama"), installation.signer
+    found = take_inventory(store, signer.trusted_pem)
+    store.remove(f"bkd/simpel/{office.names[0]}/quality.json")
+    catalog = open_catalog(f"sqlite:///{tmp_path / 'catalog.sqlite'}")
+    catalog.upgrade()
+    added, unproven = fill(catalog, found, "utama", signer, signer.trusted_pem, "manifests alone")
+    catalog.dispose()
+    assert 1 == added
+    (told,) = unproven
+    missing = f"bkd/simpel/{office.names[0]}/quality.json is not in the store utama"
+    assert told.startswith(f"backup {office.names[0]}: its verdict cannot be read ({missing}")

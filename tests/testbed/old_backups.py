@@ -1,6 +1,7 @@
 """Backups of former times: real signed sets in the stores, and their records, without the dumps that take seconds."""
 
 import hashlib
+import json
 import os
 import uuid
 from datetime import datetime
@@ -105,7 +106,8 @@ def set_directory(office: SmallOffice, backup: Backup, store: str = "utama") -> 
 
 
 def _part(staging: Path, file: str, role: str) -> Part:
-    content = CONTENT + os.urandom(8)
+    # A rebuild reads the verdict, and nobody the data.
+    content = json.dumps({"state": "pass"}).encode() if role == "quality" else CONTENT + os.urandom(8)
     (staging / file).write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
     if role == "quality":
