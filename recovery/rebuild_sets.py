@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from recovery.crypto import verify_signature
-from recovery.errors import LedgerError, SetError, SignatureError
+from recovery.errors import LedgerError, ObjectMissingError, SetError, SignatureError
 from recovery.keys_succession import FOLDER as KEYS
 from recovery.manifest import MANIFEST, SIGNATURE, Manifest
 from recovery.own_records import RESERVED
@@ -53,7 +53,8 @@ def take_inventory(store: Store, trusted_pem: bytes) -> Inventoried:
             continue
         try:
             backup_set = _opened(store, prefix, trusted_pem)
-        except SetError as error:  # a SignatureError or DigestError, too
+        except (SetError, ObjectMissingError) as error:
+            # Signature and digest errors are SetErrors, too; missing is what somebody removed since it was listed.
             found.unproven.append(f"{prefix}: {error.message}")
             continue
         if prefix.startswith(f"{RESERVED}/"):
