@@ -125,6 +125,10 @@ class ObjectMissingError(StoreError):
     """An object that should be in the store is not there."""
 
 
+class ObjectTooLargeError(StoreError):
+    """An object is larger than anything that belongs under its name, so it was not read."""
+
+
 class SetError(PulihError):
     """A backup set is not what was stored: damaged, incomplete, unsigned, or of another component."""
 

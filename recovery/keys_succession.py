@@ -11,7 +11,7 @@ from pathlib import Path
 
 from recovery.canonical import canonical_json
 from recovery.crypto import Signer, public_fingerprint, verify_signature
-from recovery.errors import KeyMissingError, SignatureError
+from recovery.errors import KeyMissingError, ObjectTooLargeError, SignatureError
 from recovery.records.schema import timestamp
 from recovery.secrets import place_of
 from recovery.stores.base import Store
@@ -135,7 +135,7 @@ def stored_successions(store: Store) -> tuple[list[Succession], list[str]]:
         place = f"{info.key} in the store {store.name}"
         try:
             found.append(Succession.from_bytes(store.read(info.key), place))
-        except SignatureError as error:
+        except (SignatureError, ObjectTooLargeError) as error:
             complaints.append(error.message)
     return found, complaints
 

@@ -128,11 +128,20 @@ def write_inventory(directory: Path, records: Path, keys: Keys, settings: StoreS
         "signing_key": f"file:{keys.directory / 'signing.pem'}",
         "enrolment_key": f"file:{keys.directory / 'enrolment.key'}",
     }
-    reached_as = settings.model_dump(mode="json", exclude={"name", "title"})
-    document["stores"] = [{**each, **reached_as} if each["name"] == store_name else each for each in document["stores"]]
+    document["stores"] = [
+        _reached(each, settings) if each["name"] == store_name else each for each in document["stores"]
+    ]
     path = directory / INVENTORY
     replace(path, as_text(document).encode(), like=path)
     return path
+
+
+def _reached(recorded: dict[str, Any], settings: StoreSettings) -> dict[str, Any]:
+    """The store as it was recorded, but as it is reached today: what nobody gave, a lock above all, stays as it was."""
+    if recorded["kind"] != settings.kind:
+        recorded = {"name": recorded["name"], "title": recorded["title"]}
+    given = settings.model_dump(mode="json", exclude={"name", "title"}, exclude_unset=True)
+    return {**recorded, "kind": settings.kind, **given}
 
 
 def _inventory(records: Path) -> dict[str, Any]:

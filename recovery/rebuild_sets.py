@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from recovery.crypto import verify_signature
-from recovery.errors import LedgerError, ObjectMissingError, SetError, SignatureError
+from recovery.errors import LedgerError, ObjectMissingError, ObjectTooLargeError, SetError, SignatureError
 from recovery.keys_succession import FOLDER as KEYS
 from recovery.manifest import MANIFEST, SIGNATURE, Manifest
 from recovery.own_records import RESERVED
@@ -12,6 +12,7 @@ from recovery.records.ledger import Head, read_head
 from recovery.restore_guide import GUIDE
 from recovery.sets import LARGEST_MANIFEST, LARGEST_SIGNATURE, BackupSet, open_set
 from recovery.stores.base import Store
+from recovery.stores.s3_examination import PROBE
 
 FORMS = "formulir/"
 FARTHEST = 100_000
@@ -45,7 +46,7 @@ def take_inventory(store: Store, trusted_pem: bytes) -> Inventoried:
             found.forms.add(info.key)
         elif folder.count("/") == 2:
             folders.setdefault(folder, set()).add(file)
-        elif not (info.key.startswith(KEYS) or (folder == "" and file.startswith(GUIDE.removesuffix(".md")))):
+        elif not _is_known(info.key):
             found.unproven.append(f"{info.key} belongs to nothing that is known")
     for prefix, files in folders.items():
         if not {MANIFEST, SIGNATURE} <= files:
@@ -53,7 +54,7 @@ def take_inventory(store: Store, trusted_pem: bytes) -> Inventoried:
             continue
         try:
             backup_set = _opened(store, prefix, trusted_pem)
-        except (SetError, ObjectMissingError) as error:
+        except (SetError, ObjectMissingError, ObjectTooLargeError) as error:
             # Signature and digest errors are SetErrors, too; missing is what somebody removed since it was listed.
             found.unproven.append(f"{prefix}: {error.message}")
             continue
@@ -64,6 +65,11 @@ def take_inventory(store: Store, trusted_pem: bytes) -> Inventoried:
     found.records.sort(key=_sequence)
     found.taken = _last_number(store, found.heads)
     return found
+
+
+def _is_known(key: str) -> bool:
+    """Whether an object belongs to what every store holds beside sets, heads and forms, or is the doctor's."""
+    return key.startswith(KEYS) or key == PROBE or ("/" not in key and key.startswith(GUIDE.removesuffix(".md")))
 
 
 def _last_number(store: Store, heads: list[Head]) -> int:
@@ -78,7 +84,7 @@ def _last_number(store: Store, heads: list[Head]) -> int:
 def _take_head(store: Store, key: str, trusted_pem: bytes, found: Inventoried) -> None:
     try:
         found.heads.append(read_head(store, key, trusted_pem))
-    except (SignatureError, LedgerError) as error:
+    except (SignatureError, LedgerError, ObjectTooLargeError) as error:
         found.unproven.append(f"{key}: {error.message}")
 
 

@@ -1,7 +1,7 @@
 """Which keys a rebuild trusts: the one whose fingerprint stands on the escrow sheet, and those that it vouches for."""
 
 from recovery.crypto import public_fingerprint, split_pem
-from recovery.errors import KeyMissingError, SignatureError
+from recovery.errors import KeyMissingError, ObjectTooLargeError, SignatureError
 from recovery.keys_succession import Succession, stored_successions, trusted_keys
 from recovery.restore_guide import GUIDE
 from recovery.stores.base import Store
@@ -19,7 +19,10 @@ def find_trusted_keys(store: Store, fingerprint: str) -> tuple[bytes, list[Succe
     successions, complaints = stored_successions(store)
     candidates = [pem.encode() for each in successions for pem in (each.old, each.new)]
     for info in store.list(GUIDE.removesuffix(".md")):
-        candidates += _keys_in(store.read(info.key))
+        try:
+            candidates += _keys_in(store.read(info.key))
+        except ObjectTooLargeError as error:  # whoever may write can put one, and keeps nobody from rebuilding by it
+            complaints.append(error.message)
     named = fingerprint.strip()
     for pem in candidates:
         if _fingerprint(pem) == named:

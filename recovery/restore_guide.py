@@ -31,7 +31,8 @@ def put_restore_guide(store: Store, public_pem: bytes) -> str:
 def lacks_restore_guide(store: Store, public_pem: bytes) -> bool:
     """Given a store and the public signing key, say whether this release's guide for that key is missing there."""
     text = restore_guide(public_pem).encode()
-    return not any(store.read(guide.key) == text for guide in store.list(GUIDE.removesuffix(".md")))
+    guides = [guide.key for guide in store.list(GUIDE.removesuffix(".md")) if guide.size == len(text)]
+    return not any(store.read(key) == text for key in guides)
 
 
 def restore_guide(public_pem: bytes) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from recovery.copies import stores_of_schedule
-from recovery.errors import DigestError, PulihError, SetError, SignatureError
+from recovery.errors import DigestError, ObjectTooLargeError, PulihError, SetError, SignatureError, StoreError
 from recovery.installation import Installation
 from recovery.keys_succession import FOLDER as KEYS
 from recovery.keys_succession import recorded_successions
@@ -14,6 +14,7 @@ from recovery.own_records import COMPONENT, RESERVED
 from recovery.procedures.documents import form_key
 from recovery.records import backups, destructions, forms, ledger, procedures
 from recovery.records.backups import Backup
+from recovery.records.forms import Form
 from recovery.restore_guide import GUIDE, lacks_restore_guide
 from recovery.sets import open_set, set_prefix
 from recovery.stores.base import Store
@@ -67,29 +68,41 @@ def look(installation: Installation, only: str = "") -> Lack:
     lack = Lack()
     with installation.catalog.read() as connection:
         gone = destructions.given_up(connection)
-    keys = _keys_of_stores(installation, lack)
-    targets = [name for name in sorted(keys) if only in ("", name)]
-    with installation.catalog.read() as connection:
         papers = forms.list_all(connection)
-    for store_name in targets:
+    keys = _keys_of_stores(installation, lack)
+    for store_name in [name for name in sorted(keys) if only in ("", name)]:
+        there = keys[store_name]
+        elsewhere = set().union(*keys.values()) - there
         store = installation.store(store_name)
-        for backup, wanted in backups_to_hold(installation):
-            if store_name in wanted and not _holds(installation, store, backup, wanted, lack):
-                lack.missing.append(Missing("set", str(backup.name), store_name))
-        for paper in papers:
-            if form_key(paper) not in keys[store_name]:
-                lack.missing.append(Missing("form", form_key(paper), store_name))
-        for key in sorted(set().union(*keys.values()) - keys[store_name]):
-            if key.startswith(ledger.FOLDER) and key.endswith(".json"):
-                lack.missing.append(Missing("head", key, store_name))
-            elif key.startswith(RECORDS) and key.endswith(f"/{SIGNATURE}") and key.split("/")[2] not in gone:
-                lack.missing.append(Missing("records", key.removesuffix(f"/{SIGNATURE}"), store_name))
-        for statement in recorded_successions(installation.keys.signing_key):
-            if statement.key not in keys[store_name]:
-                lack.missing.append(Missing("key", statement.key, store_name))
-        if lacks_restore_guide(store, installation.signer.public_pem):
-            lack.missing.append(Missing("guide", GUIDE, store_name))
+        try:
+            for backup, wanted in backups_to_hold(installation):
+                if store_name in wanted and not _holds(installation, store, backup, wanted, lack):
+                    lack.missing.append(Missing("set", str(backup.name), store_name))
+            for kind, key in _lacking(installation, there, elsewhere, papers, gone):
+                lack.missing.append(Missing(kind, key, store_name))
+            if lacks_restore_guide(store, installation.signer.public_pem):
+                lack.missing.append(Missing("guide", GUIDE, store_name))
+        except StoreError as error:  # it went down meanwhile: the other stores do not wait for it
+            lack.down.add(store_name)
+            lack.trouble(store_name, "store", error)
     return lack
+
+
+def _lacking(
+    installation: Installation, there: set[str], elsewhere: set[str], papers: list[Form], gone: set[str]
+) -> Iterator[tuple[Kind, str]]:
+    """Yield what a store lacks beside sets, by the keys that it has and those that only the others have."""
+    for paper in papers:
+        if form_key(paper) not in there:
+            yield "form", form_key(paper)
+    for key in sorted(elsewhere):
+        if key.startswith(ledger.FOLDER) and key.endswith(".json"):
+            yield "head", key
+        elif key.startswith(RECORDS) and key.endswith(f"/{SIGNATURE}") and key.split("/")[2] not in gone:
+            yield "records", key.removesuffix(f"/{SIGNATURE}")
+    for statement in recorded_successions(installation.keys.signing_key):
+        if statement.key not in there:
+            yield "key", statement.key
 
 
 def backups_to_hold(installation: Installation) -> Iterator[tuple[Backup, tuple[str, ...]]]:
@@ -131,12 +144,16 @@ def _holds(installation: Installation, store: Store, backup: Backup, wanted: tup
             component=backup.component,
             manifest_sha256=backup.manifest_sha256,
         )
-    except (DigestError, SignatureError) as error:
+    except (DigestError, SignatureError, ObjectTooLargeError) as error:
         error.hint = "nothing is ever overwritten: move the damaged copy away by hand, then run `pulih sync` again"
         lack.trouble(store.name, str(backup.name), error)
         return True
     except SetError:
         return False
+    except StoreError as error:
+        store.check()  # raises when all of the store is out of reach, and not this one set
+        lack.trouble(store.name, str(backup.name), error)
+        return True
     # One that waited for a copy which is wanted no longer is read once more before it counts.
     waits_in_vain = backup.state == "named" and set(wanted) <= set(backup.stores)
     return store.name in backup.stores and not waits_in_vain

@@ -11,9 +11,8 @@ from recovery.doctor.finding import Finding, State, attempt
 from recovery.errors import PulihError
 from recovery.settings import StoreSettings
 from recovery.stores.s3 import S3Store
-from recovery.stores.s3_examination import away_from_here, can_remove_versions, default_retention, keeps_versions
+from recovery.stores.s3_examination import PROBE, away_from_here, can_remove_versions, default_retention, keeps_versions
 
-PROBE = "pulih-doctor/uji-kunci.txt"
 PROBED_FOR = timedelta(minutes=1)
 # Services refuse what is signed 15 minutes off; a lock that ends wrong by less harms nobody.
 TOLERATED = 300.0

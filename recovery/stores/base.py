@@ -54,7 +54,7 @@ class Store(Protocol):
         ...
 
     def read(self, key: str, *, limit: int = 16 << 20, sha256: str = "") -> bytes:
-        """Given a key, return its object's bytes. Raises StoreError when there are more than `limit`."""
+        """Given a key, return its object's bytes. Raises ObjectTooLargeError when there are more than `limit`."""
         ...
 
     def exists(self, key: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from recovery.durable import NewFile, sync_directory, write_error
-from recovery.errors import ObjectExistsError, ObjectMissingError, StoreError, StoreFullError
+from recovery.errors import ObjectExistsError, ObjectMissingError, ObjectTooLargeError, StoreError, StoreFullError
 from recovery.points import reached
 from recovery.settings import StoreSettings
 from recovery.stores.base import TEMPORARY, ObjectInfo, check_key
@@ -55,10 +55,10 @@ class DirectoryStore:
             yield StoredFile(descriptor, f"{key} in the store {self.name}")
 
     def read(self, key: str, *, limit: int = 16 << 20, sha256: str = "") -> bytes:
-        """Given a key, return its object's bytes. Raises StoreError when there are more than `limit`."""
+        """Given a key, return its object's bytes. Raises ObjectTooLargeError when there are more than `limit`."""
         with self._open(key) as descriptor:
             if os.fstat(descriptor).st_size > limit:
-                raise StoreError(
+                raise ObjectTooLargeError(
                     f"{key} in the store {self.name} has more than the {limit} bytes that it may have",
                     state="it was not read",
                     hint="somebody put an object there by hand",

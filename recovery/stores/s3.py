@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
-from recovery.errors import ObjectExistsError, ObjectMissingError, PulihError, StoreError
+from recovery.errors import ObjectExistsError, ObjectMissingError, ObjectTooLargeError, PulihError, StoreError
 from recovery.points import reached
 from recovery.settings import StoreSettings
 from recovery.stores import s3_lock
@@ -53,10 +53,10 @@ class S3Store:
             yield stored
 
     def read(self, key: str, *, limit: int = 16 << 20, sha256: str = "") -> bytes:
-        """Given a key, return its object's bytes. Raises StoreError when there are more than `limit`."""
+        """Given a key, return its object's bytes. Raises ObjectTooLargeError when there are more than `limit`."""
         version = self._version(key, sha256)
         if version.size > limit:
-            raise StoreError(
+            raise ObjectTooLargeError(
                 f"{self._what(key)} has more than the {limit} bytes that it may have",
                 state="it was not read",
                 hint="somebody put an object there by hand",

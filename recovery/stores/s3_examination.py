@@ -1,9 +1,12 @@
-"""What a bucket is and allows, asked without leaving anything in it."""
+"""What a bucket is and allows, asked without leaving anything in it but the doctor's object for trying locks."""
 
 from datetime import UTC, datetime
 
 from recovery.stores.s3_bucket import REFUSED, Bucket
 from recovery.stores.s3_lock import CANNOT, clock
+
+# What locks are tried on. Credentials that cannot remove leave it in the bucket.
+PROBE = "pulih-doctor/uji-kunci.txt"
 
 # No object has this name and no version this id, so that whoever may remove it removes nothing.
 _NOTHING = "pulih-doctor/tidak-ada"
