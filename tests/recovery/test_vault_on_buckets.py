@@ -201,32 +201,9 @@ def states(vault: Vault, procedure_id: str) -> set[tuple[str, frozenset[str]]]:
     return {(made.state, frozenset(made.stores)) for made in found}
 
 
-def test_a_bucket_is_synchronised_drilled_and_rebuilt_from(everyday: Vault, tmp_path: Path) -> None:
-    """The off-site server is down at first: the backup keeps what it has, and counts from the synchronisation on."""
-    vault = everyday
-    back_up_with_the_offsite_server_down(vault, "one")
-    complete(vault)
-    assert {("secured", frozenset({MAIN, OFFSITE}))} == states(vault, "one")
-    conclude(vault, "one")
-    for store in (MAIN, OFFSITE):
-        assert {FILES: ("pass", store)} == drill(vault.installation, component=FILES)
-    rebuilt = vault.rebuilt(tmp_path / "home")
-    assert ([], 2, 0) == (rebuilt.unproven, rebuilt.sets, rebuilt.added)
-    assert rebuilt.inventory is not None
-    installation = load_inventory(rebuilt.inventory).installation()
-    name = str(backup_of(vault.office, "one").name)
-    fetched = fetch(installation, name, tmp_path / "fetched", encrypted=False)
-    assert MAIN == fetched.store
-    assert vault.office.rows() == vault.office.rows_of_copy(str(fetched.directory / "data.sqlite"))
-    installation.catalog.dispose()
-
-
-def test_one_set_that_a_bucket_does_not_give_keeps_nothing_else_from_being_put(everyday: Vault) -> None:
-    """A refused object is told by its set's name; a service that stops answering in the middle, by its store's."""
-    vault = everyday
-    back_up_with_the_offsite_server_down(vault, "one")
-    complete(vault)
-    conclude(vault, "one")
+def interrupt(vault: Vault) -> None:
+    """A refused object is told by its set's name and keeps nothing else from being put; a service that stops answering
+    in the middle is told by the store's."""
     name = backup_of(vault.office, "one", FILES).name
     vault.offsite.rule = lambda request: DENIED if f"{name}/manifest.json" in unquote(request.path) else None
     bucket = vault.installation.stores[OFFSITE].bucket
@@ -239,6 +216,28 @@ def test_one_set_that_a_bucket_does_not_give_keeps_nothing_else_from_being_put(e
     vault.offsite.rule = lambda request: CUT if "manifest.json" in request.path or "uploads" in request.path else None
     found = sync(vault.installation, dry_run=True)
     assert [(OFFSITE, "store")] == [(trouble.store, trouble.subject) for trouble in found.troubles]
+    vault.offsite.rule = lambda request: None
+
+
+def test_a_bucket_is_synchronised_drilled_and_rebuilt_from(everyday: Vault, tmp_path: Path) -> None:
+    """The off-site server is down at first: the backup keeps what it has, and counts from the synchronisation on."""
+    vault = everyday
+    back_up_with_the_offsite_server_down(vault, "one")
+    complete(vault)
+    assert {("secured", frozenset({MAIN, OFFSITE}))} == states(vault, "one")
+    conclude(vault, "one")
+    interrupt(vault)
+    for store in (MAIN, OFFSITE):
+        assert {FILES: ("pass", store)} == drill(vault.installation, component=FILES)
+    rebuilt = vault.rebuilt(tmp_path / "home")
+    assert ([], 2, 0) == (rebuilt.unproven, rebuilt.sets, rebuilt.added)
+    assert rebuilt.inventory is not None
+    installation = load_inventory(rebuilt.inventory).installation()
+    name = str(backup_of(vault.office, "one").name)
+    fetched = fetch(installation, name, tmp_path / "fetched", encrypted=False)
+    assert MAIN == fetched.store
+    assert vault.office.rows() == vault.office.rows_of_copy(str(fetched.directory / "data.sqlite"))
+    installation.catalog.dispose()
 
 
 @pytest.mark.endurance
