@@ -1,5 +1,5 @@
-"""Several processes on one catalog and one pair of stores: backups, restores, drills, synchronisations, retention's
-plans, a rebuild's inventories and the guard at the same time, and all ends well."""
+"""Several processes on one catalog and one pair of stores: backups, restores, drills, synchronisations, destructions,
+rebuilds and the guard at the same time, and all ends well."""
 
 import time
 from collections.abc import Iterator
@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from recovery.records import backups, leases, ledger, procedures
+from recovery.records import leases, ledger, procedures
 from recovery.sync import sync
-from tests.testbed.many_applications import begin, do, keep_doing, name_of, open_many
+from tests.testbed.former_application import FORMER, require_destroyed_for_good
+from tests.testbed.many_applications import begin, do, keep_doing, name_of, open_many, secured
 from tests.testbed.postgresql import run_postgresql
 from tests.testbed.small_office import SmallOffice
 from tests.testbed.two_stores import OFFSITE, objects
@@ -24,7 +25,7 @@ PROCESSES.set_forkserver_preload(["great_expectations", "typst", "tests.testbed.
 APPLICATIONS, OFFICE, MANY = 6, 20, 60
 RESTORED = 2
 WORKERS = 4
-MEANWHILE = ("guard", "prove_newest", "drill", "sync", "plan_retention", "take_inventory")
+MEANWHILE = ("guard", "prove_newest", "drill", "sync", "destroy", "rebuild")
 # As long as the slowest machine may take; nothing here is measured.
 PATIENCE = 3000
 
@@ -60,8 +61,9 @@ def _opened(root: Path, url: str, count: int) -> Iterator[SmallOffice]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3500)
-def test_many_backups_and_two_restores_at_once_beside_guard_drills_syncs_and_retention(office: SmallOffice) -> None:
-    """Nobody waits for ever, nobody meets a locked database, and every backup restores afterwards."""
+def test_many_backups_and_two_restores_at_once_beside_all_else_that_reads_and_removes_sets(office: SmallOffice) -> None:
+    """Nobody waits for ever, nobody meets a locked database, every backup restores afterwards, and what was destroyed
+    meanwhile stays away."""
     turn, over, told = PROCESSES.Value("d", time.time()), PROCESSES.Event(), PROCESSES.Queue()
     beside = [PROCESSES.Process(target=keep_doing, args=(office.root, turn, deed, over, told)) for deed in MEANWHILE]
     for process in beside:
@@ -71,17 +73,19 @@ def test_many_backups_and_two_restores_at_once_beside_guard_drills_syncs_and_ret
             wrong = list(_played(workers, len(office.installation.applications)))
         finally:
             over.set()
-        results = [told.get(timeout=PATIENCE) for _ in beside]
+        stories = [story for _ in beside for story in told.get(timeout=PATIENCE)]
         for process in beside:
             process.join(PATIENCE)
-        made = _secured(office)
+        made = [backup.id for backup in secured(office)]
         loaded = [workers.submit(do, "load_and_compare", backup_id, turn % 2) for turn, backup_id in enumerate(made)]
         wrong += [future.result(PATIENCE) for future in loaded]
     assert [] == [story for story in wrong if story]
-    assert [] == [story for _deed, _times, stories in results for story in stories]
-    assert set(MEANWHILE) == {deed for deed, times, _ in results if times > 1}
+    assert "" == "\n".join(stories)
+    assert [0] * len(beside) == [process.exitcode for process in beside]
     assert 2 * len(office.installation.applications) == len(made)
     _require_whole_records(office)
+    # After a synchronisation, which might have brought it back.
+    require_destroyed_for_good(office)
 
 
 def _played(workers: ProcessPoolExecutor, count: int) -> Iterator[str]:
@@ -92,11 +96,6 @@ def _played(workers: ProcessPoolExecutor, count: int) -> Iterator[str]:
     restores = [workers.submit(do, "restore", name) for name in names[:RESTORED]]
     others = [workers.submit(do, "back_up", name) for name in names[WORKERS:]]
     yield from (future.result(PATIENCE) for future in (*first[RESTORED:], *restores, *others))
-
-
-def _secured(office: SmallOffice) -> list[str]:
-    with office.installation.catalog.read() as connection:
-        return [backup.id for backup in backups.list_backups(connection) if backup.state == "secured"]
 
 
 def _require_whole_records(office: SmallOffice) -> None:
@@ -111,10 +110,11 @@ def _require_whole_records(office: SmallOffice) -> None:
         assert heads[-1].sequence >= closed.sequence
         assert [] == leases.list_leases(connection)
         everything: list[Any] = procedures.list_all(connection)
-        outcomes = [(procedure.kind, procedure.state, procedure.outcome) for procedure in everything]
-    drilled = [outcome for outcome in outcomes if outcome[0] == "drill"]
-    assert drilled and {("drill", "closed", "berhasil")} == set(drilled)
-    outcomes = [outcome for outcome in outcomes if outcome[0] != "drill"]
+        outcomes = [(each.kind, each.state, each.outcome) for each in everything if each.schedule != FORMER]
+    beside = ("drill", "retention")
+    assert {(kind, "closed", "berhasil") for kind in beside} == {each for each in outcomes if each[0] in beside}
+    assert 2 <= sum(each[0] == "retention" for each in outcomes)
+    outcomes = [outcome for outcome in outcomes if outcome[0] not in beside]
     count = len(office.installation.applications)
     assert [("backup", "closed", "berhasil")] * count == sorted(outcomes)[:count]
     assert [("restore", "closed", "berhasil")] * RESTORED == sorted(outcomes)[count:]
