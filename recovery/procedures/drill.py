@@ -98,8 +98,7 @@ def prove(
             verdict, totals = _judge(installation, procedure_id, component, backup, chosen["store"], tell)
         report(verdict)
         counts, state = verdict.counts, verdict.state
-        worst = [f"{check.object}: {check.name}" for check in verdict.checks if check.state == state][:3]
-        error = "" if state == "pass" else "; ".join(worst)
+        error = "" if state == "pass" else verdict.worst()
     except PulihError as trouble:
         bad = isinstance(trouble, SetError | SourceCorruptError)
         state, error = "fail" if bad else "error", trouble.message

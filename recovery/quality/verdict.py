@@ -57,6 +57,11 @@ class Verdict:
         state: State = "fail" if "fail" in found else "error" if "error" in found or not found else "pass"
         return cls(state, ordered, engines, judged_at)
 
+    def worst(self) -> str:
+        """The first three checks that made the verdict what it is, each as "object: name"."""
+        made_it = [check for check in self.checks if check.state == self.state][:3]
+        return "; ".join(f"{check.object}: {check.name}" for check in made_it)
+
     @property
     def counts(self) -> dict[str, int]:
         """The number of objects and checks, and of checks that passed, failed, erred or warn."""

@@ -161,16 +161,14 @@ def _staged(installation: Installation, procedure_id: str, component: str) -> ba
 
 
 def _refusal(component: str, verdict: Verdict) -> VerificationFailedError | VerificationError:
-    worst = [check for check in verdict.checks if check.state == verdict.state][:3]
-    named = "; ".join(f"{check.object}: {check.name}" for check in worst)
     if verdict.state == "fail":
         return VerificationFailedError(
-            f"the backup of {component} is bad ({named})",
+            f"the backup of {component} is bad ({verdict.worst()})",
             state="it got no name and was not stored; earlier backups are untouched",
             hint="read the verdict on the Artifacts page, mend the cause and start a backup with 'Mengulang'",
         )
     return VerificationError(
-        f"the backup of {component} could not be judged ({named})",
+        f"the backup of {component} could not be judged ({verdict.worst()})",
         state="nothing is known about it, so it was not stored; earlier backups are untouched",
         hint="mend what kept the checker from looking and start a backup with 'Mengulang'",
     )

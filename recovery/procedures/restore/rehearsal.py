@@ -15,6 +15,7 @@ from recovery.points import reached
 from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.procedures.working import PATIENCE_SECONDS, work_on
 from recovery.progress import Proof, Tell, to_nobody
+from recovery.quality.verdict import Verdict
 from recovery.records import journal
 from recovery.sets import BackupSet, open_set, set_prefix
 from recovery.sources.base import Fingerprint, Source
@@ -117,7 +118,7 @@ def _rehearse_component(
         verdict = judge_copy(source, copy, expected, settings.suite, moment, Path(directory), proof.measured)
     reached("rehearsal: copy judged")
     if verdict.state != "pass":
-        raise _refusal(component, chosen["name"], verdict.state)
+        raise _refusal(component, chosen["name"], verdict)
     return {
         "copy": copy,
         "name": chosen["name"],
@@ -151,10 +152,10 @@ def _live_totals(source: Source) -> dict[str, Any]:
         return {"unreadable": error.message}
 
 
-def _refusal(component: str, name: str, state: str) -> VerificationFailedError | VerificationError:
-    message = f"the rehearsal of {component} from {name} ended with the verdict {state}"
-    hint = "read the verdict on the Artifacts page; choose another recovery point in a new request"
+def _refusal(component: str, name: str, verdict: Verdict) -> VerificationFailedError | VerificationError:
+    message = f"the rehearsal of {component} from {name} ended with the verdict {verdict.state} ({verdict.worst()})"
+    hint = "choose another recovery point in a new request"
     untouched = "the live data is untouched and the service was never stopped"
-    if state == "fail":
+    if verdict.state == "fail":
         return VerificationFailedError(message, state=untouched, hint=hint)
     return VerificationError(message, state=untouched, hint=hint)
