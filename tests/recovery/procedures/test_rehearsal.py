@@ -60,7 +60,7 @@ def test_a_backup_that_breaks_a_rule_made_since_is_refused(office: SmallOffice) 
     application = office.installation.applications["simpel"]
     application.components[0] = application.components[0].model_copy(update={"suite": str(office.root / "aturan.yaml")})
     procedure_id = approved(office)
-    with pytest.raises(VerificationFailedError, match=r"the rehearsal of simpel/data .* ended with the verdict fail \(pegawai: expect_table_row_count"):
+    with pytest.raises(VerificationFailedError, match=r"of simpel/data .* the verdict fail \(pegawai: expect_table_row_count"):
         office.step("restore.3", procedure_id)
     assert [] == office.installation.source("simpel/data").copies()
     assert office.service_running()
@@ -73,7 +73,7 @@ def test_a_rule_that_cannot_be_judged_stops_the_restore_too(office: SmallOffice)
     application = office.installation.applications["simpel"]
     application.components[0] = application.components[0].model_copy(update={"suite": str(office.root / "aturan.yaml")})
     procedure_id = approved(office)
-    with pytest.raises(VerificationError, match=r"the rehearsal of simpel/data .* ended with the verdict error \(pegawai: expect_column"):
+    with pytest.raises(VerificationError, match=r"of simpel/data .* the verdict error \(pegawai: expect_column"):
         office.step("restore.3", procedure_id)
     assert [] == office.installation.source("simpel/data").copies()
 
