@@ -16,6 +16,18 @@ from recovery.settings import StoreSettings
 
 KEYS = "keys"
 DEFAULT_STORE_NAME = "utama"
+# Of a store, what nobody has to give so that it is read: it stays as recorded, a lock above all.
+NOT_NEEDED = frozenset(
+    {
+        "lock",
+        "without_lock",
+        "removal_access_key",
+        "removal_secret_key",
+        "connect_timeout",
+        "answer_timeout",
+        "attempts",
+    }
+)
 
 
 @dataclass
@@ -137,11 +149,11 @@ def write_inventory(directory: Path, records: Path, keys: Keys, settings: StoreS
 
 
 def _reached(recorded: dict[str, Any], settings: StoreSettings) -> dict[str, Any]:
-    """The store as it was recorded, but as it is reached today: what nobody gave, a lock above all, stays as it was."""
+    """The store as it was recorded, but where and how it was reached just now."""
     if recorded["kind"] != settings.kind:
         recorded = {"name": recorded["name"], "title": recorded["title"]}
-    given = settings.model_dump(mode="json", exclude={"name", "title"}, exclude_unset=True)
-    return {**recorded, "kind": settings.kind, **given}
+    kept = (NOT_NEEDED & recorded.keys()) - settings.model_fields_set
+    return {**recorded, **settings.model_dump(mode="json", exclude={"name", "title", *kept})}
 
 
 def _inventory(records: Path) -> dict[str, Any]:

@@ -315,8 +315,9 @@ def test_all_that_cannot_be_proven_is_listed(lost: Lost) -> None:
     (store / "RESTORE-000000000000.md").write_text(no_key)
     head = sorted((store / "buku-besar").glob("*.json"))[0]
     overwrite(head, b"{}")
-    form = sorted((store / "formulir").rglob("*.pdf"))[0]
+    form, large, *_ = sorted((store / "formulir").rglob("*.pdf"))
     overwrite(form, b"x")
+    os.truncate(large, 17 << 20)
     rebuilt = lost.rebuild()
     told = "\n".join(rebuilt.unproven)
     for named in (
@@ -328,6 +329,7 @@ def test_all_that_cannot_be_proven_is_listed(lost: Lost) -> None:
         "kunci/x.json",
         head.name,
         form.name,
+        large.name,
     ):
         assert named in told, named
     assert 1 == rebuilt.sets

@@ -1,10 +1,15 @@
 """Where a rebuild puts things: the rest is tried by whole rebuilds, in test_rebuild.py."""
 
 from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
 
 from recovery.crypto import Signer, generate_signing_key
 from recovery.keys_succession import state_succession
-from recovery.rebuild_places import _adoption, choose_store_name
+from recovery.rebuild_places import Keys, _adoption, choose_store_name, write_inventory
+from recovery.settings import StoreSettings
 
 
 def signer() -> Signer:
@@ -28,3 +33,54 @@ def test_the_store_is_one_of_the_inventorys(tmp_path: Path) -> None:
     assert choose_store_name(tmp_path, "luar") == "luar"
     (tmp_path / "inventory.yaml").write_text("stores: [{name: utama}]\n")
     assert choose_store_name(tmp_path, "") == "utama"
+
+
+LOCKED = {
+    "name": "utama",
+    "title": "Pusat data",
+    "kind": "s3",
+    "bucket": "lama",
+    "prefix": "pulih",
+    "endpoint": "https://lama",
+    "ca_file": "/lama.pem",
+    "lock": "compliance",
+    "removal_access_key": "file:/lama",
+    "attempts": 9,
+}
+BUCKET = {
+    "kind": "s3",
+    "bucket": "baru",
+    "endpoint": "https://baru",
+    "access_key": "file:/baru",
+    "secret_key": "file:/b",
+}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "given", "expected"),
+    [
+        (LOCKED, BUCKET, {**BUCKET, **{name: LOCKED[name] for name in ("lock", "removal_access_key", "attempts")}}),
+        (LOCKED, {**BUCKET, "lock": "governance"}, {"lock": "governance", "attempts": 9}),
+        (LOCKED, {**BUCKET, "prefix": "x"}, {"prefix": "x", "ca_file": ""}),
+        # All of it was copied to a disk: what only buckets have is no field there.
+        (LOCKED, {"path": "/mnt"}, {"kind": "directory", "path": "/mnt", "bucket": "", "lock": "none", "attempts": 6}),
+        ({"name": "utama", "title": "Pusat data", "kind": "directory", "path": "/a", "prefix": "b"}, {"path": "/a/b"},
+         {"path": "/a/b", "prefix": ""}),
+    ],
+)  # fmt: skip
+def test_a_store_is_reached_as_it_was_just_now_and_keeps_its_lock(
+    tmp_path: Path, recorded: dict[str, Any], given: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """Who rebuilds in an empty home knows where the store is, and not how it was to be written."""
+    document: dict[str, Any] = {name: [] for name in ("hosts", "applications")}
+    other = {"name": "luar", "kind": "directory", "path": "/luar"}
+    document |= {"office": {}, "keys": {}, "stores": [other, recorded]}
+    (tmp_path / "inventory.yaml").write_text(yaml.safe_dump(document))
+    settings = StoreSettings.model_validate({"name": "any", **given})
+    (tmp_path / "new").mkdir()
+    written = write_inventory(tmp_path / "new", tmp_path, Keys(tmp_path, signer(), [], "age1x"), settings, "utama")
+    stores = yaml.safe_load(written.read_text())["stores"]
+    assert other == stores[0]
+    assert ("utama", "Pusat data") == (stores[1]["name"], stores[1]["title"])
+    assert expected == {name: stores[1][name] for name in expected}
+    StoreSettings.model_validate(stores[1])
