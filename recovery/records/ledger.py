@@ -260,7 +260,6 @@ def read_head(store: "Store", key: str, public_pem: bytes) -> Head:
 
     Raises SignatureError when none of them signed it, LedgerError when it cannot be read.
     """
-    """Given the key of a head, return the head, its signature verified. Raises as read_heads()."""
     content = store.read(key)
     try:
         signature = store.read(f"{key}.sig")
