@@ -32,7 +32,7 @@ from .program_mariadb_dump import END, PIECE, SANDBOX
 from .program_mariadb_errors import explained
 from .program_mariadb_globals import granted
 from .program_mariadb_lent import claim
-from .program_mariadb_structure import create, dressed, names_database, placeholder, tables
+from .program_mariadb_structure import create, dressed, drop, names_database, objects, placeholder, tables
 
 # Beside a copy stands, while tables move, an empty database with this at the end of its name.
 MIDDLE = "~"
@@ -196,16 +196,36 @@ def _require_rights(session: Session, database: str, grants: list[dict[str, str]
 
 
 def _make_objects(session: Session, copy: str, things: list[dict[str, Any]]) -> None:
-    """Make what is outside of tables. What names the live database waits until the copy is live, under that name."""
-    waiting: list[dict[str, Any]] = []
-    for thing in things:
-        names = [quoted(each["name"]) for each in waiting if each["kind"] in ("function", "view", "package")]
-        calls = thing["kind"] == "view" and any(name in thing["statement"] for name in names)
-        if calls or names_database(thing, session.target.database):
-            waiting.append(thing)
+    """Make what is outside of tables. What names the live database waits until the copy is live, under that name.
+
+    So does a view whose account has rights on the live database alone: of this one the server shows it otherwise.
+    """
+    waiting = _with_callers(things, [thing for thing in things if names_database(thing, session.target.database)])
     statuses = {thing["name"]: thing["status"] for thing in things if thing["kind"] == "event"}
     write(session, copy, {"events": statuses, "waiting": waiting})
     make(session, copy, [thing for thing in things if thing not in waiting], live=False)
+    shown = objects(session, copy, tables(session, copy))
+    powerless = {thing["name"] for thing in shown if thing["kind"] == "view" and names_database(thing, copy)}
+    if powerless:
+        late = [thing for thing in things if thing["kind"] == "view" and thing["name"] in powerless]
+        late = _with_callers(things, [*waiting, *late])
+        write(session, copy, {"waiting": late})
+        for thing in late:
+            if thing not in waiting:
+                drop(session, thing)
+
+
+def _with_callers(things: list[dict[str, Any]], waiting: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what waits, and every view that needs something of it, in the order in which they can be made."""
+    while True:
+        names = [quoted(each["name"]) for each in waiting if each["kind"] in ("function", "view", "package")]
+        calling = [
+            thing for thing in things if thing["kind"] == "view" and any(name in thing["statement"] for name in names)
+        ]
+        found = [thing for thing in things if thing in waiting or thing in calling]
+        if len(found) == len(waiting):
+            return found
+        waiting = found
 
 
 def make(session: Session, database: str, things: list[dict[str, Any]], *, live: bool) -> None:

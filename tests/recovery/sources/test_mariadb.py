@@ -505,17 +505,22 @@ def documented(number: int, name: str) -> str:
 def accounts(mariadb: MariaDBServer) -> Iterator[MariadbSource]:
     """A database with the accounts of the document."""
     source = make_database(mariadb)
+    pattern = source.database.replace("_", "\\_")
+    mariadb.execute(f"CREATE USER pemilik@localhost; GRANT ALL ON `{pattern}`.* TO pemilik@localhost")
     mariadb.execute(
         "CREATE TABLE jabatan (id int PRIMARY KEY) WITH SYSTEM VERSIONING; INSERT INTO jabatan VALUES (1);"
         "DELETE FROM jabatan;"
-        "CREATE SEQUENCE nomor; CREATE TABLE pecah (a float); INSERT INTO pecah VALUES (1.23456789);",
+        "CREATE SEQUENCE nomor; CREATE TABLE pecah (a float); INSERT INTO pecah VALUES (1.23456789);"
+        # Views work with the rights of the application's account, which has none on a copy.
+        "CREATE DEFINER=pemilik@localhost VIEW daftar AS SELECT jabatan.id FROM jabatan;"
+        "CREATE DEFINER=pemilik@localhost VIEW banyaknya AS SELECT count(daftar.id) AS n FROM daftar;",
         source.database,
     )
     mariadb.execute(documented(1, source.database))
     mariadb.execute(documented(2, source.database))
     source.account, source.restore_account = Account("pulih_backup"), Account("pulih_restore")
     yield source
-    mariadb.execute("DROP USER pulih_backup@localhost, pulih_restore@localhost")
+    mariadb.execute("DROP USER pulih_backup@localhost, pulih_restore@localhost, pemilik@localhost")
 
 
 def test_the_documented_rights_are_enough_to_back_up_and_to_restore(accounts: MariadbSource) -> None:
