@@ -30,7 +30,7 @@ down: $(INSTALLED) ## stop what `make up` started
 	@$(RUN) -m demo down
 
 test: needed needed-by-tests $(INSTALLED) ## run all tests, and measure which branches of recovery/ they take
-	$(RUN) -m pytest -n 4 --dist loadgroup -m "not endurance" --cov --cov-report=term
+	$(RUN) -m pytest -n 4 --dist loadgroup --no-loadscope-reorder -m "not endurance" --cov --cov-report=term
 
 test-fast: needed $(INSTALLED) ## run the tests that need no server and no large data
 	$(RUN) -m pytest -n 2 --dist loadgroup -m "not slow and not endurance" --timeout=60

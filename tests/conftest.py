@@ -55,7 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests in one process, and all that need the Prefect server in two: so many servers are started.
 
     They take longest of all, so those that begin with a reviewed backup do not wait for the others.
-    What lies in the slow folders, or runs on PostgreSQL too, is marked slow.
+    What lies in the slow folders, or runs on PostgreSQL too, is marked slow. What takes longest begins first, so that
+    no process is left with it at the end.
     """
     here = Path(__file__).parent
     slow_folders = tuple(here / folder for folder in SLOW_FOLDERS)
@@ -67,6 +68,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         on_postgresql = "postgresql_server" in getattr(item, "fixturenames", ()) or "[postgresql" in item.nodeid
         if on_postgresql or any(item.path.is_relative_to(folder) for folder in slow_folders):
             item.add_marker(pytest.mark.slow)
+    ranks: dict[Path, int] = {}
+    for item in items:
+        ranks[item.path] = min(_rank(item), ranks.get(item.path, 2))
+    items.sort(key=lambda item: ranks[item.path])
+
+
+def _rank(item: pytest.Item) -> int:
+    if {"prefect_server", "prefect_worker"} & set(getattr(item, "fixturenames", ())):
+        return 0
+    return 1 if item.get_closest_marker("slow") else 2
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
