@@ -98,8 +98,8 @@ startsecs=1
             "configuration": str(self.configuration),
             "health_url": f"http://127.0.0.1:{port}/sehat",
             "port": port,
-            "stop_timeout": 10,
-            "start_timeout": 10,
+            "stop_timeout": 60,
+            "start_timeout": 60,
         }
         return open_service(HOST, ServiceSettings(**{**settings, **changes}))
 
@@ -250,8 +250,8 @@ class Commanded:
             "stop": self.stop,
             "health_url": f"http://127.0.0.1:{self.port}/",
             "port": self.port,
-            "stop_timeout": 10,
-            "start_timeout": 10,
+            "stop_timeout": 60,
+            "start_timeout": 60,
         }
         return open_service(HOST, ServiceSettings(**{**settings, **changes}))
 
