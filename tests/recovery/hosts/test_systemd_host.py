@@ -70,7 +70,7 @@ def test_a_killed_test_run_leaves_no_machine(tmp_path: Path) -> None:
 def test_the_machine_cannot_change_the_kernel_of_this_one(machine: SystemdHost) -> None:
     """Packages set the kernel's parameters when they boot; here that would be everybody's kernel."""
     machine.run("sh", "-c", "! echo 1 >/proc/sys/vm/overcommit_memory", ok=(0,))
-    assert "running" == machine.systemctl("is-system-running", ok=(0, 1)).strip()
+    assert "running" == machine.systemctl("is-system-running", "--wait", ok=(0, 1)).strip()
 
 
 def test_a_machine_that_is_another_one_is_told_without_a_warning(machine: SystemdHost) -> None:
