@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from recovery.crypto import Signer, generate_signing_key
+from recovery.crypto import Signer, generate_identity, generate_signing_key
 from recovery.keys_succession import state_succession
-from recovery.rebuild_places import Keys, _adoption, choose_store_name, write_inventory
+from recovery.rebuild_places import Keys, _adoption, _operations, choose_store_name, write_inventory
 from recovery.settings import StoreSettings
 
 
@@ -25,6 +25,23 @@ def test_a_lost_key_is_vouched_for_once(tmp_path: Path) -> None:
     assert (made.old.encode(), made.new.encode()) == (lost.public_pem, new.public_pem)
     path.write_bytes(about_another.to_bytes() + b"\n" + made.to_bytes() + b"\n")
     assert _adoption(lost.public_pem, new, path) == made
+
+
+def test_the_identity_in_hand_joins_the_one_that_a_call_made_before_it_died(tmp_path: Path) -> None:
+    """Whose recipient the records name was lost; without the one in hand nothing in the store would open."""
+    (_lost, recorded), (in_hand, opens), (made, new) = (generate_identity() for _ in range(3))
+    (tmp_path / "inventory.yaml").write_text(f"keys: {{operations_recipient: {recorded}}}\n")
+    (given, path) = (tmp_path / "given.txt", tmp_path / "operations.txt")
+    given.write_text(f"{in_hand}\n")
+    path.write_text(f"{made}\n")
+    to_do: list[str] = []
+    assert new == _operations(path, given, tmp_path, to_do)
+    assert [made, in_hand] == path.read_text().split()
+    assert [f"new backups are for a new operations identity, {new}"] == [each.partition(";")[0] for each in to_do]
+    assert opens not in "".join(to_do)
+    # Called once more it adds nothing.
+    assert new == _operations(path, given, tmp_path, [])
+    assert [made, in_hand] == path.read_text().split()
 
 
 def test_the_store_is_one_of_the_inventorys(tmp_path: Path) -> None:

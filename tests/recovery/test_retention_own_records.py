@@ -112,6 +112,12 @@ def test_the_young_the_held_and_the_unsigned_stay(office: SmallOffice) -> None:
     for store in ("store", "terpisah"):
         (office.root / store / "pulih" / "pulih" / before[0] / "manifest.json.sig").unlink()
     assert before[1:2] == going(draw_up(office.installation, now))
+    # A set of which one copy is whole counts, and its other copy as damaged; one without any is left alone.
+    damaged = (office.root / "store" / "pulih" / "pulih" / name / "manifest.json.sig" for name in before[1:3])
+    for signature in damaged:
+        signature.write_bytes(b"x" * 64)
+    (office.root / "terpisah" / "pulih" / "pulih" / before[1] / "manifest.json.sig").write_bytes(b"x" * 64)
+    assert before[2:] == names(office)
     with office.installation.catalog.begin() as connection:
         holds.add(connection, application="pulih", reason="Perkara 12/2026")
     assert [] == going(draw_up(office.installation, now))
