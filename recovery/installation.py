@@ -89,7 +89,7 @@ class Installation:
     def removal_store(self, name: str) -> Store:
         """Given a store's name, open it with the credentials that may remove. Only retention asks for it.
 
-        Raises NotFoundError, KeyMissingError where those credentials are not kept.
+        Raises NotFoundError; what is done with it raises StoreError where those credentials are not kept.
         """
         return open_store(_named(self.stores, name, "store"), for_removal=True)
 

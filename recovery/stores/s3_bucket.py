@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from recovery.errors import ConfigurationError, StoreError
+from recovery.errors import PulihError, StoreError
 from recovery.secrets import resolve
 from recovery.settings import StoreSettings
 from recovery.stores.s3_errors import code_of, failure, refusal
@@ -51,13 +51,15 @@ class Bucket:
         self, operation: str, what: str, *, state: str = _UNREAD, allowed: Collection[str] = (), **given: Any
     ) -> Any:
         """Given an operation of S3, the name of what it is about, the state of the data when it fails, and its
-        parameters, return the service's answer; for a code in `allowed`, {"refused": code}. Raises PulihError."""
+        parameters, return the service's answer; for a code in `allowed`, {"refused": code}.
+
+        Raises StoreError, also where credentials or a CA are missing on this machine: whoever asks goes on with another
+        store."""
         from botocore.exceptions import BotoCoreError, ClientError
         from urllib3.exceptions import HTTPError
 
-        client = self._client
         try:
-            answer = getattr(client, operation)(Bucket=self.settings.bucket, **given)
+            answer = getattr(self._client, operation)(Bucket=self.settings.bucket, **given)
         except ClientError as error:
             if code_of(error) in allowed:
                 return {REFUSED: code_of(error)}
@@ -124,7 +126,7 @@ class Bucket:
         settings = self.settings
         access_key, secret_key = self._keys()
         if settings.ca_file and not Path(settings.ca_file).is_file():
-            raise ConfigurationError(
+            raise StoreError(
                 f"the CA's certificate {settings.ca_file} of the store {settings.name} is not there",
                 state="the store was not asked",
                 hint="put the certificate (PEM) of the CA that signed the store's own there",
@@ -165,15 +167,21 @@ class Bucket:
         found = []
         for reference in references:
             if reference is None:
-                raise ConfigurationError(
+                raise StoreError(
                     f"the store {settings.name} has no credentials for removal",
                     state="nothing was removed",
                     hint="set removal_access_key and removal_secret_key; the backup's own must not be able to remove",
                 )
             try:
                 found.append(resolve(reference).decode("ascii"))
+            except PulihError as error:
+                raise StoreError(
+                    f"the store {settings.name} cannot be asked: {error.message}",
+                    state="the store was not asked",
+                    hint=error.hint,
+                ) from None
             except UnicodeDecodeError:
-                raise ConfigurationError(
+                raise StoreError(
                     f"{reference} of the store {settings.name} holds something else than a key of S3",
                     state="the store was not asked",
                     hint="put the key there, alone, as the service shows it",

@@ -3,9 +3,7 @@
 from typing import Any
 
 from recovery.errors import (
-    ConfigurationError,
     ObjectMissingError,
-    PulihError,
     StoreError,
     StoreFullError,
     StoreReadOnlyError,
@@ -53,7 +51,7 @@ _CODES = {
 }
 
 
-def refusal(error: Any, settings: StoreSettings, what: str, state: str) -> PulihError:
+def refusal(error: Any, settings: StoreSettings, what: str, state: str) -> StoreError:
     """Given the service's refusal (a ClientError of botocore), what was being done and in which state the data is
     now, return the error to raise. The service's own text is left out: it may hold the access key."""
     code, status = code_of(error), status_of(error)
@@ -88,7 +86,7 @@ def refusal(error: Any, settings: StoreSettings, what: str, state: str) -> Pulih
     )
 
 
-def failure(error: Exception, settings: StoreSettings, what: str, state: str) -> PulihError:
+def failure(error: Exception, settings: StoreSettings, what: str, state: str) -> StoreError:
     """Given an error on the way to the service (botocore's, urllib3's), return the error to raise."""
     from botocore import exceptions
 
@@ -107,7 +105,7 @@ def failure(error: Exception, settings: StoreSettings, what: str, state: str) ->
                 f"{place} cannot be reached", state=state, hint="check endpoint, name service, network and firewall"
             )
         case exceptions.ParamValidationError() | exceptions.InvalidEndpointConfigurationError() | ValueError():
-            return ConfigurationError(
+            return StoreError(
                 f"{place} cannot be asked with these settings ({type(error).__name__})",
                 state=state,
                 hint="correct endpoint, region and bucket of the store",

@@ -105,6 +105,24 @@ def test_a_store_that_cannot_be_read_is_no_bad_copy(pulih: Pulih, broken: Office
     assert "error" == ended.document["verdict"]
 
 
+def test_a_store_whose_credentials_are_missing_here_is_no_bad_copy_and_the_good_one_is_named(
+    pulih: Pulih, broken: Office
+) -> None:
+    """So it is after a rebuild from the other store, when what counts is whether that one's copy is good."""
+    add_second_store(broken)
+    where = {"kind": "s3", "endpoint": "https://tidak-ada.invalid", "bucket": "cadangan", "attempts": 1}
+    keys = dict.fromkeys(("access_key", "secret_key"), "file:/nonexistent/pulih")
+    broken.change_inventory(lambda data: data["stores"].__setitem__(0, {"name": "utama", **where, **keys}))
+    ended = pulih("--inventory", broken.inventory, "verify", broken.name)
+    assert 13 == ended.code
+    assert [
+        f"{broken.name}: the copy in utama could not be looked at: the store utama cannot be asked: the secret "
+        "file:/nonexistent/pulih cannot be read (No such file or directory)",
+        f"{broken.name}: signature and every byte are as recorded in kedua",
+    ] == ended.out.splitlines()
+    assert "HINT: the copy in kedua is good: use that one" in ended.err
+
+
 def test_a_foreign_object_in_the_set_is_a_warning(pulih: Pulih, broken: Office) -> None:
     """Nothing reads it, so the backup is good; but somebody put it there."""
     (broken.set / "catatan.txt").write_text("x")

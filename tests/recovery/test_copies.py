@@ -11,7 +11,7 @@ from recovery.procedures.backup.begin import begin_backup
 from recovery.records import ledger, procedures
 from recovery.stores.base import Store
 from tests.testbed.small_office import SmallOffice, open_office
-from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store, down
+from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store, down, without_its_secrets
 
 
 @pytest.fixture
@@ -54,6 +54,22 @@ def test_the_first_copy_that_is_good_is_read_and_the_others_are_recorded(office:
         read_a_good_copy(office.installation, ("lama",), read, name="x")
     with pytest.raises(StoreError, match="it is down"):
         read_a_good_copy(office.installation, (MAIN,), read, name="x")
+    assert [(MAIN, OFFSITE)] == passed_over(office)
+
+
+@pytest.mark.parametrize("field", ["access_key", "ca_file"])
+def test_a_store_whose_credentials_or_ca_are_missing_here_keeps_nobody_from_the_other_copy(
+    office: SmallOffice, field: str
+) -> None:
+    """As after a rebuild: the credentials of the store from which nothing was rebuilt are gone."""
+    installation = office.installation
+    installation.store(OFFSITE).put_bytes("satu", b"isi")
+    with without_its_secrets(installation, MAIN, field):
+        found = read_a_good_copy(installation, (MAIN, OFFSITE), lambda store: store.read("satu"), name="x")
+        assert (b"isi", OFFSITE) == found
+        assert [MAIN] == list(put_into_every_store(installation, lambda store: store.put_bytes("dua", b"isi")))
+        with pytest.raises(StoreError, match=r"/nonexistent/pulih.* the store was not asked\nHINT: put the "):
+            read_a_good_copy(installation, (MAIN,), lambda store: store.read("satu"), name="x")
     assert [(MAIN, OFFSITE)] == passed_over(office)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from recovery.installation import Installation
 from recovery.records import backups
 from recovery.records.backups import Backup
 from recovery.settings import StoreSettings
@@ -23,6 +24,21 @@ def add_offsite_store(office: SmallOffice) -> Path:
         office.installation.schedules[name] = schedule.model_copy(update={"offsite_store": OFFSITE})
     describe(office)
     return directory
+
+
+@contextmanager
+def without_its_secrets(installation: Installation, name: str, field: str) -> Iterator[None]:
+    """A store that is a bucket while the block runs, of which a file is missing on this machine: that of its access
+    key (`access_key`), or the CA's certificate (`ca_file`). So it is after a rebuild from the other store."""
+    known, secrets = installation.stores[name], Path(__file__)
+    given = {"access_key": f"file:{secrets}", "secret_key": f"file:{secrets}", "ca_file": str(secrets)}
+    given[field] = "/nonexistent/pulih" if field == "ca_file" else "file:/nonexistent/pulih"
+    where = {"kind": "s3", "endpoint": "https://tidak-ada.invalid", "bucket": "cadangan", "attempts": 1}
+    installation.stores[name] = StoreSettings.model_validate({"name": name, **where, **given})
+    try:
+        yield
+    finally:
+        installation.stores[name] = known
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from recovery.crypto import Signer
-from recovery.errors import KeyMissingError, ProcedureError, PulihError, SetError, StoreError
+from recovery.errors import ProcedureError, PulihError, SetError, StoreError
 from recovery.installation import RELEASE, Installation
 from recovery.manifest import Manifest, Part
 from recovery.points import reached
@@ -49,7 +49,7 @@ def secure(installation: Installation, procedure_id: str, component: str) -> Ste
         # A store that is down must not keep the other one from taking its copy.
         try:
             locations.append(_put(installation, backup, store_name, staged, manifest, signer))
-        except (StoreError, SetError, KeyMissingError) as error:
+        except (StoreError, SetError) as error:
             missing[store_name] = error
         reached("backup.4: store done")
     stores = [place["store"] for place in locations]

@@ -13,7 +13,17 @@ from recovery.records import backups, forms, leases, ledger, steps
 from recovery.sync import sync
 from tests.recovery.killed_work import Work, assert_survives, expire_leases
 from tests.testbed.small_office import KABID, REVIEW, SmallOffice, attach, open_office
-from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store, backup_of, down, flip, objects, part_of
+from tests.testbed.two_stores import (
+    MAIN,
+    OFFSITE,
+    add_offsite_store,
+    backup_of,
+    down,
+    flip,
+    objects,
+    part_of,
+    without_its_secrets,
+)
 
 WITHOUT_SERVICE = True
 COMPONENTS = ("simpel/data", "simpel/berkas")
@@ -102,6 +112,11 @@ def test_one_store_down_keeps_the_other_copy_and_sync_completes_the_backup(
         found = sync(installation, dry_run=True)
         assert [which] == [trouble.store for trouble in found.troubles]
         assert [] == [missing for missing in found.missing if missing.store == other and missing.kind == "set"]
+        with installation.catalog.read() as connection:
+            number = forms.list_forms(connection, "one")[0].number
+        again = {"schedule_name": "bulanan", "routine": False, "cites": number}
+        opened = begin_backup(installation, "two", **again)
+        assert list(COMPONENTS) == opened["components"]
     assert [which] == [each for entry in entries(office, "form.copies_missing") for each in entry.facts["stores"]]
     planned = sync(installation, dry_run=True)
     assert 2 == sum(missing.kind == "set" for missing in planned.missing)
@@ -117,9 +132,8 @@ def test_one_store_down_keeps_the_other_copy_and_sync_completes_the_backup(
         assert backups.newest_verified(connection, "simpel", "data") == whole
         assert steps.newest_failure(connection, "simpel/data") is None
     with pytest.raises(ConfigurationError, match="nothing failed under"):
-        with installation.catalog.read() as connection:
-            number = forms.list_forms(connection, "one")[0].number
-        begin_backup(installation, "two", schedule_name="bulanan", routine=True, cites=number)
+        begin_backup(installation, "three", **again)
+    assert opened == begin_backup(installation, "two", **again), "what it did is still to be reviewed and closed"
     office.decide("backup.6", "one", KABID, "sesuai", **REVIEW)
     office.step("backup.6", "one")
     assert conclude_backup(installation, "one").good
@@ -140,6 +154,10 @@ def test_a_retry_completes_the_backup_when_the_stores_are_back(office: SmallOffi
         office.step("backup.4", "one", "simpel/data")
     assert "utama: the directory" in raised.value.hint and "terpisah: the directory" in raised.value.hint
     assert () == backup_of(office, "one").stores
+    # A bucket whose CA is missing on this machine keeps the other store from nothing, either.
+    with without_its_secrets(office.installation, MAIN, "ca_file"), pytest.raises(StoreError, match="in utama is miss"):
+        office.step("backup.4", "one", "simpel/data")
+    assert (OFFSITE,) == backup_of(office, "one").stores
     with down(offsite), pytest.raises(StoreError, match="in terpisah is missing"):
         office.step("backup.4", "one", "simpel/data")
     evidence = office.step("backup.4", "one", "simpel/data")
@@ -161,6 +179,8 @@ def test_a_bad_copy_is_passed_over_by_restore_and_fetch_and_named(
     flip(part_of(office.root / "store", made), 400)
     fetched = fetch(office.installation, str(made.name), tmp_path / "a", encrypted=False)
     assert OFFSITE == fetched.store
+    with without_its_secrets(office.installation, MAIN, "access_key"):
+        assert OFFSITE == fetch(office.installation, str(made.name), tmp_path / "c", encrypted=False).store
     office.damage()
     restore = office.restore()
     assert rows == office.rows()
@@ -170,7 +190,7 @@ def test_a_bad_copy_is_passed_over_by_restore_and_fetch_and_named(
     assert OFFSITE == evidence["rehearsal"]["simpel/data"]["store"]
     assert MAIN == evidence["rehearsal"]["simpel/berkas"]["store"]
     passed = entries(office, "set.copy_passed_over")
-    assert [(made.procedure_id, MAIN, OFFSITE), (restore, MAIN, OFFSITE)] == [
+    assert [*[(made.procedure_id, MAIN, OFFSITE)] * 2, (restore, MAIN, OFFSITE)] == [
         (entry.procedure_id, entry.facts["store"], entry.facts["used"]) for entry in passed
     ]
     flip(part_of(offsite, made), 400)

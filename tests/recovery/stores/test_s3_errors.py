@@ -10,7 +10,7 @@ from typing import Any
 import botocore.auth
 import pytest
 
-from recovery.errors import ConfigurationError, PulihError, StoreError, StoreFullError
+from recovery.errors import StoreError, StoreFullError
 from recovery.settings import StoreSettings
 from recovery.stores import open_store
 from tests.testbed.s3 import BACKUP, OWNER, S3Server, free_ports, secret
@@ -47,7 +47,7 @@ def uses(settings: StoreSettings) -> list[Callable[[], object]]:
 
 def all_say(settings: StoreSettings, words: str) -> None:
     for use in uses(settings):
-        with pytest.raises(PulihError, match=words) as caught:
+        with pytest.raises(StoreError, match=words) as caught:
             use()
         assert caught.value.state.startswith(("nothing was", "the store was not asked"))
         assert caught.value.hint
@@ -199,7 +199,7 @@ def test_settings_of_amazons_own_programs_decide_nothing(
 
 
 def test_a_bucket_with_a_name_that_cannot_be_is_a_mistake_in_the_settings(settings: StoreSettings) -> None:
-    with pytest.raises(ConfigurationError, match=r"cannot be asked with these settings \(\w+\)"):
+    with pytest.raises(StoreError, match=r"cannot be asked with these settings \(\w+\)"):
         open_store(settings.model_copy(update={"bucket": "Nicht erlaubt"})).check()
 
 
