@@ -35,7 +35,7 @@ def backup(jadwal: str, alasan_di_luar_jadwal: str = "", mengulang: str = "") ->
     named = name.map(procedure.id, proven)  # 3. Memberi nama back up sesuai dengan ketentuan
     secured = secure.map(procedure.id, named)  # 4. Mengamankan hasil backup
     wait(secured)  # also for those that failed: the form names them
-    drill_by_policy(jadwal, procedure.id)  # gladi restore of what was secured, in a run of its own
+    drill_by_policy(procedure.id)  # gladi restore of what was secured, in a run of its own
     fill_in_form(procedure.id)  # 5. Mengisi formulir pelaksanaan back up
     review(procedure.id)  # 6. Menerima dan memeriksa formulir back up: waits for the Kabid
     return backup_outcome(procedure.id)

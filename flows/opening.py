@@ -10,6 +10,7 @@ from recovery.procedures.restore.begin import begin_restore
 from recovery.procedures.restore.request_form import RestoreRequest
 from recovery.procedures.retention import begin_retention
 from recovery.procedures.schedule_begin import begin_schedule
+from recovery.records import procedures
 from tasks.dashboard import tag_run
 from tasks.drill_start import start_drill
 from tasks.this_run import this_run
@@ -85,15 +86,19 @@ def open_drill(schedule_name: str, component: str, store_name: str, choice: str)
     return OpenBackup(opened["id"], opened["components"])
 
 
-def drill_by_policy(schedule_name: str, procedure_id: str) -> None:
-    """Given a backup whose sets are secured, start a drill of them where its schedule wants one after each backup.
+def drill_by_policy(procedure_id: str) -> None:
+    """Given a backup whose sets are secured, start a drill of them where its schedule wanted one after each backup.
 
     A run of its own, on whatever worker may open backups. That it could not be started fails no backup: the office is
     told at once, and again by the guard when no drill has followed a backup for a day.
     """
     installation = load_installation()
-    if installation.schedule(schedule_name).drill.after_backup and (why := start_drill(schedule_name, procedure_id)):
-        tell_not_started(installation, schedule_name, procedure_id, why)
+    with installation.catalog.read() as connection:
+        procedure = procedures.get(connection, procedure_id)
+    # As the backup was opened: the inventory may name no such schedule any more when the run comes again.
+    drill = procedure.parameters["schedule"].get("drill", {})  # a release before it knew of none
+    if drill.get("after_backup") and (why := start_drill(procedure.schedule, procedure_id)):
+        tell_not_started(installation, procedure.schedule, procedure_id, why)
 
 
 def open_schedule(schedule_name: str) -> OpenSchedule:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from recovery.errors import NotFoundError
 from recovery.forms import backup as form_of_backup
 from recovery.forms.backup import FAILED, INCOMPLETE, SUCCEEDED, UNKNOWN, BackupAsset, BackupForm, BackupReview
 from recovery.forms.model import Document, FormFacts, lines, mask_nik
@@ -57,17 +58,7 @@ def backup_facts(installation: Installation, procedure_id: str, document: Docume
 def _asset(
     installation: Installation, procedure: Procedure, key: str, backup: Backup | None, rows: list[StepRow]
 ) -> BackupAsset:
-    application, component = installation.component(key)
-    identity: dict[str, Any] = {
-        "application": application.title,
-        "owner_unit": application.owner_unit_title,
-        "server": installation.host_of(application).title(),
-        "component": component.printed_name,
-        "location": component.location,
-        "data_kind": component.data_kind,
-        "classification": application.classification,
-        "personal_data": application.personal_data,
-    }
+    identity = _identity(installation, key)
     failed = _failed_step(rows, key)
     if backup is None or not backup.stores:
         unknown = backup is not None and backup.verdict == "error"
@@ -103,10 +94,31 @@ def _asset(
     )
 
 
+def _identity(installation: Installation, key: str) -> dict[str, Any]:
+    try:
+        application, component = installation.component(key)
+    except NotFoundError:
+        # Taken out of the inventory while the Kabid was waited for: the version that he reviews says the rest.
+        name, _, part = key.partition("/")
+        return {"application": name, "owner_unit": "", "server": "", "component": part, "location": ""}
+    return {
+        "application": application.title,
+        "owner_unit": application.owner_unit_title,
+        "server": installation.host_of(application).title(),
+        "component": component.printed_name,
+        "location": component.location,
+        "data_kind": component.data_kind,
+        "classification": application.classification,
+        "personal_data": application.personal_data,
+    }
+
+
 def _location(installation: Installation, backup: Backup, store_name: str) -> str:
-    """Where a copy lies; "" when there is none there."""
+    """Where a copy lies; "" when there is none there. Of a store that the inventory names no more, its name."""
     if store_name not in backup.stores:
         return ""
+    if store_name not in installation.stores:
+        return store_name
     return installation.store(store_name).location(set_prefix(backup.unit, backup.application, str(backup.name)))
 
 

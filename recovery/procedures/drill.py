@@ -19,6 +19,7 @@ from recovery.quality.verdict import Verdict
 from recovery.records import backups, drills, procedures
 from recovery.records.backups import Backup
 from recovery.records.drills import KIND, Drilled
+from recovery.records.procedures import Procedure
 from recovery.sets import BackupSet, open_set, set_prefix
 from recovery.sources.base import Fingerprint
 
@@ -40,8 +41,19 @@ def begin_drill(
 
     Of a schedule, all its components; of "application/component" or of an application, those; else all there are.
     `store_name` names the store, else it alternates from drill to drill. Returns {"id", "components"}.
-    Raises NotFoundError for what the inventory does not name, ConfigurationError for an unknown choice.
+    Raises NotFoundError for what the inventory does not name, ConfigurationError for an unknown choice; a drill that
+    comes again goes on with what it chose.
     """
+    with installation.catalog.read() as connection:
+        procedure = procedures.find(connection, procedure_id)
+    if procedure is None:
+        procedure = _open_drill(installation, procedure_id, schedule_name, component, store_name, choice)
+    return {"id": procedure.id, "components": procedure.parameters["components"]}
+
+
+def _open_drill(
+    installation: Installation, procedure_id: str, schedule_name: str, component: str, store_name: str, choice: str
+) -> Procedure:
     schedule = installation.schedule(schedule_name) if schedule_name else None
     if store_name:
         installation.store(store_name)
@@ -56,7 +68,7 @@ def begin_drill(
     keys = _keys(installation, names, component)
     chosen = {key: _choose(installation, key, store_name, choice) for key in keys}
     applications = sorted({key.partition("/")[0] for key in keys})
-    procedure = procedures.open_procedure(
+    return procedures.open_procedure(
         installation.catalog,
         procedure_id,
         KIND,
@@ -65,7 +77,6 @@ def begin_drill(
         parameters={"components": keys, "chosen": chosen, "signers": _signers(installation, applications)},
         release=RELEASE,
     )
-    return {"id": procedure.id, "components": procedure.parameters["components"]}
 
 
 def prove(

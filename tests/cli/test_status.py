@@ -55,7 +55,11 @@ def test_an_open_restore_is_told_from_its_first_step_to_the_official_who_must_ac
     pulih: Pulih, broken: Office, installation: Installation
 ) -> None:
     """Not begun, failed, between two steps, waiting, and late."""
-    begin_restore(installation, "one", restore_request(berkas_surat="tidak-ada.pdf"))
+    letter = installation.state_directory / "surat-masuk" / "tidak-ada.pdf"
+    letter.parent.mkdir()
+    letter.write_bytes(b"surat")
+    begin_restore(installation, "one", restore_request(berkas_surat=letter.name))
+    letter.unlink()
     assert ("restore.1", "next", "Unit Kerja Pemohon") == (
         (waits := waits_for(pulih, broken))["step_id"],
         waits["state"],
@@ -69,8 +73,7 @@ def test_an_open_restore_is_told_from_its_first_step_to_the_official_who_must_ac
         waits["error"],
     )
 
-    (installation.state_directory / "surat-masuk").mkdir()
-    (installation.state_directory / "surat-masuk" / "tidak-ada.pdf").write_bytes(b"surat")
+    letter.write_bytes(b"surat")
     perform(installation.catalog, "restore.1", "one", lambda: request(installation, "one"))
     assert ("restore.2", "next") == ((waits := waits_for(pulih, broken))["step_id"], waits["state"])
 

@@ -68,7 +68,7 @@ def test_a_drill_follows_a_backup_and_proves_its_copies_from_the_store(drilling:
     assert 1 == len(begun())
     # Without its deployment none can be started: no backup ends of that, and the office knows at once.
     office.get("DELETE", f"/deployments/{deployments['gladi-restore']['id']}")
-    drill_by_policy("bulanan", backup)
+    drill_by_policy(backup)
     with office.installation.catalog.read() as connection:
         (entry,) = ledger.entries(connection, procedure_id=backup, kind=NOT_STARTED)
         assert (SUBJECT, True) in [(each.subject, each.delivered) for each in notices.list_notices(connection, backup)]

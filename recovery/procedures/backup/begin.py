@@ -6,6 +6,7 @@ from recovery.errors import ConfigurationError, NotFoundError
 from recovery.installation import RELEASE, Installation
 from recovery.procedures.schedule_approval import approval_of
 from recovery.records import backups, procedures, steps
+from recovery.records.procedures import Procedure
 
 
 def begin_backup(
@@ -22,7 +23,20 @@ def begin_backup(
     `routine` says that the schedule itself started the run; otherwise the SOP's form wants a reason. `cites` names the
     form of an earlier run whose failed components are backed up again. Returns {"id", "components"}.
     Raises NotFoundError for an unknown schedule or form, ConfigurationError for a missing reason.
+
+    A run that comes again is judged by what it was opened with: whatever the inventory says by now, and whatever was
+    mended of the run that it cites, what it did is still to be reviewed and closed.
     """
+    with installation.catalog.read() as connection:
+        procedure = procedures.find(connection, procedure_id)
+    if procedure is None:
+        procedure = _open(installation, procedure_id, schedule_name, routine, reason, cites)
+    return {"id": procedure.id, "components": procedure.parameters["components"]}
+
+
+def _open(
+    installation: Installation, procedure_id: str, schedule_name: str, routine: bool, reason: str, cites: str
+) -> Procedure:
     schedule = installation.schedule(schedule_name)
     if not routine and not reason.strip() and not cites:
         raise ConfigurationError(
@@ -37,7 +51,7 @@ def begin_backup(
     ]
     if cites:
         components = _failed_components(installation, cites, components)
-    procedure = procedures.open_procedure(
+    return procedures.open_procedure(
         installation.catalog,
         procedure_id,
         "backup",
@@ -53,10 +67,6 @@ def begin_backup(
         cites=cites,
         release=RELEASE,
     )
-    return {
-        "id": procedure.id,
-        "components": procedure.parameters["components"],
-    }
 
 
 def _failed_components(installation: Installation, cites: str, components: list[str]) -> list[str]:

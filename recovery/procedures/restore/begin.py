@@ -17,31 +17,30 @@ from recovery.settings import ApplicationSettings
 def begin_restore(installation: Installation, procedure_id: str, request: RestoreRequest) -> dict[str, Any]:
     """Given the requester's form, open the restore procedure (again, after a suspend or retry).
 
-    Returns {"id", "application"}. Raises NotFoundError for an unknown application or requester, ConflictError when
-    another restore of this application is open, NotFoundError too when a component has no verified backup.
+    Returns {"id", "application"}. Raises as check_request() does, for a new run only: what a run that comes again has
+    done must be ended, whoever left the office meanwhile.
     """
-    application = installation.application(request.aplikasi)
     with installation.catalog.read() as connection:
-        requester = _requester_of(connection, request)
-        if procedures.find(connection, procedure_id) is None:
-            # Before anybody is asked: a request that cannot come true would only keep the next one out.
-            _require_backups(connection, application)
-    procedure = procedures.open_procedure(
-        installation.catalog,
-        procedure_id,
-        "restore",
-        application=application.name,
-        parameters={"request": request.model_dump(mode="json"), "requester_unit": requester.unit},
-        release=RELEASE,
-    )
+        procedure = procedures.find(connection, procedure_id)
+    if procedure is None:
+        # Before anybody is asked: a request that cannot come true would only keep the next one out.
+        requester = check_request(installation, request)
+        procedure = procedures.open_procedure(
+            installation.catalog,
+            procedure_id,
+            "restore",
+            application=request.aplikasi,
+            parameters={"request": request.model_dump(mode="json"), "requester_unit": requester.unit},
+            release=RELEASE,
+        )
     return {"id": procedure.id, "application": procedure.application}
 
 
 def check_request(installation: Installation, request: RestoreRequest) -> Official:
-    """Given a request that nobody has sent yet, return its requester when a procedure could be opened for it now.
+    """Given a request, return its requester when a procedure could be opened for it now; nothing is changed.
 
-    The rules are those of opening, and that the letter is there for step 1; nothing is changed. Raises as
-    begin_restore() does.
+    Raises NotFoundError for an unknown application or requester, when a component has no verified backup, and when the
+    letter is not there for step 1; ConflictError when another restore of this application is open.
     """
     application = installation.application(request.aplikasi)
     with installation.catalog.read() as connection:

@@ -1,5 +1,6 @@
 """The backup procedure on a small real installation, without Prefect."""
 
+import copy
 import json
 import logging
 import sqlite3
@@ -186,11 +187,25 @@ def test_what_the_kabid_rejects_is_said_and_a_name_is_never_given_twice(office: 
         for number in (1, 2, 3, 4):
             office.step(f"backup.{number}", opened["id"], component)
     form = office.step("backup.5", opened["id"])["form_number"]
+    # Taken out of the inventory while the Kabid is waited for: what was done is still his to review.
+    settings = office.installation
+    inventory = copy.deepcopy((settings.schedules, settings.applications, settings.stores))
+    settings.schedules.clear()
+    settings.stores["baru"] = settings.stores.pop("utama").model_copy(update={"name": "baru"})
+    del settings.applications["simpel"].components[0]
+    assert opened == begin(office, procedure_id=opened["id"]), "a run that comes again"
+    shown = question_of(office.installation, opened["id"], "backup.6").document["bagian"]
+    assert "simpel/data" in [row[0] for section in shown for row in section["baris"]]
     office.decide("backup.6", opened["id"], KABID, "tidak sesuai", note="Lokasi salah.", **REVIEW)
     office.step("backup.6", opened["id"])
     conclusion = conclude_backup(office.installation, opened["id"])
     assert not conclusion.good
     assert conclusion.sentence.startswith(f"Formulir {form} dinyatakan tidak sesuai oleh Kabid: Lokasi salah.")
+    with settings.catalog.read() as connection:
+        versions = [json.dumps(form.facts) for form in forms.list_forms(connection, opened["id"])]
+    assert ["store/bkd/simpel" in each for each in versions] == [True, False]
+    assert ["badan kepegawaian" in each.lower() for each in versions] == [True, True], "of the other component"
+    settings.schedules, settings.applications, settings.stores = inventory
 
     with pytest.raises(ConfigurationError) as nothing:
         begin(office, routine=False, cites=form)
@@ -211,11 +226,6 @@ def test_what_the_kabid_rejects_is_said_and_a_name_is_never_given_twice(office: 
         office.step("backup.3", again, "simpel/data")
     assert taken.value.message == f"the name {first.name} is taken by an earlier backup"
     assert "the earlier backup is untouched; the new one is not stored" == taken.value.state
-
-    # Taken out of the inventory while the Kabid was waited for: what was done is still his to review.
-    del office.installation.applications["simpel"].components[0]
-    shown = question_of(office.installation, opened["id"], "backup.6").document["bagian"]
-    assert "simpel/data" in [row[0] for section in shown for row in section["baris"]]
 
 
 @pytest.mark.slow

@@ -123,6 +123,8 @@ def test_a_drill_proves_every_component_and_leaves_its_evidence(office: SmallOff
         judge_procedure(installation, "one")
     again = prove(installation, "one", DATA)
     assert found[DATA] == again
+    installation.schedules.clear()
+    assert {"id": "one", "components": [DATA, FILES]} == begin_drill(installation, "one", schedule_name="bulanan")
 
 
 def test_the_stores_take_turns_and_can_be_chosen(office: SmallOffice) -> None:

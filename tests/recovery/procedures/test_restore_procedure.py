@@ -29,7 +29,8 @@ from recovery.procedures.conclude import (
 )
 from recovery.procedures.questions import question_of
 from recovery.procedures.restore.begin import begin_restore
-from recovery.records import forms, ledger, procedures, steps
+from recovery.records import forms, ledger, officials, procedures, steps
+from recovery.settings import OfficialSettings
 from tests.testbed.kept_office import keep, put_back
 from tests.testbed.small_office import (
     DISPOSITION,
@@ -245,8 +246,14 @@ def test_a_restore_that_its_executor_calls_off_leaves_nothing_and_tells_why(disp
     """After the rehearsal, before the service is stopped; a run that comes again tells nobody twice."""
     office, procedure_id = disposed.office, disposed.procedure_id
     office.installation.office.approvals.small_office = True
-    again = {"id": procedure_id, "application": "simpel"}
-    assert again == begin_restore(office.installation, procedure_id, restore_request()), "a run that comes again"
+    # A run that comes again is not judged by who is in office now, nor by what lies in the intake folder.
+    gone = OfficialSettings(nip=REQUESTER, name="Rina Misal", position="Jabatan", unit="bkd", roles=["pelaksana"])
+    with office.installation.catalog.begin() as connection:
+        contact = officials.get(connection, REQUESTER).contact
+        officials.put(connection, gone.model_copy(update={"contact": contact}))
+    again = restore_request(berkas_surat="tidak-ada.pdf")
+    opened = begin_restore(office.installation, procedure_id, again)
+    assert {"id": procedure_id, "application": "simpel"} == opened
     # In a small office the Kadis may stand in for the Kabid; the requester never may.
     assert [REQUESTER] == list(question_of(office.installation, procedure_id, "restore.3").excluded)
     office.decide("restore.3", procedure_id, KABID, "disetujui", **VERIFICATION)
@@ -325,11 +332,45 @@ def test_a_failed_rehearsal_never_stops_the_service(disposed: Restore) -> None:
     assert office.service_running()
     with pytest.raises(ConfigurationError, match="a restore is given up with a reason, and none was given"):
         conclude_given_up(office.installation, procedure_id, " \n")
+    # A call that died right after closing is made again.
+    procedures.close_procedure(office.installation.catalog, procedure_id, procedures.GIVEN_UP)
     conclude_given_up(office.installation, procedure_id, "Cadangan rusak.")
     assert "Alasan: Cadangan rusak." in (office.root / "notices.txt").read_text()
+    with pytest.raises(NotFoundError, match=r"there is no letter 'salah\.pdf' in the intake folder"):
+        office.request(berkas_surat="salah.pdf")
     assert office.request() != procedure_id, "the next request is taken"
     with pytest.raises(ProcedureError, match="is no open restore before step 4"):
         conclude_given_up(office.installation, procedure_id, "Lagi.")
+
+
+@pytest.mark.slow
+def test_a_restore_that_is_given_up_beside_its_start_stops_no_service(approved: Restore) -> None:
+    """The run that wakes while the requester is being told finds it closed; one that was first keeps it open."""
+    office, procedure_id = approved.office, approved.procedure_id
+    refused = []
+
+    def wakes(point: str) -> None:
+        if point == "notice: sent":
+            with pytest.raises(ProcedureError, match=f"procedure {procedure_id} is closed") as caught:
+                office.step("restore.4", procedure_id)
+            refused.append(caught.value.hint)
+
+    with points.observe(wakes):
+        assert conclude_given_up(office.installation, procedure_id, "Salah aplikasi.").good
+    assert ["start a new run"] == refused
+    assert office.service_running()
+    assert [] == office.installation.source("simpel/data").copies()
+
+    other = office.request()
+    steps.open_step(office.installation.catalog, "restore.4", other)
+    with pytest.raises(ProcedureError) as caught:
+        conclude_given_up(office.installation, other, "Salah aplikasi.")
+    assert str(caught.value) == (
+        f"procedure {other} is no open restore before step 4; nothing was changed\n"
+        "HINT: `pulih show` says where it stands; from step 4 on Retry its run, or let `pulih guard` see to it"
+    )
+    with office.installation.catalog.read() as connection:
+        assert [other] == [each.id for each in procedures.list_open(connection)]
 
 
 @pytest.mark.slow
