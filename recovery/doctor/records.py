@@ -1,11 +1,13 @@
-"""The installation's own records: whether they are backed up whole, and lie in every store."""
+"""The installation's own records: whether they are of their time, are backed up whole, and lie in every store."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from recovery.doctor.finding import Finding, attempt
 from recovery.errors import PulihError, RecordsError
+from recovery.guard.clock import clock_alarm
 from recovery.installation import Installation
 from recovery.manifest import SIGNATURE
 from recovery.own_records import RESERVED
@@ -14,7 +16,7 @@ from recovery.records import procedures
 
 
 def examine_records(installation: Installation) -> Iterator[Finding]:
-    """Yield what `pulih rebuild` would miss after a disaster."""
+    """Yield what of the records cannot be believed, and what `pulih rebuild` would miss after a disaster."""
     reference = installation.office.prefect_database
     if reference is None:
         yield Finding(
@@ -28,8 +30,11 @@ def examine_records(installation: Installation) -> Iterator[Finding]:
     try:
         with installation.catalog.read() as connection:
             concluded = any(each.state == "closed" for each in procedures.list_all(connection))
+            ahead = clock_alarm(connection, datetime.now(UTC))
     except PulihError:
         return  # said by the look at the catalog
+    if ahead is not None:
+        yield Finding("clock of the records", "problem", ahead.message, ahead.mend)
     for name in sorted(installation.stores) if concluded else ():
         yield attempt(f"records in {name}", partial(_look_at_store, installation, name), "can be rebuilt from")
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from recovery.calendar import WIB, format_moment, to_wib
 from recovery.cron import last_due
 from recovery.errors import PulihError
+from recovery.guard.clock import believable_until, clock_alarm
 from recovery.guard.drills import drill_alarms
 from recovery.guard.report import Alarm, Kind, Report
 from recovery.installation import Installation
@@ -29,6 +30,7 @@ PROOF_KINDS: frozenset[Kind] = frozenset(
         "unscheduled",
         "silent",
         "incomplete",
+        "clock",
         "drill-failed",
         "drill-error",
         "drill-never",
@@ -50,13 +52,15 @@ def proof_alarms(installation: Installation, now: datetime) -> list[Alarm]:
     for schedule in installation.schedules.values():
         for name in schedule.applications:
             schedules[name].append(schedule)
-    found: list[Alarm | None] = []
+    # What is of a time still to come would be fresh, and no silence, until then.
+    until = believable_until(now)
     with installation.catalog.read() as connection:
+        found = [clock_alarm(connection, now)]
         for application in installation.applications.values():
             for component in application.components:
                 key = f"{application.name}/{component.name}"
-                newest = backups.newest_verified(connection, application.name, component.name)
-                found.append(_failing(connection, key))
+                newest = backups.newest_verified(connection, application.name, component.name, until)
+                found.append(_failing(connection, key, until))
                 found.append(
                     _never(key) if newest is None else _stale(key, newest, schedules[application.name], now),
                 )
@@ -64,7 +68,8 @@ def proof_alarms(installation: Installation, now: datetime) -> list[Alarm]:
                 found.append(_unscheduled(application.name))
         begun = ledger.first_entry_at(connection)
         for schedule in installation.schedules.values():
-            since = max(begun or schema.timestamp(now), _in_force_since(installation, schedule))
+            known = [begun or schema.timestamp(now), _approved_at(installation, schedule)]
+            since = max([_valid_from(schedule), *(moment for moment in known if moment <= until)])
             found.append(_silent(connection, schedule, since, now))
         found += _incomplete(connection)
         found += drill_alarms(installation, connection, now)
@@ -87,16 +92,17 @@ def _incomplete(connection: Connection) -> list[Alarm]:
 
 
 def _never(key: str) -> Alarm:
-    return Alarm("never", key, "has no verified backup at all", "start a backup of its schedule now, with a reason")
+    mend = "start a backup of its schedule now, with a reason"
+    return Alarm("never", key, "has no verified backup that counts", mend)
 
 
 def _unscheduled(application: str) -> Alarm:
     return Alarm("unscheduled", application, "stands in no schedule", "add it to one in the inventory and apply")
 
 
-def _failing(connection: Connection, key: str) -> Alarm | None:
+def _failing(connection: Connection, key: str, until: str) -> Alarm | None:
     """Its newest backup failed in one of the steps 1 to 4, whatever older proof there is."""
-    row = steps.newest_failure(connection, key)
+    row = steps.newest_failure(connection, key, until)
     if row is None:
         return None
     message = f"its last backup failed: {row.error}"
@@ -132,7 +138,7 @@ def _silent(connection: Connection, schedule: ScheduleSettings, since: str, now:
     if due is None or schema.timestamp(due) < since:
         return None
     if any(
-        procedure.schedule == schedule.name and procedure.opened_at >= schema.timestamp(due)
+        procedure.schedule == schedule.name and schema.timestamp(due) <= procedure.opened_at <= believable_until(now)
         for procedure in procedures.list_all(connection, "backup")
     ):
         return None
@@ -145,14 +151,18 @@ def _silent(connection: Connection, schedule: ScheduleSettings, since: str, now:
     )
 
 
-def _in_force_since(installation: Installation, schedule: ScheduleSettings) -> str:
-    """When the schedule began to say what it says now, as far as that is known; "" when it is not."""
-    valid_from = datetime.fromisoformat(schedule.valid_from).replace(tzinfo=WIB) if schedule.valid_from else None
+def _valid_from(schedule: ScheduleSettings) -> str:
+    """When the schedule begins by what it says itself; "" when it does not say."""
+    if not schedule.valid_from:
+        return ""
+    return schema.timestamp(datetime.fromisoformat(schedule.valid_from).replace(tzinfo=WIB))
+
+
+def _approved_at(installation: Installation, schedule: ScheduleSettings) -> str:
+    """When what the schedule says now was approved, as far as that is known; "" when it is not."""
     try:
         approval = approval_of(installation, schedule.name)
     except PulihError:
         # Told by who looks at schedules. Silence must be heard whatever the approval is worth.
-        approved_at = ""
-    else:
-        approved_at = approval.approved_at if approval.approved else ""
-    return max(schema.timestamp(valid_from) if valid_from else "", approved_at)
+        return ""
+    return approval.approved_at if approval.approved else ""

@@ -18,6 +18,7 @@ Kind = Literal[
     "drill-never",
     "drill-stale",
     "incomplete",
+    "clock",
     "scheduler",
     "schedule",
     "overdue",

@@ -34,6 +34,7 @@ TITLES: dict[Kind, str] = {
     "drill-never": "Belum pernah ada gladi restore yang lulus",
     "drill-stale": "Gladi restore terakhir sudah terlalu lama",
     "incomplete": "Salinan kedua cadangan belum ada",
+    "clock": "Jam komputer tidak dapat dipercaya",
     "scheduler": "Penjadwal tidak akan menjalankan back up",
     "schedule": "Jadwal back up belum disahkan",
     "overdue": "Langkah melewati batas waktu SOP",

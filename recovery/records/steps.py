@@ -133,11 +133,14 @@ def list_steps(connection: Connection, procedure_id: str) -> list[StepRow]:
     return [_step(row) for row in connection.execute(ordered)]
 
 
-def newest_failure(connection: Connection, component: str) -> StepRow | None:
+def newest_failure(connection: Connection, component: str, until: str | None = None) -> StepRow | None:
     """Given "application/component", return the failed step of the newest backup that took it up; None when none of
-    its steps stands as failed, or a synchronisation of the stores secured the backup since."""
+    its steps stands as failed, or a synchronisation of the stores secured the backup since. With `until`, steps that
+    were opened after that moment are left out."""
     table = schema.steps
     mine = (table.c.component == component) & table.c.step_id.like("backup.%")
+    if until is not None:
+        mine &= table.c.opened_at <= until
     query = select(table).where(mine).order_by(table.c.opened_at.desc(), table.c.step_id.desc())
     newest = connection.execute(query.limit(1)).one_or_none()
     if newest is None or _is_secured(connection, newest.procedure_id, component):

@@ -1,12 +1,15 @@
 """What a rebuild would miss is found while it can be mended."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from recovery.calendar import format_moment
 from recovery.doctor.finding import Finding
 from recovery.doctor.records import examine_records
 from recovery.installation import Installation
 from recovery.own_records import back_up_records
 from recovery.records.catalog import open_catalog
+from tests.recovery.doctor.conftest import open_ledger_at
 from tests.testbed.small_office import open_office
 
 
@@ -43,6 +46,20 @@ def test_a_store_without_records_is_a_problem_once_a_procedure_has_ended(tmp_pat
 
 def _of_stores(installation: Installation) -> list[Finding]:
     return [each for each in examine_records(installation) if each.subject.startswith("records in ")]
+
+
+def test_records_of_a_time_still_to_come_are_a_problem(installation: Installation) -> None:
+    """They were made while the clock ran ahead, and would pass for fresh until then."""
+    assert [] == _of_clock(installation)
+    ahead = datetime.now(UTC) + timedelta(days=30)
+    open_ledger_at(installation, ahead)
+    (found,) = _of_clock(installation)
+    assert "problem" == found.state
+    assert found.message.startswith(f"the ledger's first entry is of {format_moment(ahead)}, and by the clock it is ")
+
+
+def _of_clock(installation: Installation) -> list[Finding]:
+    return [each for each in examine_records(installation) if each.subject == "clock of the records"]
 
 
 def test_a_catalog_that_is_gone_is_said_elsewhere(installation: Installation, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import Executable, delete, update
 
 from recovery.calendar import WIB, format_moment
 from recovery.guard.report import Alarm, Report
+from recovery.guard.telling import TITLES
 from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.questions import question_of
 from recovery.records import ledger, procedures, schema, steps
@@ -39,7 +40,7 @@ def test_a_component_without_any_proof_is_told_as_never(scene: Scene) -> None:
         connection.execute(update(schema.backups).where(berkas).values(state="failed", verdict="error"))
     (alarm,) = proofs(scene, datetime.now(UTC))
     assert ("never", "simpel/berkas") == (alarm.kind, alarm.subject)
-    assert "has no verified backup at all" == alarm.message
+    assert "has no verified backup that counts" == alarm.message
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,30 @@ def test_a_schedule_whose_time_passed_is_silent_until_a_run_of_it_begins(scene: 
         begun = update(schema.procedures).where(schema.procedures.c.kind == "backup")
         connection.execute(begun.values(opened_at=schema.timestamp(due + timedelta(minutes=1))))
     assert [] == alarms(scene.guard(later), "silent")
+
+
+def test_a_clock_that_ran_ahead_is_told_and_hides_no_silence(office: SmallOffice, scene: Scene) -> None:
+    """What was made meanwhile would pass for fresh, and the installation for not begun, for a year."""
+    ahead = datetime.now(UTC) + timedelta(days=365)
+    now = datetime.now(UTC) + timedelta(days=60)
+    looked_for = ("clock", "never", "failing", "stale", "silent")
+    assert ["stale", "stale", "silent"] == [alarm.kind for alarm in alarms(scene.guard(now), *looked_for)]
+    with scene.installation.catalog.begin() as connection:
+        for table, column in (
+            (schema.backups, "moment"),
+            (schema.procedures, "opened_at"),
+            (schema.steps, "opened_at"),
+        ):
+            connection.execute(update(table).values({column: schema.timestamp(ahead)}))
+    tamper(scene, update(schema.ledger).where(schema.ledger.c.sequence == 1).values(at=schema.timestamp(ahead)))
+    found = alarms(scene.guard(now), *looked_for)
+    assert [("clock", "records"), ("never", "simpel/data"), ("never", "simpel/berkas"), ("silent", "bulanan")] == [
+        (alarm.kind, alarm.subject) for alarm in found
+    ]
+    told = f" is of {format_moment(ahead)}, and by the clock it is {format_moment(now)}: such a record is no proof"
+    assert found[0].message.endswith(told)
+    assert TITLES["clock"] in (office.root / "notices.txt").read_text()
+    assert [] == alarms(scene.guard(ahead), "clock")
 
 
 def is_due(moment: datetime, now: datetime) -> bool:
