@@ -1,7 +1,7 @@
 """The plan that is shown, recorded, approved and carried out: one function makes it, for the dry run and the real one.
 
-The catalog says what is old, the stores say what is really there: a set counts as verified only if its copies open, and
-what is to go is listed object by object.
+The catalog says what is old, the stores say what is really there: a set counts as verified only if its copies are
+whole to their last byte, and what is to go is listed object by object.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from recovery.retention import RetentionPlan, StoredSet, newest_taken, plan_rete
 from recovery.retention_own_records import KEY as OWN_RECORDS
 from recovery.retention_own_records import stored_records
 from recovery.retention_records import newest_entry_at, size_of, stored_sets
-from recovery.sets import open_set, set_prefix
+from recovery.sets import open_set, read_back, set_prefix
 
 Objects = dict[str, list[str]]
 
@@ -75,21 +75,25 @@ def draw_up(installation: Installation, now: datetime) -> DrawnUpPlan:
 def copies_at_fault(
     installation: Installation, stored: Sequence[StoredSet], known: dict[str, Backup], component: str
 ) -> dict[str, str]:
-    """Given a component, look into the stores whether as many verified sets as promised are really there, newest first.
+    """Given a component, read in the stores whether as many verified sets as promised are whole there, newest first.
 
     Returns, by id, why a set does not count. Raises StoreError when a store cannot be looked at.
     """
     own = [each for each in stored if each.component == component]
     with installation.catalog.read() as connection:
-        verdicts = {drilled.backup_id: drilled for drilled in drills.of_component(connection, component)}
+        made = drills.of_component(connection, component)
+    # Of several drills of one copy the newest counts that could look at it; another copy's says nothing of this one.
+    newest = {(each.backup_id, each.store): each for each in made if each.judged}
+    failed = {
+        each.backup_id: f"the drill of its copy in {each.store} failed: {each.error}"
+        for each in newest.values()
+        if not each.passed
+    }
     faults: dict[str, str] = {}
     wanted = promised(own)
     verified = [each for each in own if each.verified and not each.destroyed]
     for each in sorted(verified, key=lambda one: (one.position, one.moment, one.id), reverse=True):
-        drilled = verdicts.get(each.id)
-        # Of several drills the newest counts; one that could not look says nothing.
-        failed = f"its drill failed: {drilled.error}" if drilled is not None and drilled.verdict == "fail" else ""
-        faults[each.id] = failed or _fault(installation, known[each.id])
+        faults[each.id] = failed.get(each.id) or _fault(installation, known[each.id])
         if not faults[each.id]:
             wanted -= 1
         if wanted == 0:
@@ -120,18 +124,22 @@ def removal_of(installation: Installation, backup: Backup) -> tuple[Objects, str
 
 
 def _fault(installation: Installation, backup: Backup) -> str:
+    """Read every copy of a backup to its last byte: one that was spoilt may have all its sizes still."""
+    prefix, trusted_pem = set_prefix(backup.unit, backup.application, str(backup.name)), installation.signer.trusted_pem
     for store_name in backup.stores:
         if store_name not in installation.stores:
             return f"its store {store_name} is not in the inventory any more"
+        store = installation.store(store_name)
         try:
-            open_set(
-                installation.store(store_name),
-                set_prefix(backup.unit, backup.application, str(backup.name)),
-                installation.signer.trusted_pem,
+            found = open_set(
+                store,
+                prefix,
+                trusted_pem,
                 application=backup.application,
                 component=backup.component,
                 manifest_sha256=backup.manifest_sha256,
             )
+            read_back(store, prefix, found.manifest)
         except SetError as error:
             return f"the copy in {store_name} is bad: {error.message}"
     return ""

@@ -38,6 +38,11 @@ class Drilled:
         """Whether the copy was restored and is good."""
         return self.verdict == "pass"
 
+    @property
+    def judged(self) -> bool:
+        """Whether the copy could be looked at: else the drill says nothing of it."""
+        return self.verdict != "error"
+
 
 def record(connection: Connection, drilled: Drilled) -> None:
     """Given what came of a component's drill, put it into the ledger."""

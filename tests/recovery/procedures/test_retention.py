@@ -32,6 +32,21 @@ WITHOUT_SERVICE = True
 SHORT = RetentionSettings(verified=2, daily=0, weekly=0, monthly=0, yearly=0)
 
 
+def spoil(office: SmallOffice, backup: Backup, store: str = "utama") -> None:
+    """Write zeros over the data of one copy, as many as it has bytes; all else of the set stays as it is."""
+    data = set_directory(office, backup, store) / "data.sqlite.zst.age"
+    size = data.stat().st_size
+    data.chmod(0o600)
+    data.write_bytes(bytes(size))
+
+
+def add_offsite_store(office: SmallOffice) -> None:
+    """A second store, of which no schedule knows yet."""
+    offsite = office.root / "terpisah"
+    offsite.mkdir()
+    office.installation.stores["terpisah"] = StoreSettings(name="terpisah", path=str(offsite))
+
+
 def shorten(office: SmallOffice, **fields: Any) -> None:
     """Let the schedule promise little: ten days, and two verified sets."""
     schedule = office.installation.schedules["bulanan"]
@@ -80,9 +95,7 @@ def kinds(office: SmallOffice, procedure_id: str) -> list[str]:
 
 def test_what_is_past_its_retention_is_destroyed_once_the_kabid_agrees(office: SmallOffice) -> None:
     """Nothing before it; then everywhere, on record set by set, and on the final version of the Berita Acara."""
-    offsite = office.root / "terpisah"
-    offsite.mkdir()
-    office.installation.stores["terpisah"] = StoreSettings(name="terpisah", path=str(offsite))
+    add_offsite_store(office)
     shorten(office, offsite_store="terpisah")
     made = taken(office)
     procedure_id = begin(office)
@@ -262,8 +275,8 @@ def promise_periods(office: SmallOffice, made: list[Backup]) -> None:
 
 def lose_the_newest(office: SmallOffice, made: list[Backup]) -> None:
     shutil.rmtree(set_directory(office, made[-1]))
-    shutil.rmtree(set_directory(office, made[-2]))
-    shutil.rmtree(set_directory(office, made[-3]))
+    for each in made[-3:-1]:
+        spoil(office, each)
 
 
 def remove_the_store(office: SmallOffice, made: list[Backup]) -> None:
@@ -452,14 +465,33 @@ def test_copies_that_are_gone_do_not_count_and_keep_older_ones(office: SmallOffi
     assert "the copy in utama is bad: the set bkd/simpel/" in fault["fault"]
 
 
+def test_copies_that_were_spoilt_do_not_count_and_keep_older_ones(office: SmallOffice) -> None:
+    """Signature, manifest and every size are as they were: only who reads all of a copy finds it, in either store."""
+    add_offsite_store(office)
+    shorten(office, offsite_store="terpisah")
+    made = taken(office)
+    spoil(office, made[-1])
+    spoil(office, made[-2], "terpisah")
+    procedure_id = run(office)
+    with office.installation.catalog.read() as connection:
+        plan = procedures.get(connection, procedure_id).parameters["plan"]
+    assert {
+        made[-1].id: "the copy in utama is bad: ",
+        made[-2].id: "the copy in terpisah is bad: ",
+    } == {each["backup_id"]: each["fault"].partition("bkd/")[0] for each in plan["faults"]}
+    assert all(each["fault"].endswith("does not have the SHA-256 of the manifest") for each in plan["faults"])
+    assert ["destroyed", "secured", "secured", "secured", "secured"] == states(office)
+
+
 def test_a_set_whose_drill_failed_does_not_count(office: SmallOffice) -> None:
-    """Until a newer drill of it passes."""
-    shorten(office)
+    """Until a newer drill of that copy passes: one that could not look, and one of another copy, say nothing of it."""
+    add_offsite_store(office)
+    shorten(office, offsite_store="terpisah")
     made = taken(office)
     drilled = Drilled(
         backup_id=made[-1].id,
         name=str(made[-1].name),
-        store="utama",
+        store="terpisah",
         manifest_sha256=made[-1].manifest_sha256,
         verdict="fail",
         error="pegawai: rows",
@@ -471,13 +503,19 @@ def test_a_set_whose_drill_failed_does_not_count(office: SmallOffice) -> None:
         component="simpel/data",
         procedure_id="d",
     )
-    for verdict, expected in (("fail", 2), ("pass", 3), ("error", 3)):
+    for store, verdict, expected in (
+        ("terpisah", "error", 3),
+        ("terpisah", "fail", 2),
+        ("terpisah", "error", 2),
+        ("utama", "pass", 2),
+        ("terpisah", "pass", 3),
+    ):
         with office.installation.catalog.begin() as connection:
-            drills.record(connection, replace(drilled, verdict=verdict))
+            drills.record(connection, replace(drilled, store=store, verdict=verdict))
         document = draw_up(office.installation, datetime.now(UTC)).document
-        assert expected == len(document["destroy"])
+        assert expected == len(document["destroy"]), (store, verdict)
         faults = [each["fault"] for each in document["faults"]]
-        assert (["its drill failed: pegawai: rows"] if verdict == "fail" else []) == faults
+        assert (["the drill of its copy in terpisah failed: pegawai: rows"] if expected == 2 else []) == faults
 
 
 def test_a_store_that_cannot_be_looked_at_stops_the_plan(office: SmallOffice) -> None:
