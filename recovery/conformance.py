@@ -16,7 +16,7 @@ from recovery.procedures.schedule_approval import recorded_approval
 from recovery.records import approvals, backups, drills, forms, ledger, officials, procedures, schema, steps
 from recovery.records.approval_requests import request_by_id
 from recovery.records.decisions import Decision
-from recovery.records.procedures import Procedure
+from recovery.records.procedures import GIVEN_UP, Procedure
 from recovery.records.steps import StepRow
 
 CONFORMANT = "sesuai"
@@ -142,7 +142,7 @@ class _Judge:
         """Judge how the procedure ended."""
         if self._procedure.state != "closed":
             self.reasons.append("the procedure is not finished")
-        elif self._procedure.outcome == "ditutup":
+        elif self._procedure.outcome == GIVEN_UP:
             self.reasons.append("an administrator closed the procedure before its end")
 
     def judge_ledger(self) -> None:

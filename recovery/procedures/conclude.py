@@ -13,8 +13,8 @@ from recovery.procedures.informing import inform_requester
 from recovery.procedures.restore.r6_start_service import SUCCEEDED
 from recovery.procedures.restore.rehearsal import discard_rehearsed
 from recovery.procedures.schedule_approval import APPROVED, KIND, recorded_approval
-from recovery.records import approvals, backups, forms, ledger, procedures, steps
-from recovery.records.procedures import SUPERSEDED
+from recovery.records import approvals, backups, forms, ledger, notices, procedures, steps
+from recovery.records.procedures import GIVEN_UP, SUPERSEDED
 from recovery.sop import SCHEDULE_APPROVAL
 
 
@@ -104,9 +104,9 @@ def conclude_cancelled(installation: Installation, procedure_id: str) -> Conclus
 def conclude_given_up(installation: Installation, procedure_id: str, reason: str) -> Conclusion:
     """Close an open restore that will not go on, with an administrator's reason, and tell the requester.
 
-    Only before step 4: from there on the service may be stopped, and the guard brings it back. Raises NotFoundError,
-    ConfigurationError when no reason is given, and ProcedureError for a backup, a closed procedure, or a restore whose
-    critical section has begun.
+    Only before step 4: from there on the service may be stopped, and the guard brings it back. A call that died before
+    the requester was told is made again. Raises NotFoundError, ConfigurationError when no reason is given, and
+    ProcedureError for a backup, a closed procedure, or a restore whose critical section has begun.
     """
     if not reason.strip():
         raise ConfigurationError(
@@ -114,24 +114,31 @@ def conclude_given_up(installation: Installation, procedure_id: str, reason: str
             state="nothing was changed",
             hint="write --reason: the requester reads it",
         )
-    with installation.catalog.read() as connection:
+    with installation.catalog.begin() as connection:
         procedure = procedures.get(connection, procedure_id)
+        subject = f"Permintaan ditutup: restore {procedure.application}"
+        told = any(notice.subject == subject for notice in notices.list_notices(connection, procedure_id))
         begun = steps.find(connection, procedure_id, "restore.4") is not None
-    if procedure.kind != "restore" or procedure.state != "open" or begun:
-        raise ProcedureError(
-            f"procedure {procedure_id} is no open restore before step 4",
-            state="nothing was changed",
-            hint="`pulih show` says where it stands; from step 4 on Retry its run, or let `pulih guard` see to it",
-        )
-    _discard_copies(installation, procedure_id)
+        untold = procedure.outcome == GIVEN_UP and not told
+        if procedure.kind != "restore" or begun or not (procedure.state == "open" or untold):
+            raise ProcedureError(
+                f"procedure {procedure_id} is no open restore before step 4",
+                state="nothing was changed",
+                hint="`pulih show` says where it stands; from step 4 on Retry its run, or let `pulih guard` see to it",
+            )
+        if not untold:
+            # In the transaction that looked: step 4, which begins in one of its own, comes before or never.
+            procedures.record_closing(connection, procedure_id, GIVEN_UP)
     inform_requester(
         installation,
         procedure,
         "",
-        subject=f"Permintaan ditutup: restore {procedure.application}",
+        subject=subject,
         body=f"Permintaan ditutup. Alasan: {reason}\nTidak ada data atau layanan yang diubah.",
     )
-    return close(installation, procedure_id, "ditutup", Conclusion(True, f"Permintaan ditutup. Alasan: {reason}"))
+    # After him: on a host that cannot be reached the guard removes them later.
+    _discard_copies(installation, procedure_id)
+    return close(installation, procedure_id, GIVEN_UP, Conclusion(True, f"Permintaan ditutup. Alasan: {reason}"))
 
 
 def _refused(installation: Installation, procedure_id: str, step_id: str, outcome: str, words: str) -> Conclusion:

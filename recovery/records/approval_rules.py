@@ -55,7 +55,11 @@ def document_is_unchanged(situation: Situation) -> Refusal | None:
 
 
 def request_is_open(situation: Situation) -> Refusal | None:
-    """The attempt still waits for an answer, and its step has none."""
+    """The attempt still waits for an answer, its step has none, and its procedure was not closed meanwhile."""
+    if situation.procedure_is_closed:
+        return plain_refusal(
+            "request_is_open", "the procedure is closed", "Permintaan ini sudah ditutup; jawaban ini tidak dipakai."
+        )
     if situation.already_decided:
         return plain_refusal(
             "request_is_open", "the step is already decided", "Langkah ini sudah diputuskan; jawaban ini tidak dipakai."

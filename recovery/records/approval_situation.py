@@ -41,6 +41,7 @@ class Situation:
     official: Official | None
     time_step: int | None
     time_step_is_new: bool
+    procedure_is_closed: bool = False
 
     @property
     def nip(self) -> str:

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, select, update
 
 from recovery.canonical import digest
-from recovery.errors import ConflictError
-from recovery.records import schema
+from recovery.errors import ConflictError, ProcedureError
+from recovery.records import procedures, schema
 from recovery.records.approval_requests import (
     Answer,
     ApprovalRequest,
@@ -69,7 +69,8 @@ def ask(
     """Given a question, return its decision, or the attempt that waits for one. Idempotent.
 
     An attempt that expired, was refused, or asked something else than the question does now, is followed by a new
-    one that says so. Raises ConflictError when the recorded decision binds something else than the question.
+    one that says so. Raises ConflictError when the recorded decision binds something else than the question, and
+    ProcedureError when nobody has decided and the procedure was closed.
     """
     moment = now or datetime.now(UTC)
     with catalog.begin() as connection:
@@ -77,6 +78,12 @@ def ask(
         if decision is not None:
             _check_binding(decision, question)
             return decision
+        if _takes_no_answer(connection, question.procedure_id):
+            raise ProcedureError(
+                f"{question.step_id} of {question.procedure_id} is decided by nobody any more: the procedure is closed",
+                state="what was recorded stands",
+                hint="start a new run",
+            )
         latest = latest_request(connection, question.procedure_id, question.step_id)
         if latest is not None and latest.state == "open":
             if timestamp(moment) > latest.expires_at:
@@ -152,6 +159,7 @@ def _gather(
         official=None,
         time_step=None,
         time_step_is_new=False,
+        procedure_is_closed=_takes_no_answer(connection, request.procedure_id),
     )
     # Whatever else was typed into the field stays away from the database.
     official = find(connection, situation.nip) if re.fullmatch(r"[0-9]{18}", situation.nip) else None
@@ -163,6 +171,12 @@ def _gather(
     # and whoever reads it there must not get it accepted with the next attempt's document code.
     is_new = time_step is not None and burn(connection, official.nip, time_step)
     return replace(situation, official=official, time_step=time_step, time_step_is_new=is_new)
+
+
+def _takes_no_answer(connection: Connection, procedure_id: str) -> bool:
+    # A late answer to a plan or a schedule whose place another one took is recorded: its run ends by saying so.
+    procedure = procedures.get(connection, procedure_id)
+    return procedure.state == "closed" and procedure.outcome != procedures.SUPERSEDED
 
 
 def _receipt_code_refusal(connection: Connection, situation: Situation) -> Refusal | None:
@@ -222,7 +236,7 @@ def _open_successor(
     connection: Connection, situation: Situation, refusal: Refusal, moment: datetime
 ) -> ApprovalRequest | None:
     request = situation.request
-    if request.state != "open" or situation.already_decided:
+    if request.state != "open" or situation.already_decided or situation.procedure_is_closed:
         return None
     expired = refusal.rule == "request_is_in_time"
     close_attempt(connection, request, "expired" if expired else "refused", refusal.complaint)

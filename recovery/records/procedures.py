@@ -14,6 +14,9 @@ from recovery.records.catalog import Catalog
 
 # The outcome of a schedule's approval, or of a plan for destroying sets, whose place another one took.
 SUPERSEDED = "diganti"
+# The outcomes of what an administrator closed: before anything was touched, or without the requester's receipt.
+GIVEN_UP = "ditutup"
+UNACKNOWLEDGED = "tanpa tanda terima"
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,16 @@ def close_procedure(catalog: Catalog, id: str, outcome: str) -> Procedure:
                     state="the recorded outcome stands",
                 )
             return recorded
-        _close(connection, id, outcome)
+        record_closing(connection, id, outcome)
         return get(connection, id)
+
+
+def record_closing(connection: Connection, id: str, outcome: str) -> None:
+    """Given an open procedure and its outcome, close it in the transaction in which the caller saw that it may be."""
+    table = schema.procedures
+    closed = {"state": "closed", "outcome": outcome, "closed_at": schema.timestamp()}
+    connection.execute(update(table).where(table.c.id == id).values(closed))
+    ledger.append(connection, "procedure.closed", {"outcome": outcome}, procedure_id=id)
 
 
 def get(connection: Connection, id: str) -> Procedure:
@@ -150,17 +161,10 @@ def refuse_second_restore(connection: Connection, application: str) -> None:
             )
 
 
-def _close(connection: Connection, id: str, outcome: str) -> None:
-    table = schema.procedures
-    closed = {"state": "closed", "outcome": outcome, "closed_at": schema.timestamp()}
-    connection.execute(update(table).where(table.c.id == id).values(closed))
-    ledger.append(connection, "procedure.closed", {"outcome": outcome}, procedure_id=id)
-
-
 def _supersede(connection: Connection, kind: str, schedule: str) -> None:
     for other in list_open(connection, kind):
         if other.schedule == schedule:
-            _close(connection, other.id, SUPERSEDED)
+            record_closing(connection, other.id, SUPERSEDED)
 
 
 def _same(recorded: Procedure, kind: str, application: str, schedule: str) -> Procedure:

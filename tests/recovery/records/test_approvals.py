@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from recovery.errors import ApprovalError, ConflictError, NotFoundError, RecordsError
-from recovery.records import ledger, schema
+from recovery.errors import ApprovalError, ConflictError, NotFoundError, ProcedureError, RecordsError
+from recovery.records import ledger, procedures, schema
 from recovery.records.approval_requests import request_by_id, seal
 from recovery.records.approval_situation import COMPLAINT_OF_SECRETS
 from recovery.records.approvals import (
@@ -270,6 +270,32 @@ def test_an_answer_to_a_replaced_attempt_is_refused_and_opens_nothing(office: Of
     )
     assert refusal.state == "the refusal is recorded, nothing else changed"
     assert office.ask().attempt == 2
+
+
+def test_an_answer_to_a_closed_procedure_is_refused_and_nothing_more_is_asked(office: Office) -> None:
+    """Whoever answers after `pulih close` decides nothing; what was decided before it stands."""
+    asked = office.ask()
+    office.procedure("run-2")
+    before = office.answer(office.ask(procedure_id="run-2"))
+    for run in ("run-1", "run-2"):
+        procedures.close_procedure(office.catalog, run, procedures.GIVEN_UP)
+
+    refusal = office.refused(asked, at=NOW + timedelta(minutes=2))
+    assert refusal.complaint == "Permintaan ini sudah ditutup; jawaban ini tidak dipakai."
+    assert refusal.state == "the refusal is recorded, nothing else changed"
+    with office.catalog.read() as connection:
+        assert decision_of(connection, "run-1", "restore.3") is None
+    assert [("request_is_open", "the procedure is closed")] == [
+        (facts["rule"], facts["reason"]) for facts in office.entries("approval.refused")
+    ]
+    with pytest.raises(ProcedureError) as caught:
+        office.ask()
+    assert str(caught.value) == (
+        "restore.3 of run-1 is decided by nobody any more: the procedure is closed; what was recorded stands\n"
+        "HINT: start a new run"
+    )
+    again = ask(office.catalog, office.question(procedure_id="run-2"), lifetime=DAY, now=NOW)
+    assert again == before
 
 
 def test_an_answer_to_a_decided_step_is_refused_and_changes_nothing(office: Office) -> None:
