@@ -85,7 +85,8 @@ def put_copy(
 def protect_set(store: Store, prefix: str, manifest: Manifest) -> str:
     """Given a set that was put, keep all its objects from being removed until its retention ends.
 
-    Returns what holds for every one of them: "compliance", "governance", or "none" where the store has no lock.
+    Returns what holds for every one of them: "compliance", "governance", or "none" where the store has no lock or
+    the set is kept beyond its retention.
     Raises StoreError when the settings demand a lock and it does not hold.
     """
     files = (*(part.file for part in manifest.parts), MANIFEST, SIGNATURE)

@@ -4,7 +4,7 @@ What is tried on is a small object of the doctor's own, always the same one, who
 """
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from recovery.doctor.clock import MEND
 from recovery.doctor.finding import Finding, State, attempt
@@ -12,6 +12,7 @@ from recovery.errors import PulihError
 from recovery.settings import StoreSettings
 from recovery.stores.s3 import S3Store
 from recovery.stores.s3_examination import PROBE, away_from_here, can_remove_versions, default_retention, keeps_versions
+from recovery.stores.s3_lock import clock
 
 PROBED_FOR = timedelta(minutes=1)
 # Services refuse what is signed 15 minutes off; a lock that ends wrong by less harms nobody.
@@ -65,7 +66,8 @@ def _lock(store: S3Store, settings: StoreSettings, subject: str) -> Iterator[Fin
         yield Finding(subject, "warning", "none is demanded", "set lock, in a bucket with Object Lock (docs/stores.md)")
         return
     store.put_bytes(PROBE, b"Pulih tries here whether a lock holds.\n")
-    holds = store.protect(PROBE, (datetime.now(UTC) + PROBED_FOR).isoformat())
+    # By the service's clock, in which a minute of ours may have passed already.
+    holds = store.protect(PROBE, (clock(store.bucket) + PROBED_FOR).isoformat())
     if holds == "none":
         mend = "make the bucket anew with Object Lock (docs/stores.md)"
         yield Finding(subject, "warning", f"{settings.lock} is demanded and the store cannot lock", mend)

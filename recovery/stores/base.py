@@ -80,7 +80,8 @@ class Store(Protocol):
         """Given a key and a moment (ISO 8601 with its zone), keep the object from being removed or replaced before it.
 
         Returns what the store says of it afterwards: "compliance" (nobody can remove it), "governance" (whom the
-        store's owner allows can), or "none" where the store has no lock. What already holds longer stays.
+        store's owner allows can), or "none" where the store has no lock or the moment has passed. What already holds
+        longer stays.
         Raises ObjectMissingError; StoreError when the settings demand a lock and it does not hold.
         """
         ...

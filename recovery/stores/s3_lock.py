@@ -30,8 +30,8 @@ _STRENGTH = {NONE: 0, "governance": 1, "compliance": 2}
 def protect(bucket: Bucket, version: Version, until: datetime, what: str) -> str:
     """Given a version, a moment, and its name for people, lock it until then as the settings say.
 
-    Returns what is read back: "compliance", "governance" or, where settings or service know no lock, "none".
-    Raises StoreError when it must be locked and is not.
+    Returns what is read back: "compliance", "governance" or, where settings or service know no lock or the moment has
+    passed, "none". Raises StoreError when it must be locked and is not.
     """
     demanded = bucket.settings.lock
     if demanded == NONE:
@@ -39,6 +39,10 @@ def protect(bucket: Bucket, version: Version, until: datetime, what: str) -> str
     holds, held_until = retention(bucket, version, what)
     # S3 knows no fractions of a second, and rounding up would lock longer than was asked for.
     wanted = until.astimezone(UTC).replace(microsecond=0)
+    now = clock(bucket)
+    if wanted <= now:
+        # A set that is kept beyond its retention: services refuse a lock that ends before it begins.
+        return holds if held_until is not None and held_until > now else NONE
     if not _suffices(holds, held_until, demanded, wanted):
         answer = bucket.call(
             "put_object_retention",

@@ -97,9 +97,13 @@ def test_a_gateway_without_versions_is_warned_of(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(("seconds", "state"), [(100, "warning"), (-600, "problem")])
-def test_a_service_whose_clock_is_away_is_said(ceph: S3Server, tmp_path: Path, seconds: int, state: str) -> None:
-    """The service's answers are dated anew on their way."""
+@pytest.mark.parametrize(
+    ("seconds", "lock", "states"), [(100, "governance", ("warning", "ok")), (-600, "none", ("problem", "warning"))]
+)
+def test_a_service_whose_clock_is_away_is_said(
+    ceph: S3Server, tmp_path: Path, seconds: int, lock: str, states: tuple[str, str]
+) -> None:
+    """The service's answers are dated anew on their way. Its locks are tried by its own clock."""
     with s3_proxy(ceph.port) as proxy:
 
         def shift(answer: Answer) -> Answer:
@@ -108,6 +112,8 @@ def test_a_service_whose_clock_is_away_is_said(ceph: S3Server, tmp_path: Path, s
             return Answer(answer.status, [*kept, ("Date", date)], answer.body)
 
         proxy.rule = lambda request: shift
-        finding = found(ceph.settings(tmp_path, ceph.make_bucket(), endpoint=proxy.endpoint))["store gudang: clock"]
-    assert (finding.state, finding.mend.startswith("let chrony")) == (state, True)
+        findings = found(ceph.settings(tmp_path, ceph.make_bucket(lock=True), endpoint=proxy.endpoint, lock=lock))
+    finding = findings["store gudang: clock"]
+    assert states == (finding.state, findings["store gudang: lock"].state)
+    assert finding.mend.startswith("let chrony")
     assert re.fullmatch(r"is \d+ seconds away from this machine's", finding.message)

@@ -135,6 +135,17 @@ def test_not_even_the_owner_of_the_bucket_removes_a_compliance_lock(
     assert store.read(KEY) == b"words"
 
 
+def test_no_lock_is_asked_for_until_a_moment_that_has_passed(settings: StoreSettings) -> None:
+    """Services refuse it, and a set that is kept beyond its retention is to be copied all the same. What holds longer
+    is said."""
+    for demanded in (settings, settings.model_copy(update={"without_lock": "warn"})):
+        store = open_store(demanded)
+        store.put_bytes(KEY, b"words")
+        assert store.protect(KEY, in_days(-1)) == "none"
+    assert store.protect(KEY, in_days(1)) == "compliance"
+    assert store.protect(KEY, in_days(-1)) == "compliance"
+
+
 def test_a_governance_lock_holds_against_all_but_its_bypass(ceph: S3Server, settings: StoreSettings) -> None:
     governed = settings.model_copy(update={"lock": "governance"})
     store, remover = open_store(governed), open_store(governed, for_removal=True)

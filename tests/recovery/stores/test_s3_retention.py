@@ -9,8 +9,9 @@ import pytest
 
 from recovery.errors import StoreError
 from recovery.procedures.retention import begin_retention, conclude_retention, destroy, draw_up_record
-from recovery.records import backups, forms
+from recovery.records import backups, forms, ledger
 from recovery.sets import set_prefix
+from recovery.sync import COPIED, sync
 from tests.recovery.procedures.test_retention import shorten, taken
 from tests.testbed.s3 import BACKUP, REMOVAL, S3Server, secret
 from tests.testbed.s3_ceph import documented_policy
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.slow
 
 
 def test_only_the_account_for_removal_destroys_and_locked_sets_wait(ceph: S3Server, tmp_path: Path) -> None:
-    """A thief has laid a delete marker over one object and another version over a second: all of it goes."""
+    """A thief has laid a delete marker over one object and another version over a second: all of it goes. What stays
+    beyond its date is copied into another locking store."""
     office = open_office(tmp_path / "office", running=False)
     bucket = ceph.make_bucket(lock=True)
     ceph.client().put_bucket_policy(Bucket=bucket, Policy=documented_policy(bucket))
@@ -57,4 +59,15 @@ def test_only_the_account_for_removal_destroys_and_locked_sets_wait(ceph: S3Serv
     assert final is not None
     (waiting,) = final.facts["sections"][3]["blocks"]
     assert any("Menunggu: utama: " in row["value"] for row in waiting["rows"])
+
+    # An off-site bucket that is new gets the sets that are kept beyond their date, too, and can lock none of them.
+    offsite = ceph.settings(tmp_path, ceph.make_bucket(lock=True), name="terpisah", lock="compliance")
+    office.installation.stores["terpisah"] = offsite
+    shorten(office, offsite_store="terpisah")
+    found = sync(office.installation)
+    assert () == found.troubles
+    assert 3 == sum(missing.kind == "set" for missing in found.put)
+    with office.installation.catalog.read() as connection:
+        copied = ledger.entries(connection, kind=COPIED)
+    assert [("terpisah", "none")] * 3 == [(each.facts["store"], each.facts["protection"]) for each in copied]
     office.installation.catalog.dispose()
