@@ -43,8 +43,15 @@ def read_a_good_copy(
 
     The first copy that can be read to its end is the one that is used. Each that could not is named in the log and in
     the ledger, with its reason. What was read of a bad copy must be of no use to anybody, or be undone by `read`.
-    Raises what the first copy raised when there is none that serves; its hint names all of them.
+    Raises what the first copy raised when there is none that serves; its hint names all of them. Raises StoreError when
+    no store is given.
     """
+    if not stores:
+        raise StoreError(
+            f"no copy of {name} is left",
+            state="nothing was read",
+            hint="bring it back from wherever else it is kept; whether it is the same, its recorded SHA-256 decides",
+        )
     known = [store for store in stores if store in installation.stores] or list(stores)
     passed_over: list[tuple[str, StoreError | SetError]] = []
     for store_name in known:

@@ -287,6 +287,15 @@ def test_a_form_whose_own_copy_was_changed_is_taken_from_the_other_store(office:
     main.write_bytes(b"changed, too")
     (trouble,) = sync(office.installation).troubles
     assert "is not the form that was issued" in trouble.message
+    # With one store alone, none is left to ask: it is said, and the rest is put.
+    main.unlink()
+    (office.root / "store" / "RESTORE.md").unlink()
+    del office.installation.stores[OFFSITE]
+    found = sync(office.installation)
+    assert [("guide", MAIN)] == [(missing.kind, missing.store) for missing in found.put]
+    (trouble,) = found.troubles
+    assert f"no copy of {trouble.subject} is left" == trouble.message
+    assert trouble.hint.startswith("bring it back from wherever else it is kept")
 
 
 def test_a_store_that_is_down_is_said_and_nothing_else_waits_for_it(office: SmallOffice) -> None:
