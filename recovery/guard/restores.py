@@ -50,6 +50,46 @@ def settle_restores(installation: Installation, holder: str, report: Report) -> 
             report.trouble("restore", procedure.application, error)
         except PulihError as error:
             _record_failure(installation, procedure, error, report)
+    for procedure in _closed_before_the_start(installation):
+        try:
+            _look_for_what_stands_still(installation, procedure, report)
+        except PulihError as error:
+            report.trouble("restore", procedure.application, error)
+
+
+def _closed_before_the_start(installation: Installation) -> list[Procedure]:
+    """Of each application the last restore that began to stop services, when it was closed before it started them.
+
+    Only a rebuild closes such a restore: the copy of the records was made in its midst.
+    """
+    last = {}
+    with installation.catalog.read() as connection:
+        for procedure in procedures.list_all(connection, "restore"):
+            if steps.find(connection, procedure.id, "restore.4") is not None:
+                last[procedure.application] = procedure
+        return [
+            procedure
+            for procedure in last.values()
+            if procedure.state == "closed"
+            and steps.evidence_of(connection, procedure.id, "restore.6") is None
+            and procedure.application in installation.applications
+        ]
+
+
+def _look_for_what_stands_still(installation: Installation, procedure: Procedure, report: Report) -> None:
+    """Nothing is done: the restore may have ended long ago, and putting old data back would undo all work since."""
+    for service in installation.services(procedure.application):
+        state = service.state()
+        if state != "running":
+            report.alarm(
+                Alarm(
+                    "service",
+                    f"{procedure.application}/{service.name}",
+                    f"is {state}, and the restore {procedure.id} was closed between its steps 4 and 6",
+                    "look at the data of every component, then start the service yourself; nobody else will",
+                    procedure.closed_at or "",
+                )
+            )
 
 
 def _between_stop_and_start(installation: Installation) -> list[Procedure]:
@@ -74,7 +114,7 @@ def _settle(installation: Installation, procedure: Procedure, holder: str, repor
             started = steps.evidence_of(connection, procedure.id, "restore.6")
         # Looked at again, now that nobody can change it any more; only the leases are ours by now.
         situation = _situation(installation, procedure, plan)
-        if started is None:  # pragma: no branch - somebody else ended it between two looks
+        if started is None:  # pragma: no cover - false when somebody else ended it between two looks
             _take_over(installation, procedure, situation, held, report)
             if situation.unsettled or situation.stopped:
                 _end(installation, procedure, plan, held, report)

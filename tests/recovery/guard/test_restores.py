@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from recovery.errors import CommandError, LeaseLostError, SwapError
+from recovery.guard.report import Report
 from recovery.hosts.services import Service
 from recovery.hosts.services_managers import Permit
 from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.swapping import swap_all, undo_all
 from recovery.procedures.working import work_on
-from recovery.records import forms, leases, ledger, steps
+from recovery.records import forms, leases, ledger, procedures, steps
 from tests.recovery.guard.conftest import COMPONENTS, Scene
 
 # Each stops and starts a real service.
@@ -103,6 +104,38 @@ def test_what_was_not_finished_comes_back_whole_and_the_service_runs(
     assert [] == [alarm for alarm in report.alarms if alarm.kind in ("restore", "service")]
     assert [] == stopped.guard().actions
     assert ALL == stopped.kinds()
+
+
+def test_what_was_closed_in_between_is_not_touched_and_an_alarm_until_the_service_runs(stopped: Scene) -> None:
+    """As a rebuild leaves it, whose records know of no end: the end may have come long ago, and work gone on."""
+    swapping_moved(stopped)
+    before, states = stopped.content(), stopped.states()
+    procedures.close_procedure(stopped.installation.catalog, stopped.procedure_id, procedures.GIVEN_UP)
+    stopped.forget_leases()
+    report = stopped.guard()
+    assert ["guard.swept"] == [action.kind for action in report.actions], "its scratch alone"
+    assert (before, states) == (stopped.content(), stopped.states())
+    assert not stopped.office.service_running()
+    assert [
+        (
+            "simpel/web",
+            f"is stopped, and the restore {stopped.procedure_id} was closed between its steps 4 and 6",
+            "look at the data of every component, then start the service yourself; nobody else will",
+        )
+    ] == services_that_stand_still(report)
+
+    application = stopped.installation.applications["simpel"]
+    application.host = "gone"
+    (trouble,) = [alarm for alarm in stopped.guard().alarms if alarm.kind == "restore"]
+    assert ("simpel", "there is no host named 'gone'; nothing was touched") == (trouble.subject, trouble.message)
+    application.host = "server"
+    for service in stopped.installation.services("simpel"):
+        service.start()
+    assert [] == services_that_stand_still(stopped.guard())
+
+
+def services_that_stand_still(report: Report) -> list[tuple[str, str, str]]:
+    return [(alarm.subject, alarm.message, alarm.mend) for alarm in report.alarms if alarm.kind == "service"]
 
 
 def test_a_swap_that_was_finished_stays_when_the_service_is_well_on_it(stopped: Scene) -> None:
