@@ -123,6 +123,20 @@ def refusal_has_a_note(situation: Situation) -> Refusal | None:
     )
 
 
+def assent_denies_no_check(situation: Situation) -> Refusal | None:
+    """Who agrees has answered each check of the question with yes: the SOP's step is the checks, not the last word."""
+    question, answer = situation.request.question, situation.answer
+    denied = [title for name, title in question.checks.items() if answer.answers.get(name) != "ya"]
+    if answer.decision in question.refusals or not denied:
+        return None
+    return plain_refusal(
+        "assent_denies_no_check",
+        "the decision agrees although a check is not answered with yes",
+        f"Keputusan {answer.decision} bertentangan dengan pemeriksaan yang tidak dijawab ya: {'; '.join(denied)}. "
+        f"Periksa kembali, atau pilih {' atau '.join(question.refusals)} dengan alasan pada catatan.",
+    )
+
+
 def official_is_known(situation: Situation) -> Refusal | None:
     """The NIP is an official's; by receipt code, the requester's own, whom the office may not know otherwise."""
     if situation.official is not None:
@@ -242,6 +256,7 @@ RULES: tuple[Rule, ...] = (
     answer_is_plain,
     decision_is_a_choice,
     refusal_has_a_note,
+    assent_denies_no_check,
     official_is_known,
     *PERSON_RULES,
     # From here on secrets are compared: nothing below may have a complaint of its own.

@@ -35,6 +35,7 @@ from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.conclude import conclude_backup
 from recovery.procedures.questions import question_of
 from recovery.records import backups, forms, leases, ledger, schema, steps
+from recovery.records.approval_requests import RefusedError
 from tests.recovery.procedures.faults import Watch, watched
 from tests.testbed.postgresql import run_postgresql
 from tests.testbed.small_office import EXECUTOR, KABID, REVIEW, SmallOffice, open_office
@@ -196,6 +197,9 @@ def test_what_the_kabid_rejects_is_said_and_a_name_is_never_given_twice(office: 
     assert opened == begin(office, procedure_id=opened["id"]), "a run that comes again"
     shown = question_of(office.installation, opened["id"], "backup.6").document["bagian"]
     assert "simpel/data" in [row[0] for section in shown for row in section["baris"]]
+    with pytest.raises(RefusedError) as denied:
+        office.decide("backup.6", opened["id"], KABID, "sesuai", **{**REVIEW, "tersimpan_aman": "tidak"})
+    assert "pemeriksaan yang tidak dijawab ya: Tersimpan aman. Periksa" in denied.value.complaint
     office.decide("backup.6", opened["id"], KABID, "tidak sesuai", note="Lokasi salah.", **REVIEW)
     office.step("backup.6", opened["id"])
     conclusion = conclude_backup(office.installation, opened["id"])

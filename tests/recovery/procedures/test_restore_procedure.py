@@ -30,6 +30,7 @@ from recovery.procedures.conclude import (
 from recovery.procedures.questions import question_of
 from recovery.procedures.restore.begin import begin_restore
 from recovery.records import forms, ledger, officials, procedures, steps
+from recovery.records.approval_requests import RefusedError
 from recovery.settings import OfficialSettings
 from tests.testbed.kept_office import keep, put_back
 from tests.testbed.small_office import (
@@ -233,6 +234,9 @@ def test_a_rejection_touches_nothing_and_tells_the_requester_why(disposed: Resto
     office, procedure_id = disposed.office, disposed.procedure_id
     with pytest.raises(PulihError, match="does not count"):
         office.decide("restore.3", procedure_id, KABID, "ditolak", **VERIFICATION)
+    with pytest.raises(RefusedError) as denied:
+        office.decide("restore.3", procedure_id, KABID, "disetujui", **{**VERIFICATION, "pemohon_berwenang": "tidak"})
+    assert "pemeriksaan yang tidak dijawab ya: Pemohon berwenang. Periksa" in denied.value.complaint
     office.decide("restore.3", procedure_id, KABID, "ditolak", note="Bukan pemilik data.", **VERIFICATION)
     office.step("restore.3", procedure_id)
     conclude_rejected(office.installation, procedure_id)

@@ -157,7 +157,9 @@ def test_a_backup_cites_the_approved_schedule_or_says_that_there_is_none(office:
         basis = basis.format(cited=approval.cited)
         assert (basis, problem) == (rows["Jadwal (dasar)"], rows["Kendala"])
 
-        identity = dict(question_of(office.installation, procedure_id, "backup.6").document["bagian"][0]["baris"])
+        question = question_of(office.installation, procedure_id, "backup.6")
+        identity = dict(question.document["bagian"][0]["baris"])
+        assert approval.approved == ("sesuai_jadwal" in question.checks), "what the form says itself may be accepted"
         assert basis == identity["Jadwal (dasar)"]
         assert problem.split(":")[0] == identity.get("Kesesuaian jadwal", "").removeprefix("TIDAK SESUAI – ")
 

@@ -149,6 +149,26 @@ def test_who_refuses_says_why(office: Office, note: str) -> None:
     is_refused(office, "refusal_has_a_note", complaint, decision="ditolak", note=note)
 
 
+@pytest.mark.parametrize("answers", [{"berwenang": "tidak", "utuh": "ya"}, {"utuh": "ya"}])
+def test_who_agrees_denies_no_check(office: Office, answers: dict[str, Any]) -> None:
+    checks = {"berwenang": "Pemohon berwenang", "utuh": "Cadangan utuh"}
+    refusal = office.refused(office.ask(checks=checks), answers=answers)
+
+    assert ["assent_denies_no_check"] == office.rules_broken()
+    assert refusal.complaint == (
+        "Keputusan disetujui bertentangan dengan pemeriksaan yang tidak dijawab ya: Pemohon berwenang. "
+        "Periksa kembali, atau pilih ditolak dengan alasan pada catatan."
+    )
+    asked = office.ask(checks=checks)
+    assert "ditolak" == office.answer(asked, at=NOW + DAY, decision="ditolak", note="x", answers=answers).decision
+
+
+def test_an_assent_to_every_check_is_a_decision(office: Office) -> None:
+    asked = office.ask(checks={"utuh": "Cadangan utuh"})
+
+    assert "disetujui" == office.answer(asked, answers={"utuh": "ya", "dampak": "tidak"}).decision
+
+
 def test_a_refusing_decision_with_a_note_is_a_decision(office: Office) -> None:
     decision = office.answer(office.ask(), decision="ditolak", note=" bukan pemilik data ")
 
