@@ -100,15 +100,16 @@ class S3Store:
         self.bucket.versions(key)
 
     def sweep(self, older_than_seconds: float) -> Names:
-        """Given an age, give up unfinished uploads that were begun before, and return their keys.
+        """Given an age, give up unfinished uploads that got nothing since, and return their keys.
 
+        One that goes on is spared however long ago it was begun: a large object may take days on a slow line.
         Raises StoreError naming those that the store keeps.
         """
         limit = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
         removed: Names = []
         kept: Names = []
         for key, upload, begun in self.bucket.uploads(self._prefix):
-            if begun >= limit:
+            if begun >= limit or any(put >= limit for put in self.bucket.parts(key, upload)):
                 continue
             name = key.removeprefix(self._prefix)
             answer = self.bucket.call(

@@ -18,7 +18,12 @@ REFUSED = "refused"  # the field of an answer that holds the service's code, whe
 
 _UNREAD = "nothing was read"
 # Fields without which an answer comes from no S3 service: boto3 takes any web page for an answer that says nothing.
-_TELLS = {"create_multipart_upload": "UploadId", "list_object_versions": "Name", "list_multipart_uploads": "Bucket"}
+_TELLS = {
+    "create_multipart_upload": "UploadId",
+    "list_object_versions": "Name",
+    "list_multipart_uploads": "Bucket",
+    "list_parts": "UploadId",
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class Bucket:
 
     def walk(self, prefix: str) -> Iterator[Version]:
         """Given the beginning of a key, yield every version of every such object: keys in order, newest first."""
-        for page in self._pages(prefix):
+        for page in self._versions(prefix):
             for entry in page.get("Versions", []):
                 size, etag = entry["Size"], entry.get("ETag", "").strip('"')
                 yield Version(entry["Key"], entry.get("VersionId") or "null", size, etag, entry["LastModified"])
@@ -96,27 +101,40 @@ class Bucket:
         """Given the whole key of an object, return the ids of the delete markers laid over it."""
         return [
             entry["VersionId"]
-            for page in self._pages(key)
+            for page in self._versions(key)
             for entry in page.get("DeleteMarkers", [])
             if entry["Key"] == key
         ]
 
     def uploads(self, prefix: str) -> Iterator[tuple[str, str, datetime]]:
         """Given the beginning of a key, yield every unfinished upload: key, its id, when it was begun."""
-        for page in self._pages(prefix, "list_multipart_uploads", "UploadIdMarker"):
+        markers = ("KeyMarker", "UploadIdMarker")
+        for page in self._pages("list_multipart_uploads", "the list of its uploads", markers, Prefix=prefix):
             for entry in page.get("Uploads", []):
                 yield entry["Key"], entry["UploadId"], entry["Initiated"]
 
+    def parts(self, key: str, upload: str) -> Iterator[datetime]:
+        """Given an unfinished upload, yield when each of its parts was put; none of one that has ended meanwhile."""
+        given = {"Key": key, "UploadId": upload}
+        for page in self._pages("list_parts", f"the parts of {key}", ("PartNumberMarker",), ("NoSuchUpload",), **given):
+            for entry in page.get("Parts", []):
+                yield entry["LastModified"]
+
+    def _versions(self, prefix: str) -> Iterator[dict[str, Any]]:
+        markers = ("KeyMarker", "VersionIdMarker")
+        return self._pages("list_object_versions", "the list of its objects", markers, Prefix=prefix)
+
     def _pages(
-        self, prefix: str, operation: str = "list_object_versions", marker: str = "VersionIdMarker"
+        self, operation: str, what: str, markers: tuple[str, ...], allowed: Collection[str] = (), **given: str
     ) -> Iterator[dict[str, Any]]:
-        given: dict[str, str] = {}
+        following: dict[str, Any] = {}
         while True:
-            page = self.call(operation, "the list of its objects", Prefix=prefix, **given)
+            page = self.call(operation, what, allowed=allowed, **given, **following)
             yield page
             if not page.get("IsTruncated"):
                 return
-            given = {"KeyMarker": page["NextKeyMarker"], marker: page.get(f"Next{marker}") or "null"}
+            first, *others = markers
+            following = {first: page[f"Next{first}"], **{each: page.get(f"Next{each}") or "null" for each in others}}
 
     @cached_property
     def _client(self) -> Any:

@@ -12,6 +12,7 @@ from recovery.errors import StoreError, StoreReadOnlyError
 from recovery.sets import open_set, protect_set, put_set, set_prefix
 from recovery.settings import StoreSettings
 from recovery.stores import open_store
+from recovery.stores.s3 import S3Store
 from tests.recovery.test_sets import CONTENT, IDENTITY, SIGNER, stage
 from tests.testbed.s3 import BACKUP, OWNER, REMOVAL, S3Server, secret
 from tests.testbed.s3_ceph import documented_policy
@@ -261,6 +262,18 @@ def test_a_store_without_removal_credentials_removes_nothing(settings: StoreSett
     lacking = settings.model_copy(update={"removal_secret_key": None})
     with pytest.raises(StoreError, match="the store gudang has no credentials for removal; nothing was removed"):
         open_store(lacking, for_removal=True).remove(KEY)
+
+
+def test_what_the_documentation_allows_is_enough_to_sweep(ceph: S3Server, bucket: str, settings: StoreSettings) -> None:
+    """An upload that ends while it is looked at is no trouble."""
+    store, thief = open_store(settings), ceph.client(BACKUP)
+    upload = thief.create_multipart_upload(Bucket=bucket, Key=WHOLE)["UploadId"]
+    thief.upload_part(Bucket=bucket, Key=WHOLE, UploadId=upload, PartNumber=1, Body=b"half")
+    assert (store.sweep(3600), store.sweep(-60), store.sweep(-60)) == ([], [KEY], [])
+    with s3_proxy(ceph.port) as proxy:
+        proxy.rule = lambda request: Answer(404, [], b"<Error><Code>NoSuchUpload</Code></Error>")
+        gone = S3Store(settings.model_copy(update={"endpoint": proxy.endpoint}))
+        assert [] == list(gone.bucket.parts(WHOLE, upload))
 
 
 def test_what_stands_behind_a_thousand_others_is_still_found(ceph: S3Server, tmp_path: Path) -> None:
