@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from recovery import calendar, sop
-from recovery.canonical import digest
+from recovery.conformance_ledger import LedgerOfProcedure, judge_chain
 from recovery.errors import ApprovalError, ProcedureError
 from recovery.installation import Installation
 from recovery.procedures.file_digest import sha256_of_file
 from recovery.procedures.schedule_approval import recorded_approval
-from recovery.records import approvals, backups, drills, forms, ledger, officials, procedures, schema, steps
+from recovery.records import approvals, backups, drills, forms, officials, procedures, schema, steps
 from recovery.records.approval_requests import request_by_id
 from recovery.records.decisions import Decision
 from recovery.records.procedures import GIVEN_UP, Procedure
@@ -81,7 +81,8 @@ def judge_procedure(installation: Installation, name: str) -> Judgement:
     """Given a procedure's id or the number of its form, judge it by the register, the ledger, the forms and decisions.
 
     Raises NotFoundError, ProcedureError for what is no procedure of the SOP, KeyMissingError without the enrolment
-    key, by which decisions are known to be the worker's.
+    key, by which decisions are known to be the worker's, and StoreError when no store can be asked for the ledger's
+    head.
     """
     with installation.catalog.read() as connection:
         procedure = procedures.find(connection, name) or procedures.by_form(connection, name)
@@ -119,7 +120,7 @@ class _Judge:
         self.reasons: list[str] = []
         self._installation, self._connection, self._procedure = installation, connection, procedure
         self._rows = {(row.step_id, row.component): row for row in steps.list_steps(connection, procedure.id)}
-        self._entries = ledger.entries(connection, procedure_id=procedure.id, last=1_000_000)
+        self._ledger = LedgerOfProcedure(connection, procedure.id)
         self._names = {official.nip: official.name for official in officials.list_all(connection)}
 
     def judge_steps(self) -> list[JudgedStep]:
@@ -147,11 +148,9 @@ class _Judge:
 
     def judge_ledger(self) -> None:
         """Judge whether the ledger is whole, and has what happened here."""
-        trusted = self._installation.signer.trusted_pem
-        self.reasons += [f"ledger: {finding}" for finding in ledger.verify(self._connection, (), trusted)]
-        kinds = {entry.kind for entry in self._entries}
-        wanted = {"procedure.opened"} | ({"procedure.closed"} if self._procedure.state == "closed" else set())
-        self.reasons += [f"the ledger has no entry {kind!r} of it" for kind in sorted(wanted - kinds)]
+        found = judge_chain(self._installation, self._connection, anchored=self._procedure.state == "closed")
+        self.reasons += [f"ledger: {finding}" for finding in found]
+        self.reasons += self._ledger.judge_procedure(self._procedure)
 
     def judge_schedule(self) -> dict[str, Any] | None:
         """Judge whether the schedule was an approved document when the backup was opened."""
@@ -217,22 +216,11 @@ class _Judge:
         if not in_time:
             at, limit = calendar.format_moment(row.ended_at), calendar.format_moment(until)
             self.reasons.append(f"{subject}: was done {at}, after the SOP's {entry.time_standard} ended {limit}")
-        if not self._is_in_ledger(row, evidence):
-            self.reasons.append(f"{subject}: the ledger does not have this evidence")
+        self.reasons += [f"{subject}: {reason}" for reason in self._ledger.judge_step(row)]
         if entry.approval:
             self._judge_decision(entry.id, evidence, subject)
         if entry.id in FORMS:
             self._judge_form(entry.id, subject)
-
-    def _is_in_ledger(self, row: StepRow, evidence: dict[str, Any]) -> bool:
-        wanted = digest(evidence)
-        return any(
-            entry.kind == "step.done"
-            and (entry.step_id, entry.component) == (row.step_id, row.component)
-            and isinstance(entry.facts, dict)
-            and digest(entry.facts.get("evidence")) == wanted
-            for entry in self._entries
-        )
 
     def _judge_decision(self, step_id: str, evidence: dict[str, Any], subject: str) -> None:
         decision = self._decision(step_id)
@@ -290,6 +278,8 @@ class _Judge:
             self.reasons.append(f"{subject}: version {version} of its form was not issued")
             return
         named = f"the form {form.number} version {version}"
+        if not self._ledger.has_form(form):
+            self.reasons.append(f"{subject}: {named} is not the one that the ledger has")
         try:
             same = sha256_of_file(Path(form.path)) == form.pdf_sha256
         except OSError as error:

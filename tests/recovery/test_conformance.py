@@ -1,5 +1,6 @@
 """A procedure is judged "sesuai" only when each step, form, decision and ledger entry is as the SOP wants it."""
 
+import hashlib
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -10,8 +11,9 @@ import pytest
 
 from recovery import sop
 from recovery.conformance import CONFORMANT, NOT_CONFORMANT, Judgement, judge_procedure
-from recovery.errors import KeyMissingError, NotFoundError, ProcedureError
+from recovery.errors import KeyMissingError, NotFoundError, ProcedureError, StoreError
 from recovery.procedures.conclude import conclude_given_up, conclude_returned
+from recovery.records import ledger
 from tests.testbed.small_office import DISPOSITION, EXECUTOR, KABID, KADIS, REQUESTER, SmallOffice, open_office
 
 # A whole backup and a whole restore stand behind it.
@@ -123,8 +125,11 @@ def test_an_unfinished_procedure_is_not_conformant_yet(history: History) -> None
             id="evidence that lacks a key of the register",
         ),
         pytest.param(
-            "UPDATE steps SET ended_at = '2030-01-01T00:00:00.000000+00:00' WHERE step_id = 'backup.6'",
-            ["6. Menerima dan memeriksa formulir back up: was done Selasa, 1 Januari 2030 pukul 07.00.00 WIB, after "],
+            "UPDATE steps SET ended_at = '2030-06-01T00:00:00.000000+00:00' WHERE step_id = 'backup.6'",
+            [
+                "6. Menerima dan memeriksa formulir back up: was done Sabtu, 1 Juni 2030 pukul 07.00.00 WIB, after ",
+                "6. Menerima dan memeriksa formulir back up: the ledger has another time of its end",
+            ],
             id="a step that was done late",
         ),
         pytest.param(
@@ -179,8 +184,40 @@ def test_an_unfinished_procedure_is_not_conformant_yet(history: History) -> None
         ),
         pytest.param(
             "UPDATE procedures SET parameters = json_set(parameters, '$.approval.state', 'never')",
-            ["its schedule was no approved document when it began (never)"],
+            [
+                "not as in the ledger: its parameters",
+                "its schedule was no approved document when it began (never)",
+            ],
             id="a schedule that was not approved",
+        ),
+        pytest.param(
+            "UPDATE procedures SET parameters = json_set(parameters, '$.approval.number', '9')",
+            ["not as in the ledger: its parameters"],
+            id="another approval of the schedule than the one that it was opened under",
+        ),
+        pytest.param(
+            "UPDATE procedures SET parameters = json_set(parameters, '$.components', json('[\"simpel/data\"]'))",
+            ["not as in the ledger: its parameters"],
+            id="a component that is taken out",
+        ),
+        pytest.param(
+            "UPDATE procedures SET outcome = 'x', reason = 'y' WHERE id = '{backup}'",
+            ["not as in the ledger: its reason", "not as in the ledger: its outcome"],
+            id="another reason and outcome",
+        ),
+        pytest.param(
+            "UPDATE steps SET opened_at = '2020-01-01T00:00:00.000000+00:00', "
+            "deadline = '2099-01-01T00:00:00.000000+00:00' WHERE step_id = 'backup.6'",
+            [
+                "6. Menerima dan memeriksa formulir back up: the ledger has another time of its opening",
+                "6. Menerima dan memeriksa formulir back up: the ledger has another time of its deadline",
+            ],
+            id="a step that got more time",
+        ),
+        pytest.param(
+            "DELETE FROM ledger WHERE sequence > (SELECT max(sequence) FROM ledger WHERE procedure_id = '{backup}')",
+            ["ledger: entry "],
+            id="a ledger that ends before the head in the store",
         ),
     ],
 )
@@ -194,6 +231,16 @@ def test_what_is_not_as_the_sop_wants_it_is_named(history: History, statement: s
         assert reason.startswith(beginning)
 
 
+def test_an_entry_that_is_added_to_the_chain_replaces_none(history: History) -> None:
+    """Whoever writes into the catalog can go on with the chain, and nothing in it is wrong."""
+    history.tamper("UPDATE procedures SET parameters = json_set(parameters, '$.routine', json('false'))")
+    with history.office.installation.catalog.begin() as connection:
+        facts = ledger.entries(connection, procedure_id=history.backup, kind="procedure.opened")[0].facts
+        facts["parameters"]["routine"] = False
+        ledger.append(connection, "procedure.opened", facts, procedure_id=history.backup)
+    assert ("not as in the ledger: its parameters",) == history.judge(history.backup).reasons
+
+
 def test_a_form_that_was_changed_or_is_gone_is_named(history: History) -> None:
     """The record holds its hash."""
     with sqlite3.connect(history.office.root / "state" / "catalog.sqlite") as connection:
@@ -205,6 +252,29 @@ def test_a_form_that_was_changed_or_is_gone_is_named(history: History) -> None:
     changed, gone = history.judge(history.backup).reasons
     assert changed.endswith("version 1 was changed since it was issued")
     assert gone.endswith(f"version 2 cannot be read at {second} (No such file or directory)")
+    digest = hashlib.sha256(first.read_bytes()).hexdigest()
+    history.tamper(f"UPDATE forms SET pdf_sha256 = '{digest}' WHERE path = '{first}'")
+    exchanged, gone = history.judge(history.backup).reasons
+    assert exchanged.endswith("version 1 is not the one that the ledger has")
+
+
+def test_the_ledger_is_believed_only_with_a_head_in_a_store(history: History) -> None:
+    """Without one a chain that was written anew looks whole; a store that is away is no finding and no verdict."""
+    heads = sorted((history.office.root / "store" / "buku-besar").iterdir())
+    newest, signature = heads[-2:]
+    signature.unlink()
+    told = f"ledger: store utama: the ledger's head buku-besar/{newest.name} has no signature"
+    assert (told,) == history.judge(history.backup).reasons
+    for path in heads:
+        path.unlink(missing_ok=True)
+    assert ("ledger: no store holds a signed head",) == history.judge(history.backup).reasons
+    store = history.office.root / "store"
+    store.rename(store.with_suffix(".away"))
+    try:
+        with pytest.raises(StoreError):
+            history.judge(history.backup)
+    finally:
+        store.with_suffix(".away").rename(store)
 
 
 def test_without_the_enrolment_key_nothing_is_judged(history: History) -> None:
