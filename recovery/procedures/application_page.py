@@ -12,6 +12,7 @@ from recovery.calendar import format_bytes, format_moment
 from recovery.forms.drill import VERDICTS
 from recovery.installation import Installation
 from recovery.procedures.approval_text import plain
+from recovery.procedures.restore_document import printed_status
 from recovery.records import backups, drills, forms, procedures, steps
 from recovery.records.backups import Backup
 from recovery.records.procedures import Procedure
@@ -125,8 +126,13 @@ def _last_restore(connection: Connection, application: str, link: Link) -> str:
     form = forms.latest(connection, "restore", last.id) or forms.latest(connection, "restore_request", last.id)
     number = _linked(form.number if form else "formulir belum terbit", link(last.id))
     if last.state == "closed":
-        return f"{number}: **{plain(last.outcome)}**, selesai {format_moment(last.closed_at)}."
+        return f"{number}: **{plain(_result(connection, last))}**, selesai {format_moment(last.closed_at)}."
     return f"{number}: **sedang berjalan**, dimulai {format_moment(last.opened_at)}."
+
+
+def _result(connection: Connection, restore: Procedure) -> str:
+    started = steps.evidence_of(connection, restore.id, "restore.6")
+    return printed_status(started) if started and started["status"] == restore.outcome else restore.outcome
 
 
 def _linked(text: str, address: str) -> str:

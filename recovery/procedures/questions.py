@@ -9,6 +9,7 @@ from recovery.calendar import format_bytes, format_date, format_duration, format
 from recovery.errors import NotFoundError, ProcedureError
 from recovery.installation import Installation
 from recovery.procedures.restore.plan import approved_plan, make_plan
+from recovery.procedures.restore_document import printed_status
 from recovery.procedures.retention_question import retention_question
 from recovery.procedures.schedule_approval import basis_of, recorded_approval
 from recovery.procedures.schedule_question import schedule_question
@@ -238,7 +239,7 @@ def _acknowledgement(installation: Installation, procedure_id: str) -> Question:
                 "judul": "Hasil",
                 "baris": [
                     ["Nomor formulir", informed.get("form_number", "")],
-                    ["Status", str(started.get("status", ""))],
+                    ["Status", printed_status(started)],
                     ["Aplikasi", installation.application(request["aplikasi"]).title],
                     ["Layanan aktif kembali", format_moment(started.get("started_at"))],
                 ],

@@ -32,6 +32,7 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
     stopped, swapped, started = (evidence.get(f"restore.{number}", {}) for number in (4, 5, 6))
     verified = evidence["restore.3"]
     good = started["status"] == NEW_DATA_LIVE
+    status = printed_status(started)
     application = installation.application(procedure.application)
     titles = {f"{application.name}/{part.name}": part.printed_name for part in application.components}
     return form_of_restore.build(
@@ -66,7 +67,7 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
             service_test=_health(started),
             downtime=_seconds(started["downtime_milliseconds"]),
             unrecovered=_unrecovered(good, verified["plan"]),
-            status=SUCCEEDED if good else FAILED,
+            status=status,
             problems=_problems(rows, started, helped, closed),
             notification=Notification(
                 recipient=requester.line(),
@@ -82,6 +83,14 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
             executor_approval=started_approval,
         ),
     )
+
+
+def printed_status(started: dict[str, Any]) -> str:
+    """Given the evidence of step 6, return the status in the words of the form.
+
+    Wherever people read it: "dikembalikan" alone is the SOP's word for a request that the Kadis sent back.
+    """
+    return SUCCEEDED if started["status"] == NEW_DATA_LIVE else FAILED
 
 
 def _target(installation: Installation, key: str) -> str:

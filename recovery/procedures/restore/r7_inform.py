@@ -3,6 +3,7 @@
 from recovery.installation import Installation
 from recovery.procedures.documents import issue_form
 from recovery.procedures.informing import inform_requester
+from recovery.procedures.restore_document import printed_status
 from recovery.records import notices, procedures, steps
 from recovery.records.steps import StepResult
 
@@ -15,15 +16,15 @@ def inform(installation: Installation, procedure_id: str) -> StepResult:
     issued = issue_form(installation, procedure_id, "restore", version=1)
     with installation.catalog.begin() as connection:
         procedure = procedures.get(connection, procedure_id)
-        started = steps.evidence_of(connection, procedure_id, "restore.6") or {}
+        status = printed_status(steps.evidence_of(connection, procedure_id, "restore.6") or {})
         code = notices.issue_receipt_code(connection, procedure_id)
     delivered = inform_requester(
         installation,
         procedure,
         "restore.7",
-        subject=f"Status permintaan restore {procedure.application}: {started.get('status', '')}",
+        subject=f"Status permintaan restore {procedure.application}: {status}",
         body=(
-            f"Permintaan restore data {procedure.application} selesai dengan status: {started.get('status', '')}.\n"
+            f"Permintaan restore data {procedure.application} selesai dengan status: {status}.\n"
             f"Nomor formulir: {issued.number}\n"
         ),
         personal=(

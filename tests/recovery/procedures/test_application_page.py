@@ -62,7 +62,7 @@ def test_after_backup_and_restore_the_page_says_what_counts_and_where_its_form_i
         "Formulir": f"[{form.number}]({link(backup)})",
         "Gladi restore terakhir": "belum pernah",
     } == sections(office)["data"]
-    assert f"[{restore_form.number}]({link(restore)}): **berhasil**, selesai " in page(office)
+    assert f"[{restore_form.number}]({link(restore)}): **Berhasil**, selesai " in page(office)
     assert "GAGAL" not in page(office)
     # What a restore takes is what the last one took.
     planned = forecast(office.installation, "simpel", None)
