@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from recovery.calendar import format_moment
-from recovery.guard.report import Action, Alarm, Kind, Report
+from recovery.guard.clock import believable_until
+from recovery.guard.report import Action, Alarm, Report
 from recovery.installation import Installation
 from recovery.procedures.drill_conclude import INTERRUPTED
 from recovery.records import backups, drills, leases, procedures, schema
+from recovery.records.backups import Backup
 from recovery.records.drills import Drilled
 from recovery.settings import ScheduleSettings
 
@@ -22,11 +24,10 @@ CLOSED = "guard.drill_closed"
 GRACE = timedelta(days=1)
 AGAIN = "`pulih drill {key}` drills it now"
 
-_KINDS: dict[str, Kind] = {"fail": "drill-failed", "error": "drill-error"}
-
 
 def drill_alarms(installation: Installation, connection: Connection, now: datetime) -> list[Alarm]:
-    """Given the time by which ages are judged, return the alarms about drills, at most two for each component."""
+    """Given the time by which ages are judged, return the alarms about drills: at most two for each copy of a
+    component, and one for its age."""
     schedules: dict[str, list[ScheduleSettings]] = defaultdict(list)
     for schedule in installation.schedules.values():
         for name in schedule.applications:
@@ -37,8 +38,13 @@ def drill_alarms(installation: Installation, connection: Connection, now: dateti
         for component in application.components:
             key = f"{application.name}/{component.name}"
             made = drills.of_component(connection, key)
-            found.append(_not_passed(key, made))
-            found.append(_freshness(connection, key, made, schedules[application.name], now))
+            secured = [
+                backup
+                for backup in backups.list_backups(connection, application.name)
+                if backup.component == component.name and backup.state == "secured"
+            ]
+            found += _not_passed(installation, key, made, secured)
+            found.append(_freshness(key, made, secured, schedules[application.name], now))
     return [alarm for alarm in found if alarm is not None]
 
 
@@ -57,34 +63,52 @@ def settle_drills(installation: Installation, now: datetime, report: Report) -> 
         report.did(installation.catalog, Action(CLOSED, message, procedure_id))
 
 
-def _not_passed(key: str, made: list[Drilled]) -> Alarm | None:
-    if not made or made[-1].passed:
-        return None
-    newest = made[-1]
-    what = "found the copy bad" if newest.verdict == "fail" else "could not look at the copy"
-    message = f"its last drill {what} in {newest.store or 'any store'}: {newest.error}"
+def _not_passed(installation: Installation, key: str, made: list[Drilled], secured: list[Backup]) -> list[Alarm]:
+    """One store's copy says nothing of another's: each store's last word counts, while what it is about is there."""
+    stores = {backup.id: backup.stores for backup in secured}
+
+    def lasts(drilled: Drilled) -> bool:
+        if drilled is made[-1]:
+            return not drilled.backup_id or drilled.backup_id in stores
+        return drilled.store in installation.stores and drilled.store in stores.get(drilled.backup_id, ())
+
+    judged = {each.store: each for each in made if each.judged}
+    newest = {each.store: each for each in made}
+    bad = [each for each in judged.values() if not each.passed and lasts(each)]
+    unseen = [each for each in newest.values() if not each.judged and lasts(each)]
+    return [_bad(key, each) for each in bad] + [_unseen(key, each) for each in unseen]
+
+
+def _bad(key: str, drilled: Drilled) -> Alarm:
+    message = f"the last drill of its copy in {drilled.store} found it bad: {drilled.error}"
     mend = (
-        "`pulih verify` says which copy is good; take a new backup, then drill it"
-        if newest.verdict == "fail"
-        else f"mend what kept the drill from looking; {AGAIN.format(key=key)}"
+        f"`pulih verify` says which copy is good; take a new backup; when it lies in {drilled.store}, "
+        f"`pulih drill {key} --store {drilled.store}` drills it"
     )
-    return Alarm(_KINDS[newest.verdict], key, message, mend, newest.ended_at)
+    return Alarm("drill-failed", key, message, mend, drilled.ended_at)
+
+
+def _unseen(key: str, drilled: Drilled) -> Alarm:
+    if drilled.store:
+        message, store = (
+            f"the last drill of its copy in {drilled.store} could not look at it",
+            f" --store {drilled.store}",
+        )
+    else:
+        message, store = "its last drill could not look at a copy", ""
+    mend = f"mend what kept the drill from looking; then `pulih drill {key}{store}` drills it"
+    return Alarm("drill-error", key, f"{message}: {drilled.error}", mend, drilled.ended_at)
 
 
 def _freshness(
-    connection: Connection, key: str, made: list[Drilled], schedules: list[ScheduleSettings], now: datetime
+    key: str, made: list[Drilled], secured: list[Backup], schedules: list[ScheduleSettings], now: datetime
 ) -> Alarm | None:
-    application, _, component = key.partition("/")
-    secured = [
-        backup
-        for backup in backups.list_backups(connection, application)
-        if backup.component == component and backup.state == "secured"
-    ]
     if not schedules or not secured:
         # Without a backup there is nothing to drill; that there is none is an alarm of its own.
         return None
     limit = schema.timestamp(now - timedelta(days=min(schedule.drill.days for schedule in schedules)))
-    passed = [each for each in made if each.passed]
+    # What is of a time still to come would be fresh until then.
+    passed = [each for each in made if each.passed and each.ended_at <= believable_until(now)]
     mend = AGAIN.format(key=key)
     if passed and passed[-1].ended_at < limit:
         message = f"no drill of it passed since {format_moment(passed[-1].ended_at)}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from recovery import points
 from recovery.conformance import judge_procedure
@@ -20,7 +21,7 @@ from recovery.guard.rounds import make_round
 from recovery.procedures.application_page import application_page
 from recovery.procedures.drill import LONGEST_UNPROVEN, begin_drill, prove
 from recovery.procedures.drill_conclude import conclude_drill, report
-from recovery.records import drills, forms, leases, ledger, notices, officials, procedures
+from recovery.records import drills, forms, leases, ledger, notices, officials, procedures, schema
 from recovery.records.drills import Drilled
 from recovery.settings import DrillSettings, OfficialSettings
 from recovery.standing import overview
@@ -79,6 +80,16 @@ def alarms(office: SmallOffice, days: float = 0) -> set[tuple[str, str]]:
     """Kinds and subjects of the alarms about drills, so many days from now."""
     found = proof_alarms(office.installation, datetime.now(UTC) + timedelta(days=days))
     return {(alarm.kind, alarm.subject) for alarm in found if alarm.kind.startswith("drill")}
+
+
+def judge(office: SmallOffice, store: str, verdict: str, days: float = 0) -> Drilled:
+    """Let a drill of the first backup's database be on record, so many days from now, without the seconds it takes."""
+    made, now = backup_of(office, "first"), schema.timestamp(datetime.now(UTC) + timedelta(days=days))
+    error = "" if verdict == "pass" else "pegawai: rows"
+    drilled = Drilled(made.id, str(made.name), store, made.manifest_sha256, verdict, error, {}, 0, 0, now, now, DATA)
+    with office.installation.catalog.begin() as connection:
+        drills.record(connection, drilled)
+    return drilled
 
 
 def facts_of(office: SmallOffice, procedure_id: str) -> str:
@@ -150,7 +161,7 @@ def test_what_is_not_there_cannot_be_drilled(office: SmallOffice) -> None:
 
 
 def test_a_bad_copy_fails_and_one_that_is_not_there_to_be_read_is_an_error(office: SmallOffice) -> None:
-    """The two are told apart in ledger, form, alarm and notice; the next drill of the other copy ends the alarm."""
+    """The two are told apart in ledger, form, alarm and notice; the next drill of the same copy ends the alarm."""
     flip(part_of(office.root / "store", backup_of(office, "first")), 500)
     found = drill(office, "one", component=DATA)
     assert "fail" == found[DATA].verdict
@@ -168,15 +179,62 @@ def test_a_bad_copy_fails_and_one_that_is_not_there_to_be_read_is_an_error(offic
         found = drill(office, "two", component=DATA)
     assert ("error", OFFSITE) == (found[DATA].verdict, found[DATA].store)
     assert "TIDAK DAPAT DIPERIKSA" in facts_of(office, "two")
-    assert {("drill-error", DATA)} == alarms(office)
+    assert {("drill-failed", DATA), ("drill-error", DATA)} == alarms(office)
     assert "pass" == drill(office, component=DATA, store_name=OFFSITE)[DATA].verdict
-    assert set() == alarms(office)
+    assert {("drill-failed", DATA)} == alarms(office)
     (office.root / "keys" / "operations").rename(office.root / "keys" / "kept")
     (office.root / "keys" / "operations").write_text(generate_identity()[0])
     try:
         assert "error" == drill(office, component=FILES)[FILES].verdict
     finally:
         (office.root / "keys" / "kept").rename(office.root / "keys" / "operations")
+
+
+def test_an_alarm_about_a_copy_lasts_until_that_copy_is_good_or_is_none_any_more(office: SmallOffice) -> None:
+    """A drill of the other store's copy says nothing of it, nor does one that could not look."""
+    both = {("drill-failed", DATA), ("drill-error", DATA)}
+    failed = judge(office, OFFSITE, "fail")
+    assert {("drill-failed", DATA)} == alarms(office)
+    judge(office, OFFSITE, "error")
+    assert both == alarms(office)
+    judge(office, MAIN, "pass")
+    found = {alarm.kind: alarm for alarm in proof_alarms(office.installation, datetime.now(UTC))}
+    assert ("the last drill of its copy in terpisah found it bad: pegawai: rows", failed.ended_at) == (
+        found["drill-failed"].message,
+        found["drill-failed"].since,
+    )
+    again = "`pulih drill simpel/data --store terpisah` drills it"
+    assert (
+        f"`pulih verify` says which copy is good; take a new backup; when it lies in terpisah, {again}"
+        == found["drill-failed"].mend
+    )
+    assert "the last drill of its copy in terpisah could not look at it: pegawai: rows" == found["drill-error"].message
+    assert f"mend what kept the drill from looking; then {again}" == found["drill-error"].mend
+    assert set() == alarms_while(office, state="destroyed")
+    assert set() == alarms_while(office, stores=json.dumps([MAIN]))
+    settings, schedule = office.installation.stores.pop(OFFSITE), office.installation.schedules["bulanan"]
+    office.installation.schedules["bulanan"] = schedule.model_copy(update={"offsite_store": ""})
+    assert set() == alarms(office)
+    office.installation.stores[OFFSITE], office.installation.schedules["bulanan"] = settings, schedule
+    assert both == alarms(office)
+    judge(office, OFFSITE, "pass")
+    assert set() == alarms(office)
+    # The last drill of all counts wherever it looked, but not when its backup is gone.
+    judge(office, "awan", "fail")
+    assert {("drill-failed", DATA)} == alarms(office)
+    assert set() == alarms_while(office, state="destroyed")
+
+
+def alarms_while(office: SmallOffice, **recorded: str) -> set[tuple[str, str]]:
+    """The alarms while the first backup's database is so recorded."""
+    table = schema.backups
+    changed = update(table).where(table.c.id == backup_of(office, "first").id)
+    with office.installation.catalog.begin() as connection:
+        connection.execute(changed.values(**recorded))
+    found = alarms(office)
+    with office.installation.catalog.begin() as connection:
+        connection.execute(changed.values(state="secured", stores=json.dumps([MAIN, OFFSITE])))
+    return found
 
 
 def test_a_copy_that_was_replaced_or_judged_bad_fails(office: SmallOffice) -> None:
@@ -218,6 +276,16 @@ def test_a_component_without_a_backup_is_an_error_and_no_alarm_of_a_drill_that_i
         found[DATA].error,
     )
     assert "TIDAK DAPAT DIPERIKSA" in facts_of(office, "one")
+    assert {("drill-error", DATA)} == alarms(office)
+    found_now = {alarm.kind: alarm for alarm in proof_alarms(office.installation, datetime.now(UTC))}
+    assert (
+        "its last drill could not look at a copy: simpel/data has no verified backup",
+        "mend what kept the drill from looking; then `pulih drill simpel/data` drills it",
+    ) == (found_now["drill-error"].message, found_now["drill-error"].mend)
+    with office.installation.catalog.begin() as connection:
+        connection.exec_driver_sql("UPDATE backups SET state = 'secured' WHERE component = 'data'")
+    judge(office, MAIN, "pass")
+    assert set() == alarms(office)
 
 
 def test_the_backup_that_was_proven_longest_ago_can_be_taken(office: SmallOffice) -> None:
@@ -245,6 +313,8 @@ def test_a_drill_that_is_due_is_an_alarm(office: SmallOffice) -> None:
     drill(office, component=FILES)
     assert {("drill-stale", DATA)} == alarms(office, days=2)
     assert {("drill-never", DATA), ("drill-stale", FILES)} == alarms(office, days=31)
+    judge(office, MAIN, "pass", days=400)
+    assert {("drill-never", DATA), ("drill-stale", FILES)} == alarms(office, days=31), "its clock ran ahead"
 
 
 def test_a_drill_whose_process_died_is_closed_after_a_day(office: SmallOffice) -> None:
