@@ -1,4 +1,4 @@
-"""pulih close: give up a restore that will not go on, so that the next request is taken."""
+"""pulih close: end a restore that will not go on, so that the next request is taken."""
 
 import click
 
@@ -8,15 +8,19 @@ from cli.output import Output
 
 @click.command("close")
 @click.argument("procedure", shell_complete=procedure_ids)
-@click.option("--reason", required=True, help="Why, for the requester and the ledger.")
+@click.option("--reason", required=True, help="Why, for the requester.")
 @click.pass_obj
 def command(output: Output, procedure: str, reason: str) -> None:
-    """Close the open restore PROCEDURE (its flow run's id) before its service was stopped, and tell the requester.
+    """Close the open restore PROCEDURE (its flow run's id) and tell the requester.
 
-    For a failed rehearsal, or a run that was cancelled. A restore that has begun to stop the service is the guard's.
+    Before its service was stopped: for a failed rehearsal, or a run that was cancelled. Or when all is done and the
+    requester does not acknowledge it: it ends "tanpa tanda terima". What lies in between is the guard's.
     """
     # Here, because help must not cost the import of everything.
     from recovery.procedures.conclude import conclude_given_up
+    from recovery.records import procedures
 
     conclusion = conclude_given_up(output.installation, procedure, reason)
-    output.show({"procedure": procedure, "outcome": "ditutup"}, [conclusion.sentence])
+    with output.installation.catalog.read() as connection:
+        outcome = procedures.get(connection, procedure).outcome
+    output.show({"procedure": procedure, "outcome": outcome}, [conclusion.sentence])

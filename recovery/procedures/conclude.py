@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from recovery.calendar import format_duration
 from recovery.copies import put_into_every_store
 from recovery.errors import ConfigurationError, ProcedureError
@@ -14,7 +16,7 @@ from recovery.procedures.restore.r6_start_service import SUCCEEDED
 from recovery.procedures.restore.rehearsal import discard_rehearsed
 from recovery.procedures.schedule_approval import APPROVED, KIND, recorded_approval
 from recovery.records import approvals, backups, forms, ledger, notices, procedures, steps
-from recovery.records.procedures import GIVEN_UP, SUPERSEDED
+from recovery.records.procedures import GIVEN_UP, SUPERSEDED, UNACKNOWLEDGED, Procedure
 from recovery.sop import SCHEDULE_APPROVAL
 
 
@@ -104,9 +106,10 @@ def conclude_cancelled(installation: Installation, procedure_id: str) -> Conclus
 def conclude_given_up(installation: Installation, procedure_id: str, reason: str) -> Conclusion:
     """Close an open restore that will not go on, with an administrator's reason, and tell the requester.
 
-    Only before step 4: from there on the service may be stopped, and the guard brings it back. A call that died before
-    the requester was told is made again. Raises NotFoundError, ConfigurationError when no reason is given, and
-    ProcedureError for a backup, a closed procedure, or a restore whose critical section has begun.
+    Before step 4, or after step 7 when its receipt does not come: without it the next request would be refused for
+    ever. In between the service may be stopped, and the guard brings it back. A call that died before the requester was
+    told is made again. Raises NotFoundError, ConfigurationError when no reason is given, and ProcedureError for any
+    other procedure.
     """
     if not reason.strip():
         raise ConfigurationError(
@@ -118,27 +121,42 @@ def conclude_given_up(installation: Installation, procedure_id: str, reason: str
         procedure = procedures.get(connection, procedure_id)
         subject = f"Permintaan ditutup: restore {procedure.application}"
         told = any(notice.subject == subject for notice in notices.list_notices(connection, procedure_id))
-        begun = steps.find(connection, procedure_id, "restore.4") is not None
-        untold = procedure.outcome == GIVEN_UP and not told
-        if procedure.kind != "restore" or begun or not (procedure.state == "open" or untold):
-            raise ProcedureError(
-                f"procedure {procedure_id} is no open restore before step 4",
-                state="nothing was changed",
-                hint="`pulih show` says where it stands; from step 4 on Retry its run, or let `pulih guard` see to it",
-            )
-        if not untold:
-            # In the transaction that looked: step 4, which begins in one of its own, comes before or never.
-            procedures.record_closing(connection, procedure_id, GIVEN_UP)
-    inform_requester(
-        installation,
-        procedure,
-        "",
-        subject=subject,
-        body=f"Permintaan ditutup. Alasan: {reason}\nTidak ada data atau layanan yang diubah.",
-    )
+        outcome = _outcome_of_giving_up(connection, procedure)
+        if procedure.state == "open":
+            # In the transaction that looked: step 4, which begins in one of its own, or the receipt comes before or
+            # never.
+            procedures.record_closing(connection, procedure_id, outcome)
+        elif told or procedure.outcome != outcome:
+            raise _not_to_be_given_up(procedure)
+        informed = steps.evidence_of(connection, procedure_id, "restore.7") or {}
+    if outcome == GIVEN_UP:
+        words, fact = "Permintaan ditutup", "Tidak ada data atau layanan yang diubah."
+    else:
+        words, fact = "Permintaan ditutup tanpa tanda terima", f"Hasilnya tetap: formulir {informed['form_number']}."
+    sentence = f"{words}. Alasan: {reason}"
+    inform_requester(installation, procedure, "", subject=subject, body=f"{sentence}\n{fact}")
     # After him: on a host that cannot be reached the guard removes them later.
     _discard_copies(installation, procedure_id)
-    return close(installation, procedure_id, GIVEN_UP, Conclusion(True, f"Permintaan ditutup. Alasan: {reason}"))
+    return close(installation, procedure_id, outcome, Conclusion(True, sentence))
+
+
+def _outcome_of_giving_up(connection: Connection, procedure: Procedure) -> str:
+    untouched = steps.find(connection, procedure.id, "restore.4") is None
+    informed = steps.evidence_of(connection, procedure.id, "restore.7") is not None
+    received = approvals.decision_of(connection, procedure.id, "restore.8") is not None
+    if procedure.kind == "restore" and untouched:
+        return GIVEN_UP
+    if procedure.kind == "restore" and informed and not received:
+        return UNACKNOWLEDGED
+    raise _not_to_be_given_up(procedure)
+
+
+def _not_to_be_given_up(procedure: Procedure) -> ProcedureError:
+    return ProcedureError(
+        f"procedure {procedure.id} is no open restore before step 4, nor one that lacks only the requester's receipt",
+        state="nothing was changed",
+        hint="`pulih show` says where it stands; from step 4 on Retry its run, or let `pulih guard` see to it",
+    )
 
 
 def _refused(installation: Installation, procedure_id: str, step_id: str, outcome: str, words: str) -> Conclusion:

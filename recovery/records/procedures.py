@@ -157,7 +157,8 @@ def refuse_second_restore(connection: Connection, application: str) -> None:
             raise ConflictError(
                 f"a restore of {application} is open already: procedure {other.id}, since {other.opened_at}",
                 state="nothing was opened",
-                hint="finish that restore first: Resume it, or Retry it when it failed; or give it up by `pulih close`",
+                hint="finish that restore first: Resume it, or Retry it when it failed; or end it by `pulih close` "
+                "when its service was not stopped yet, or when it waits for the requester's receipt alone",
             )
 
 

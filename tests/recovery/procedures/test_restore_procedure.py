@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from recovery import points
+from recovery.conformance import judge_procedure
 from recovery.errors import (
     ConfigurationError,
     ConflictError,
@@ -370,7 +371,8 @@ def test_a_restore_that_is_given_up_beside_its_start_stops_no_service(approved: 
     with pytest.raises(ProcedureError) as caught:
         conclude_given_up(office.installation, other, "Salah aplikasi.")
     assert str(caught.value) == (
-        f"procedure {other} is no open restore before step 4; nothing was changed\n"
+        f"procedure {other} is no open restore before step 4, nor one that lacks only the requester's receipt; "
+        "nothing was changed\n"
         "HINT: `pulih show` says where it stands; from step 4 on Retry its run, or let `pulih guard` see to it"
     )
     with office.installation.catalog.read() as connection:
@@ -378,8 +380,35 @@ def test_a_restore_that_is_given_up_beside_its_start_stops_no_service(approved: 
 
 
 @pytest.mark.slow
+def test_a_restore_whose_receipt_never_comes_ends_without_it_and_keeps_nobody_out(approved: Restore) -> None:
+    """Its requester may have left the office: data is lost again, and the next request is taken. Not before step 7."""
+    office, procedure_id = approved.office, approved.procedure_id
+    for number in (4, 5, 6):
+        office.step(f"restore.{number}", procedure_id)
+    with pytest.raises(ProcedureError, match="is no open restore before step 4, nor one that lacks only"):
+        conclude_given_up(office.installation, procedure_id, "Pemohon pindah tugas.")
+    form_number = office.step("restore.7", procedure_id)["form_number"]
+    with pytest.raises(ConflictError, match="or when it waits for the requester's receipt alone"):
+        office.request()
+    expected = Conclusion(True, "Permintaan ditutup tanpa tanda terima. Alasan: Pemohon pindah tugas.")
+    assert expected == conclude_given_up(office.installation, procedure_id, "Pemohon pindah tugas.")
+    told = (office.root / "notices.txt").read_text()
+    assert f"{expected.sentence}\nHasilnya tetap: formulir {form_number}." in told
+    assert "Tidak ada data atau layanan yang diubah" not in told
+    assert approved.whole == approved.content()
+    assert 1 == len(office.installation.source("simpel/data").copies()), "the safety copy stays"
+    with office.installation.catalog.read() as connection:
+        assert "tanpa tanda terima" == procedures.get(connection, procedure_id).outcome
+    with pytest.raises(ProcedureError, match="the procedure is closed"):
+        office.decide("restore.8", procedure_id, REQUESTER, "sesuai")
+    judged = judge_procedure(office.installation, procedure_id)
+    assert "an administrator closed the procedure before its end" in judged.reasons
+    assert office.request() != procedure_id
+
+
+@pytest.mark.slow
 def test_a_lost_notice_is_recorded_and_stops_nothing(approved: Restore) -> None:
-    """The requester then answers with his own code."""
+    """The requester then answers with his own code. What he has acknowledged is not closed without that."""
     office, procedure_id = approved.office, approved.procedure_id
     for number in (4, 5, 6):
         office.step(f"restore.{number}", procedure_id)
@@ -387,6 +416,8 @@ def test_a_lost_notice_is_recorded_and_stops_nothing(approved: Restore) -> None:
     evidence = office.step("restore.7", procedure_id)
     assert evidence["notice"]["delivered"] is False
     office.decide("restore.8", procedure_id, REQUESTER, "sesuai")
+    with pytest.raises(ProcedureError, match="nor one that lacks only the requester's receipt"):
+        conclude_given_up(office.installation, procedure_id, "Terlambat.")
     office.step("restore.8", procedure_id)
     assert conclude_restore(office.installation, procedure_id).good
 
