@@ -14,6 +14,7 @@ from recovery.procedures.decided import decision_recorded
 from recovery.procedures.informing import inform_requester
 from recovery.procedures.restore.r6_start_service import SUCCEEDED
 from recovery.procedures.restore.rehearsal import discard_rehearsed
+from recovery.procedures.restore_document import printed_status
 from recovery.procedures.schedule_approval import APPROVED, KIND, recorded_approval
 from recovery.records import approvals, backups, forms, ledger, notices, procedures, steps
 from recovery.records.procedures import GIVEN_UP, SUPERSEDED, UNACKNOWLEDGED, Procedure
@@ -83,7 +84,7 @@ def conclude_restore(installation: Installation, procedure_id: str) -> Conclusio
         downtime = format_duration(started["downtime_milliseconds"] / 1000)
         sentence = f"Data dipulihkan, lama henti {downtime}; pemohon menyatakan {receipt['decision']}."
     else:
-        sentence = f"Tidak berhasil ({started['status']}): data lama tetap dipakai, layanan berjalan."
+        sentence = f"Tidak berhasil ({printed_status(started)}): data lama tetap dipakai, layanan berjalan."
     return close(installation, procedure_id, started["status"], Conclusion(good, sentence))
 
 

@@ -21,6 +21,7 @@ from recovery.errors import (
     ServiceError,
     SwapError,
 )
+from recovery.procedures.application_page import application_page
 from recovery.procedures.conclude import (
     Conclusion,
     conclude_cancelled,
@@ -194,8 +195,15 @@ def test_a_service_unhealthy_on_the_new_data_gets_its_old_data_back(approved: Re
     with sqlite3.connect(office.database) as connection:
         assert [("lain",)] == connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
     connection.close()
+    office.step("restore.7", procedure_id)
+    status = "Gagal–dikembalikan ke salinan pengaman"
+    (result,) = question_of(office.installation, procedure_id, "restore.8").document["bagian"]
+    assert ["Status", status] in result["baris"]
     office.finish(procedure_id)
-    assert "Gagal–dikembalikan ke salinan pengaman" == status_on_form(office, procedure_id)
+    assert status == status_on_form(office, procedure_id)
+    told = (office.root / "notices.txt").read_text()
+    assert f"selesai dengan status: {status}." in told and f"restore simpel: {status}" in told
+    assert f"**{status}**, selesai" in application_page(office.installation, "simpel", lambda run: "")
 
 
 @pytest.mark.slow
