@@ -158,18 +158,19 @@ def public_fingerprint(public_pem: bytes) -> str:
     return _fingerprint(_public_key(public_pem))
 
 
-def verify_signature(public_pem: bytes, data: bytes, signature: bytes) -> None:
+def verify_signature(public_pem: bytes, data: bytes, signature: bytes) -> int:
     """Given trusted public keys (PEM, one or several), bytes and a raw signature, return when the signature is one of
-    theirs on those bytes.
+    theirs on those bytes: the place of the key that made it, the first being 0.
 
     Raises SignatureError when it is not and KeyMissingError when a public key is none.
     """
     keys = [_public_key(pem) for pem in split_pem(public_pem)]
-    for key in keys:
+    for place, key in enumerate(keys):
         try:
-            return key.verify(signature, data)
+            key.verify(signature, data)
         except InvalidSignature:
             continue
+        return place
     earlier = f", nor of the {len(keys) - 1} that it vouches for" if len(keys) > 1 else ""
     raise SignatureError(
         f"the signature is not one of the key {_fingerprint(keys[0])}{earlier}",

@@ -3,34 +3,30 @@
 Everything is made in one new directory; the catalog comes last, so that a call that died is simply repeated.
 """
 
-import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recovery.crypto import identity_that_opens, read_identities
-from recovery.durable import NewFile
-from recovery.errors import KeyMissingError, ObjectMissingError, SetError
-from recovery.installation import private_directory, remove_tree
+from recovery.crypto import read_identities
+from recovery.installation import private_directory
 from recovery.keys import read_file
 from recovery.own_records import CATALOG
 from recovery.points import reached
-from recovery.rebuild_catalog import fill, put_in_place, refuse_used_catalog
+from recovery.rebuild_catalog import FROM_MANIFESTS, begin_catalog, fill, put_in_place, refuse_used_catalog
 from recovery.rebuild_forms import fetch_forms
 from recovery.rebuild_places import Keys, choose_store_name, prepare_keys, write_inventory
+from recovery.rebuild_records import Chooser
 from recovery.rebuild_sets import take_inventory
-from recovery.rebuild_trust import find_trusted_keys
+from recovery.rebuild_trust import find_trusted_keys, newest_first
 from recovery.records import ledger
-from recovery.records.catalog import Catalog, open_catalog
+from recovery.records.catalog import open_catalog
 from recovery.restore_guide import put_restore_guide
-from recovery.sets import BackupSet
 from recovery.settings import StoreSettings
 from recovery.stores import open_store
 from recovery.stores.base import Store
 
 STATE = "state"
 RECORDS = "records"
-FROM_MANIFESTS = "manifests alone"
 
 
 @dataclass
@@ -70,11 +66,13 @@ def rebuild(
     store = open_store(settings)
     trusted_pem, successions, unproven = find_trusted_keys(store, fingerprint)
     identities = read_identities(read_file(identity_file), str(identity_file))
-    found = take_inventory(store, trusted_pem)
+    by_age = newest_first(trusted_pem, successions)
+    found = take_inventory(store, by_age)
     unproven += found.unproven
     private_directory(directory / STATE)
     records = directory / RECORDS
-    source = _unpack_newest(found.records, identities, records, unproven)
+    unfinished = catalog_path.with_name(f"{CATALOG}.unfinished")
+    source = Chooser(found, identities, by_age, records, unfinished, unproven).unpack()
     reached("rebuild: records unpacked")
     document = None if source is None else records
     keys = prepare_keys(directory, trusted_pem, successions, identity_file, document)
@@ -84,11 +82,9 @@ def rebuild(
     for statement in keys.successions:
         store.put_bytes(statement.key, statement.to_bytes())
     put_restore_guide(store, keys.signer.public_pem)
-    unfinished = catalog_path.with_name(f"{CATALOG}.unfinished")
-    catalog = _begin(unfinished, None if source is None else records / CATALOG)
-    origin = FROM_MANIFESTS if source is None else source.manifest.name
+    catalog = begin_catalog(unfinished, None if source is None else records / CATALOG)
     try:
-        added, more = fill(catalog, found, name, keys.signer, keys.signer.trusted_pem, origin)
+        added, more = fill(catalog, found, name, keys.signer, keys.signer.trusted_pem, source)
         unproven += more
         kept = fetch_forms(store, catalog, found.forms, directory / STATE / "formulir", unproven)
     finally:
@@ -98,7 +94,7 @@ def rebuild(
     reached("rebuild: catalog in place")
     head = _anchor(catalog_path, store, keys)
     return Rebuilt(
-        source=origin,
+        source=FROM_MANIFESTS if source is None else source.manifest.name,
         directory=directory,
         inventory=inventory,
         fingerprint=keys.signer.fingerprint,
@@ -107,46 +103,8 @@ def rebuild(
         forms=kept,
         ledger_sequence=head.sequence,
         to_do=keys.to_do,
-        unproven=unproven,
+        unproven=list(dict.fromkeys(unproven)),
     )
-
-
-def _unpack_newest(
-    records: list[BackupSet], identities: list[Any], directory: Path, unproven: list[str]
-) -> BackupSet | None:
-    """Unpack the newest set of records that is whole, and return it; None when there is none."""
-    for backup_set in reversed(records):
-        manifest = backup_set.manifest
-        # An identity that opens nothing is a mistake of whoever called: what it would cost must not come unnoticed.
-        identity = identity_that_opens(identities, manifest.recipients, "the identity file")
-        remove_tree(directory)
-        private_directory(directory)
-        archive = directory / "data.tar"
-        try:
-            with NewFile(archive) as file:
-                backup_set.restore("data", identity, file.write)
-        except (SetError, KeyMissingError, ObjectMissingError) as error:
-            unproven.append(f"the records {manifest.name}: {error.message}; an older set was taken")
-            continue
-        with tarfile.open(archive) as tar:
-            tar.extractall(directory, filter="data")
-        archive.unlink()
-        return backup_set
-    remove_tree(directory)
-    return None
-
-
-def _begin(unfinished: Path, copy: Path | None) -> Catalog:
-    """Make the catalog that is to be filled, of this release: from a copy, or a new one."""
-    for leftover in ("", "-wal", "-shm"):
-        unfinished.with_name(unfinished.name + leftover).unlink(missing_ok=True)
-    if copy is not None:
-        with NewFile(unfinished) as file:
-            file.write(copy.read_bytes())
-            file.sync()
-    catalog = open_catalog(f"sqlite:///{unfinished}")
-    catalog.upgrade()
-    return catalog
 
 
 def _anchor(catalog_path: Path, store: Store, keys: Keys) -> ledger.Head:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, update
 
 from recovery.canonical import canonical_json
 from recovery.crypto import Signer
-from recovery.durable import sync_directory
+from recovery.durable import NewFile, sync_directory
 from recovery.errors import ConflictError, ObjectMissingError, RecordsError, SetError
 from recovery.manifest import Manifest
 from recovery.procedures.schedule_approval import ScheduleApproval
@@ -20,9 +20,11 @@ from recovery.records.catalog import Catalog, open_catalog
 from recovery.records.ledger import NOTHING_BEFORE, Head
 from recovery.sets import BackupSet
 
-# The outcome of a procedure of which only its sets are left, and of one that was open when the copy was made.
+# The outcome of a procedure of which only its sets are left.
 REBUILT = "dibangun ulang"
-GIVEN_UP = "ditutup"
+
+# From which records a catalog is rebuilt of which there are none.
+FROM_MANIFESTS = "manifests alone"
 
 
 def refuse_used_catalog(path: Path) -> None:
@@ -52,6 +54,19 @@ def _is_empty(catalog: Catalog) -> bool:
         return ledger.head(connection).sequence == 0 and not procedures.list_all(connection)
 
 
+def begin_catalog(unfinished: Path, copy: Path | None) -> Catalog:
+    """Given where a catalog is to be filled, make it there, of this release: from a copy, or a new one."""
+    for leftover in ("", "-wal", "-shm"):
+        unfinished.with_name(unfinished.name + leftover).unlink(missing_ok=True)
+    if copy is not None:
+        with NewFile(unfinished) as file:
+            file.write(copy.read_bytes())
+            file.sync()
+    catalog = open_catalog(f"sqlite:///{unfinished}")
+    catalog.upgrade()
+    return catalog
+
+
 def put_in_place(unfinished: Path, path: Path) -> None:
     """Given a catalog that nobody has open, let it become the one at `path` in one instant."""
     with closing(sqlite3.connect(unfinished)) as connection:
@@ -64,16 +79,20 @@ def put_in_place(unfinished: Path, path: Path) -> None:
 
 
 def fill(
-    catalog: Catalog, found: Inventoried, store_name: str, signer: Signer, trusted_pem: bytes, source: str
+    catalog: Catalog, found: Inventoried, store_name: str, signer: Signer, trusted_pem: bytes, source: BackupSet | None
 ) -> tuple[int, list[str]]:
-    """Given a catalog (a copy of the records, or a new one) and what its store holds, add what the catalog lacks, go
-    on with the ledger behind the newest head, and return how many backups were added and what cannot be proven.
+    """Given a catalog (a copy of the records from `source`, or a new one) and what its store holds, add what the
+    catalog lacks, go on with the ledger behind the newest head, and return how many backups were added and what cannot
+    be proven.
+
+    What an earlier key signed than the records is believed only where they know of it: who stole that key before it
+    was changed signs with it whatever he likes.
     """
     unproven: list[str] = []
     added = 0
     with catalog.begin() as connection:
         last = ledger.head(connection)
-        newest = max(found.heads, key=lambda head: head.sequence, default=Head(0, NOTHING_BEFORE))
+        newest = _newest_head(found, last, unproven)
         kept = [head for head in found.heads if head.sequence <= last.sequence]
         unproven += [f"ledger: {finding}" for finding in ledger.verify(connection, kept, trusted_pem)]
         if newest.sequence > last.sequence:
@@ -81,11 +100,18 @@ def fill(
                 f"ledger: the entries {last.sequence + 1} to {newest.sequence} are lost; only the head of the last one "
                 "is left, signed in the store"
             )
-        facts = {"source": source, "store": store_name, "sets": len(found.sets)}
+        origin = FROM_MANIFESTS if source is None else source.manifest.name
+        facts = {"source": origin, "store": store_name, "sets": len(found.sets)}
         ledger.resume(connection, newest, found.taken, facts, signer)
         recorded = {backup.id: backup for backup in backups.list_backups(connection)}
         for backup_set in found.sets.values():
             known = recorded.get(backup_set.manifest.backup_id)
+            if source is not None and _is_doubtful(backup_set, known, found.ages, source):
+                unproven.append(
+                    f"backup {backup_set.manifest.name}: a signing key signed it that was changed before the records "
+                    f"{origin} were made, and they do not know it; it is not offered"
+                )
+                continue
             added += _take(connection, backup_set, known, found, store_name, unproven)
         proven = {each.manifest.backup_id for each in found.sets.values()}
         for backup in backups.list_backups(connection):
@@ -93,12 +119,33 @@ def fill(
                 unproven.append(f"backup {backup.name}: the records say that it is in {store_name}, where it is not")
         left_open = procedures.list_open(connection)
     for procedure in left_open:
-        procedures.close_procedure(catalog, procedure.id, GIVEN_UP)
+        procedures.close_procedure(catalog, procedure.id, procedures.GIVEN_UP)
         unproven.append(
             f"procedure {procedure.id} ({procedure.kind} {procedure.application or procedure.schedule}) was open when "
             "the copy was made, and is closed now: look at its application and services yourself"
         )
     return added, unproven
+
+
+def _newest_head(found: Inventoried, last: Head, unproven: list[str]) -> Head:
+    """Return the newest head that is believed; those behind it and the last entry are said."""
+    newest = max(found.believed_heads(), key=lambda head: head.sequence, default=Head(0, NOTHING_BEFORE))
+    reached = max(newest.sequence, last.sequence)
+    unproven += [
+        f"{ledger.head_key(head.sequence)}: its signature is of a key that was changed before entry {reached} was "
+        "signed; it is not used"
+        for head in found.heads
+        if head.sequence > reached
+    ]
+    return newest
+
+
+def _is_doubtful(
+    backup_set: BackupSet, recorded: backups.Backup | None, ages: dict[str, int], source: BackupSet
+) -> bool:
+    """Whether an earlier key signed a set than the records, and they do not have its SHA-256."""
+    unknown = recorded is None or not recorded.manifest_sha256
+    return unknown and ages[backup_set.prefix] > ages[source.prefix]
 
 
 def _take(

@@ -8,7 +8,7 @@ from recovery.keys_succession import FOLDER as KEYS
 from recovery.manifest import MANIFEST, SIGNATURE, Manifest
 from recovery.own_records import RESERVED
 from recovery.records.ledger import FOLDER as HEADS
-from recovery.records.ledger import Head, read_head
+from recovery.records.ledger import Head, head_key, read_signed_head
 from recovery.restore_guide import GUIDE
 from recovery.sets import LARGEST_MANIFEST, LARGEST_SIGNATURE, BackupSet, open_set
 from recovery.stores.base import Store
@@ -20,8 +20,9 @@ FARTHEST = 100_000
 
 @dataclass
 class Inventoried:
-    """Proven sets by prefix, proven heads oldest first, the last number that any head has there, the keys of forms, and
-    a sentence for all that is unproven."""
+    """Proven sets by prefix, sets of the records by the entry up to which they go, proven heads, the last number that
+    any head has there, the keys of forms, and a sentence for all that is unproven. `ages` has, by prefix or by a head's
+    key, the place of the key that signed it among the trusted ones, of which the newest is 0."""
 
     sets: dict[str, BackupSet] = field(default_factory=dict)
     records: list[BackupSet] = field(default_factory=list)
@@ -29,11 +30,19 @@ class Inventoried:
     taken: int = 0
     forms: set[str] = field(default_factory=set)
     unproven: list[str] = field(default_factory=list)
+    ages: dict[str, int] = field(default_factory=dict)
+
+    def believed_heads(self) -> list[Head]:
+        """The heads that the newest key signed of those that signed a head or records here."""
+        signed = [each.prefix for each in self.records] + [head_key(head.sequence) for head in self.heads]
+        newest = min((self.ages[key] for key in signed), default=0)
+        return [head for head in self.heads if self.ages[head_key(head.sequence)] == newest]
 
 
 def take_inventory(store: Store, trusted_pem: bytes) -> Inventoried:
-    """Given a store and trusted keys, look at every object's name and at every manifest and head, and return what is
-    proven. Parts are counted and measured; their bytes are read when they are restored. Raises StoreError.
+    """Given a store and trusted keys, the newest first, look at every object's name and at every manifest and head, and
+    return what is proven. Parts are counted and measured; their bytes are read when they are restored. Raises
+    StoreError.
     """
     found = Inventoried()
     folders: dict[str, set[str]] = {}
@@ -53,17 +62,20 @@ def take_inventory(store: Store, trusted_pem: bytes) -> Inventoried:
             found.unproven.append(f"{prefix} was never completed: it has no signed manifest")
             continue
         try:
-            backup_set = _opened(store, prefix, trusted_pem)
+            backup_set, age = _opened(store, prefix, trusted_pem)
+            if prefix.startswith(f"{RESERVED}/"):
+                recorded_head(backup_set)
         except (SetError, ObjectMissingError, ObjectTooLargeError) as error:
             # Signature and digest errors are SetErrors, too; missing is what somebody removed since it was listed.
             found.unproven.append(f"{prefix}: {error.message}")
             continue
+        found.ages[prefix] = age
         if prefix.startswith(f"{RESERVED}/"):
             found.records.append(backup_set)
         else:
             found.sets[prefix] = backup_set
-    found.records.sort(key=_sequence)
-    found.taken = _last_number(store, found.heads)
+    found.records.sort(key=lambda each: recorded_head(each).sequence)
+    found.taken = _last_number(store, found.believed_heads())
     return found
 
 
@@ -83,16 +95,17 @@ def _last_number(store: Store, heads: list[Head]) -> int:
 
 def _take_head(store: Store, key: str, trusted_pem: bytes, found: Inventoried) -> None:
     try:
-        found.heads.append(read_head(store, key, trusted_pem))
+        head, found.ages[key] = read_signed_head(store, key, trusted_pem)
+        found.heads.append(head)
     except (SignatureError, LedgerError, ObjectTooLargeError) as error:
         found.unproven.append(f"{key}: {error.message}")
 
 
-def _opened(store: Store, prefix: str, trusted_pem: bytes) -> BackupSet:
+def _opened(store: Store, prefix: str, trusted_pem: bytes) -> tuple[BackupSet, int]:
     content = store.read(f"{prefix}/{MANIFEST}", limit=LARGEST_MANIFEST)
-    verify_signature(trusted_pem, content, store.read(f"{prefix}/{SIGNATURE}", limit=LARGEST_SIGNATURE))
+    age = verify_signature(trusted_pem, content, store.read(f"{prefix}/{SIGNATURE}", limit=LARGEST_SIGNATURE))
     manifest = Manifest.from_bytes(content)
-    return open_set(
+    opened = open_set(
         store,
         prefix,
         trusted_pem,
@@ -100,7 +113,12 @@ def _opened(store: Store, prefix: str, trusted_pem: bytes) -> BackupSet:
         component=manifest.component,
         manifest_sha256=manifest.sha256,
     )
+    return opened, age
 
 
-def _sequence(backup_set: BackupSet) -> int:
-    return int(backup_set.manifest.snapshot.get("ledger_sequence", 0))
+def recorded_head(backup_set: BackupSet) -> Head:
+    """Given a set of the records, return the last entry of the ledger in it. Raises SetError when it names none."""
+    sequence, entry_hash = (backup_set.manifest.snapshot.get(name) for name in ("ledger_sequence", "ledger_hash"))
+    if not isinstance(sequence, int) or not isinstance(entry_hash, str):
+        raise SetError("its manifest names no entry of the ledger", state="it is not used")
+    return Head(sequence, entry_hash)

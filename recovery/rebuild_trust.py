@@ -37,6 +37,32 @@ def find_trusted_keys(store: Store, fingerprint: str) -> tuple[bytes, list[Succe
     )
 
 
+def newest_first(trusted_pem: bytes, successions: list[Succession]) -> bytes:
+    """Given trusted keys, the sheet's first, and the statements that count, return the keys, the newest first.
+
+    What an earlier key signed says nothing against a later one: it may have been stolen before it was changed. Later
+    than the sheet's are those that follow it, each by a statement of the one before. Raises SignatureError when two are
+    said to follow one, which only who has that one can bring about.
+    """
+    keys = split_pem(trusted_pem)
+    later = [keys[0]]
+    while following := _successors(later[-1], successions) - set(later):
+        if len(following) > 1:
+            either = " and ".join(sorted(public_fingerprint(pem) for pem in following))
+            raise SignatureError(
+                f"two keys are said to follow {public_fingerprint(later[-1])}, and it signed both: {either}",
+                state="nothing was read or written",
+                hint="somebody else may have had that key: type the fingerprint of now from the newest escrow sheet",
+            )
+        later += following
+    return b"".join([*reversed(later), *(pem for pem in keys if pem not in later)])
+
+
+def _successors(pem: bytes, successions: list[Succession]) -> set[bytes]:
+    old = pem.decode()
+    return {each.new.encode() for each in successions if each.old == old and each.vouches(old)}
+
+
 def _keys_in(text: bytes) -> list[bytes]:
     """The public keys that a guide shows, whoever wrote it."""
     parts = text.split(BEGIN)[1:]

@@ -123,6 +123,12 @@ def head(connection: Connection) -> Head:
     return Head(last.sequence, last.hash) if last else Head(0, NOTHING_BEFORE)
 
 
+def holds(connection: Connection, known: Head) -> bool:
+    """Given a head, return whether the ledger has that very entry, and it is what was hashed."""
+    entry = connection.execute(select(ledger).where(ledger.c.sequence == known.sequence)).one_or_none()
+    return entry is not None and entry.hash == known.hash and _is_what_was_hashed(entry)
+
+
 def first_entry_at(connection: Connection) -> str | None:
     """Return when the ledger begins, which is when this installation does; None when it has no entry."""
     at: str | None = connection.execute(select(ledger.c.at).order_by(ledger.c.sequence).limit(1)).scalar()
@@ -260,6 +266,11 @@ def read_head(store: "Store", key: str, public_pem: bytes) -> Head:
 
     Raises SignatureError when none of them signed it, LedgerError when it cannot be read.
     """
+    return read_signed_head(store, key, public_pem)[0]
+
+
+def read_signed_head(store: "Store", key: str, public_pem: bytes) -> tuple[Head, int]:
+    """As read_head(), and the place of the key that signed it among those given."""
     content = store.read(key)
     try:
         signature = store.read(f"{key}.sig")
@@ -269,7 +280,7 @@ def read_head(store: "Store", key: str, public_pem: bytes) -> Head:
             state="nothing was changed",
             hint="somebody put or removed an object in the store by hand",
         ) from error
-    verify_signature(public_pem, content, signature)
+    place = verify_signature(public_pem, content, signature)
     try:
         fields = json.loads(content)
         known = Head(int(fields["sequence"]), str(fields["hash"]))
@@ -281,7 +292,7 @@ def read_head(store: "Store", key: str, public_pem: bytes) -> Head:
             state="nothing was changed",
             hint="somebody copied an object in the store by hand",
         )
-    return known
+    return known, place
 
 
 def _entry(row: Row[Any]) -> Entry:

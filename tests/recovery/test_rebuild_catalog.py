@@ -141,7 +141,7 @@ def test_a_set_that_goes_between_the_inventory_and_the_catalog_is_named(office: 
     store.remove(f"bkd/simpel/{office.names[0]}/quality.json")
     catalog = open_catalog(f"sqlite:///{tmp_path / 'catalog.sqlite'}")
     catalog.upgrade()
-    added, unproven = fill(catalog, found, "utama", signer, signer.trusted_pem, "manifests alone")
+    added, unproven = fill(catalog, found, "utama", signer, signer.trusted_pem, None)
     catalog.dispose()
     assert 1 == added
     (told,) = unproven

@@ -115,11 +115,11 @@ def _part(staging: Path, file: str, role: str) -> Part:
     return Part.encrypted(file, "data", PartDigests(sha256, len(content), sha256, len(content)))
 
 
-def old_records(office: SmallOffice, moment: datetime, sequence: int, stores: tuple[str, ...] = ()) -> str:
+def old_records(office: SmallOffice, moment: datetime, sequence: int | str, stores: tuple[str, ...] = ()) -> str:
     """Given when they were put, and the number of the ledger's last entry, put a set of own records into every store,
     or into some; return its name."""
     installation = office.installation
-    name, at = f"{COMPONENT}_{sequence:012d}_{uuid.uuid4().hex[:12]}", moment.isoformat(timespec="microseconds")
+    name, at = f"{COMPONENT}_{sequence:0>12}_{uuid.uuid4().hex[:12]}", moment.isoformat(timespec="microseconds")
     staging = installation.staging(name, "own/records")
     parts = (_part(staging, "data.tar.zst.age", "data"), _part(staging, "quality.json", "quality"))
     manifest = Manifest(

@@ -1,0 +1,125 @@
+"""Choosing the copy of the records from which to rebuild: what the newest key signed and nothing contradicts."""
+
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recovery.crypto import identity_that_opens
+from recovery.durable import NewFile
+from recovery.errors import KeyMissingError, ObjectMissingError, SetError
+from recovery.installation import private_directory, remove_tree
+from recovery.own_records import CATALOG
+from recovery.rebuild_catalog import begin_catalog
+from recovery.rebuild_sets import Inventoried, recorded_head
+from recovery.records import ledger
+from recovery.sets import BackupSet
+
+
+@dataclass(frozen=True)
+class Chooser:
+    """What is needed to choose: what the store holds, identities, trusted keys (the newest first), the directory into
+    which the copy is unpacked, a place for a catalog that is looked at, and where all is said that cannot be proven."""
+
+    found: Inventoried
+    identities: list[Any]
+    trusted_pem: bytes
+    directory: Path
+    unfinished: Path
+    unproven: list[str]
+
+    def unpack(self) -> BackupSet | None:
+        """Unpack the copy of the records to rebuild from, and return its set; None when there is none that opens.
+
+        What a later key signed comes first, however new the others say that they are: an earlier key may have been
+        stolen before it was changed. Raises KeyMissingError when no identity opens one that is to be looked at.
+        """
+        for age in sorted({self._age(each) for each in self.found.records}):
+            chosen = self._unpack_of(age)
+            if chosen is not None:
+                self._say_passed_over(chosen)
+                return chosen
+        remove_tree(self.directory)
+        return None
+
+    def _age(self, backup_set: BackupSet) -> int:
+        return self.found.ages[backup_set.prefix]
+
+    def _unpack_of(self, age: int) -> BackupSet | None:
+        """Unpack, of the sets of one key, the newest that nothing contradicts. Where each is contradicted by another,
+        somebody else had the key: then the one with which most of what is signed agrees."""
+        looked: list[tuple[int, BackupSet, list[str]]] = []
+        for backup_set in reversed([each for each in self.found.records if self._age(each) == age]):
+            if self._unpack(backup_set):
+                agreeing, findings = self._examine(backup_set)
+                looked.append((agreeing, backup_set, findings))
+                if not findings:
+                    break
+        if not looked:
+            return None
+        _, chosen, findings = max(looked, key=lambda each: each[0])  # the newest of those that are equally good
+        for _, other, against in looked:
+            if other is not chosen:
+                reason = against[0] if against else "less of what is signed agrees with them"
+                self.unproven.append(f"the records {other.manifest.name} are not used: {reason}")
+        self.unproven.extend(f"ledger: {finding}" for finding in findings)
+        if chosen is not looked[-1][1]:
+            self._unpack(chosen)
+        return chosen
+
+    def _say_passed_over(self, chosen: BackupSet) -> None:
+        last = recorded_head(chosen).sequence
+        self.unproven.extend(
+            f"the records {each.manifest.name} are not used: their signature is of a key that was changed before "
+            f"{chosen.manifest.name} was signed"
+            for each in self.found.records
+            if self._age(each) > self._age(chosen) and recorded_head(each).sequence > last
+        )
+
+    def _unpack(self, backup_set: BackupSet) -> bool:
+        manifest = backup_set.manifest
+        # An identity that opens nothing is a mistake of whoever called: what it would cost must not come unnoticed.
+        identity = identity_that_opens(self.identities, manifest.recipients, "the identity file")
+        remove_tree(self.directory)
+        private_directory(self.directory)
+        archive = self.directory / "data.tar"
+        try:
+            with NewFile(archive) as file:
+                backup_set.restore("data", identity, file.write)
+        except (SetError, KeyMissingError, ObjectMissingError) as error:
+            self.unproven.append(f"the records {manifest.name}: {error.message}; an older set was taken")
+            return False
+        with tarfile.open(archive) as tar:
+            tar.extractall(self.directory, filter="data")
+        archive.unlink()
+        return True
+
+    def _examine(self, backup_set: BackupSet) -> tuple[int, list[str]]:
+        """Compare the ledger in the unpacked copy with all that it must contain, going by what a key signed that is not
+        earlier than its own: return with how much of it it agrees, and what contradicts it."""
+        age, last = self._age(backup_set), recorded_head(backup_set).sequence
+        copies = {
+            recorded_head(each): each.manifest.name
+            for each in self.found.records
+            if self._age(each) <= age and recorded_head(each).sequence <= last
+        }
+        heads = {
+            head
+            for head in self.found.heads
+            if self.found.ages[ledger.head_key(head.sequence)] <= age and head.sequence <= last
+        }
+        catalog = begin_catalog(self.unfinished, self.directory / CATALOG)
+        try:
+            with catalog.read() as connection:
+                damage = ledger.verify(connection, (), self.trusted_pem)  # is kept as it is, and said later
+                findings = [each for each in ledger.verify(connection, heads, self.trusted_pem) if each not in damage]
+                agreeing = {each for each in heads | set(copies) if ledger.holds(connection, each)}
+        finally:
+            catalog.dispose()
+        # A rebuild declares entries as lost that no copy has; who has a key can declare any.
+        findings += [
+            f"entry {head.sequence} is in the records {name} and not in these"
+            for head, name in sorted(copies.items(), key=lambda each: each[0].sequence)
+            if head not in agreeing
+        ]
+        return len(agreeing), findings

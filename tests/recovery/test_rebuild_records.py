@@ -1,0 +1,138 @@
+"""From which copy of the records a rebuild is made where somebody with a stolen signing key has put his own, too."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from recovery.crypto import Signer
+from recovery.inventory import load_inventory
+from recovery.keys_rotation import rotate_signing
+from recovery.own_records import back_up_records
+from recovery.rebuild import Rebuilt, rebuild
+from recovery.records import backups, ledger
+from recovery.records.backups import Backup
+from recovery.records.ledger import Head
+from tests.recovery.key_office import KeyOffice
+from tests.testbed.old_backups import old_backup, old_records
+from tests.testbed.small_office import open_office
+
+FAR = 999_999
+
+
+@dataclass
+class Robbed:
+    """An office with one backup and its records, whose signing key was stolen and then changed; and the thief."""
+
+    office: KeyOffice
+    backup: Backup
+    genuine: str
+    stolen: Signer
+    root: Path
+
+    def conclude(self) -> str:
+        """As at the end of a procedure: a head and a set of the records, with the key of now. Return the set's name."""
+        installation = self.office.fresh()
+        with installation.catalog.begin() as connection:
+            ledger.append(connection, "test", {})
+        ledger.anchor(installation.catalog, installation.store("utama"), installation.signer)
+        return back_up_records(installation, "run")
+
+    def forge(self, *, after: int) -> str:
+        """Put what the thief makes of his own into the store: records of a ledger whose last entry is the one behind
+        `after`, encrypted to the public recipients, and its head. Return the name of his records."""
+        his = open_office(self.root / f"thief-{after}", running=False).installation
+        his.keys = his.keys.model_copy(
+            update={
+                "operations_recipient": self.office.office.installation.keys.operations_recipient,
+                "escrow_recipient": self.office.office.installation.keys.escrow_recipient,
+            }
+        )
+        vars(his)["signer"] = self.stolen
+        with his.catalog.begin() as connection:
+            # He declares as lost whatever he does not know.
+            ledger.resume(connection, Head(after, "a" * 64), 0, {}, self.stolen)
+        ledger.anchor(his.catalog, his.store("utama"), self.stolen)
+        name = back_up_records(his, "run")
+        his.catalog.dispose()
+        for folder in ("pulih", "buku-besar"):
+            shutil.copytree(
+                self.root / f"thief-{after}" / "store" / folder, self.root / "office/store" / folder, dirs_exist_ok=True
+            )
+        return name
+
+    def rebuild(self) -> Rebuilt:
+        installation = self.office.fresh()
+        fingerprint = installation.signer.fingerprint
+        escrow = self.root / "office" / "keys" / "escrow"
+        return rebuild(installation.stores["utama"], self.root / "new", fingerprint, escrow)
+
+
+@pytest.fixture
+def robbed(tmp_path: Path) -> Iterator[Robbed]:
+    built = open_office(tmp_path / "office", running=False)
+    made = Robbed(KeyOffice(built), old_backup(built, datetime.now(UTC)), "", built.installation.signer, tmp_path)
+    made.conclude()
+    made.genuine = made.conclude()
+    rotate_signing(built.installation)
+    yield made
+    built.installation.catalog.dispose()
+
+
+def recorded(done: Rebuilt) -> tuple[list[Backup], list[ledger.Entry]]:
+    """The backups in the rebuilt catalog, and the entries of its ledger; which is whole but for the thief's heads."""
+    assert done.inventory is not None
+    installation = load_inventory(done.inventory).installation()
+    with installation.catalog.read() as connection:
+        found = backups.list_backups(connection), ledger.entries(connection)
+        assert [] == ledger.verify(connection, [], installation.signer.trusted_pem)
+    installation.catalog.dispose()
+    return found
+
+
+def test_what_a_changed_key_signs_afterwards_is_not_used_and_named(robbed: Robbed) -> None:
+    """However far ahead it says that it is."""
+    newest = robbed.conclude()
+    robbed.office.back_up(robbed.stolen)
+    his = robbed.forge(after=FAR - 1)
+    done = robbed.rebuild()
+    assert newest == done.source
+    found, entries = recorded(done)
+    assert [robbed.backup.id] == [each.id for each in found]
+    assert entries[-1].sequence == done.ledger_sequence < 100
+    assert {
+        f"the records {his} are not used: their signature is of a key that was changed before {newest} was signed",
+        f"buku-besar/000000{FAR}.json: its signature is of a key that was changed before entry "
+        f"{done.ledger_sequence - 1} was signed; it is not used",
+        f"backup {robbed.office.names[0]}: a signing key signed it that was changed before the records {newest} were "
+        "made, and they do not know it; it is not offered",
+    } == set(done.unproven)
+
+
+@pytest.mark.parametrize("after", [FAR - 1, 1], ids=["far ahead", "far behind"])
+def test_where_one_key_signed_both_the_one_that_fits_the_rest_is_used(robbed: Robbed, after: int) -> None:
+    """Before the new key has signed any: his contradict what was signed before, or what is behind contradicts them."""
+    his = robbed.forge(after=after)
+    done = robbed.rebuild()
+    assert robbed.genuine == done.source
+    found, _entries = recorded(done)
+    assert [robbed.backup.id] == [each.id for each in found]
+    told = "\n".join(done.unproven)
+    assert re.search(rf"^the records {his} are not used: (entry \d+|less of what is signed)", told, re.MULTILINE)
+
+
+def test_records_that_are_of_no_use_give_way_to_those_of_the_key_before(robbed: Robbed) -> None:
+    """One names no entry of the ledger, of the other a bit was flipped."""
+    nameless = old_records(robbed.office.office, datetime.now(UTC), "nought")
+    damaged = robbed.conclude()
+    path = robbed.root / "office/store/pulih/pulih" / damaged / "data.tar.zst.age"
+    path.chmod(0o640)
+    path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
+    done = robbed.rebuild()
+    assert robbed.genuine == done.source
+    assert f"pulih/pulih/{nameless}: its manifest names no entry of the ledger" in done.unproven
+    assert any(each.startswith(f"the records {damaged}: ") for each in done.unproven)
