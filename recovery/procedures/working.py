@@ -92,7 +92,7 @@ def _acquire(
         except LeaseHeldError as error:
             if time.monotonic() >= give_up_at:
                 raise
-            if not waiting:  # pragma: no branch - said once, however often it is looked at again
+            if not waiting:  # pragma: no cover - said once, however often it is looked at again
                 logger.info("waiting: %s", error.message)
                 waiting = True
             time.sleep(0.5)

@@ -93,7 +93,7 @@ def _sum(stops: list[str], starts: list[str]) -> int:
     for moment, is_start in sorted({(moment, False) for moment in stops} | {(moment, True) for moment in starts}):
         if not is_start:
             down_since = down_since or moment
-        elif down_since or up_since:  # pragma: no branch - the first of all is a stop, or step 4 has no evidence
+        elif down_since or up_since:  # pragma: no cover - always so: the first is a stop, or step 4 has no evidence
             # Started though nobody recorded a stop: down at some time since the last start, so all of it counts.
             total += _milliseconds(down_since or up_since, moment)
             down_since, up_since = "", moment

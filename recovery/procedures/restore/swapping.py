@@ -138,7 +138,7 @@ def _swap_each(installation: Installation, procedure_id: str, held: list[leases.
         source = installation.source(entry.component)
         with catalog.begin() as connection:
             leases.all_held(connection, held)
-            if entry.state != "swapped":  # pragma: no branch - after a death, which the sweep plays in other processes
+            if entry.state != "swapped":  # pragma: no cover - false after a death, played by the sweep's processes
                 journal.mark(connection, procedure_id, entry.component, "swapping")
         source.swap(entry.receipt)
         with catalog.begin() as connection:
