@@ -239,7 +239,7 @@ def _acknowledgement(installation: Installation, procedure_id: str) -> Question:
                 "judul": "Hasil",
                 "baris": [
                     ["Nomor formulir", informed.get("form_number", "")],
-                    ["Status", printed_status(started)],
+                    ["Status", printed_status(started) if started else ""],
                     ["Aplikasi", installation.application(request["aplikasi"]).title],
                     ["Layanan aktif kembali", format_moment(started.get("started_at"))],
                 ],
