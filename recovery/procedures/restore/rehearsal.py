@@ -92,9 +92,10 @@ def _rehearse_component(
             component=settings.name,
             manifest_sha256=chosen["manifest_sha256"],
         )
-        _require_space(source, component, Fingerprint.from_json(backup_set.manifest.fingerprint))
-        # Also what was loaded from another store's copy until that turned out to be bad.
+        # Half a copy of a killed try, or what was loaded from another store's copy until that turned out to be bad:
+        # before the space is measured, which it would take from its own successor.
         discard_rehearsed(installation, procedure_id, component)
+        _require_space(source, component, Fingerprint.from_json(backup_set.manifest.fingerprint))
         identity = installation.operations_identity(backup_set.manifest.recipients)
         outside = io.BytesIO()
         if any(part.role == "globals" for part in backup_set.manifest.parts):
@@ -140,7 +141,7 @@ def _require_space(source: Source, component: str, expected: Fingerprint) -> Non
         raise StoreFullError(
             f"the copy of {component} needs {needed} bytes beside the live data and {free} are free",
             state="the live data is untouched and the service is running",
-            hint="make room on that file system (old safety copies?) and retry the run",
+            hint="make room on that file system and retry the run; the newest safety copies are not the place to begin",
         )
 
 

@@ -1,6 +1,7 @@
 """The rehearsal finds out before the service is stopped, and data that is destroyed altogether comes back, too."""
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from recovery.errors import StoreFullError, VerificationError, VerificationFailedError
 from recovery.procedures.restore import rehearsal
 from recovery.records import steps
+from tests.recovery.procedures.faults import Watch, watched
 from tests.testbed.small_office import DISPOSITION, KABID, KADIS, VERIFICATION, SmallOffice
 
 pytestmark = pytest.mark.slow
@@ -43,12 +45,19 @@ def rehearsed(office: SmallOffice, procedure_id: str) -> dict[str, Any]:
 def test_a_disk_without_room_for_the_copy_is_found_before_anything_is_loaded(
     office: SmallOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is beside the live data, and the service runs."""
+    """Nothing is beside the live data, not even what a killed try left, and the service runs."""
     office.back_up()
     procedure_id = approved(office)
+    source = office.installation.source("simpel/data")
+    Path(source.beside(rehearsal.copy_label(procedure_id))).write_bytes(b"half a copy")
+    assert 1 == len(source.copies())
     monkeypatch.setattr(rehearsal, "SPACE_MARGIN", 1e12)
-    with pytest.raises(StoreFullError, match=r"the copy of simpel/\w+ needs \d+ bytes beside the live data and"):
+    with (
+        watched(Watch("source")) as (watch,),
+        pytest.raises(StoreFullError, match=r"the copy of simpel/\w+ needs \d+ bytes beside the live data and"),
+    ):
         office.step("restore.3", procedure_id)
+    assert watch.calls.index("discard") < watch.calls.index("free_space"), "its own leftover takes no space from it"
     assert [] == office.installation.source("simpel/data").copies()
     assert office.service_running()
 
