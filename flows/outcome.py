@@ -31,7 +31,7 @@ def backup_outcome(procedure_id: str) -> State[Any]:
 
 
 def restore_outcome(procedure_id: str) -> State[Any]:
-    """Close an acknowledged restore. Failed when the old data had to be put back."""
+    """Close an acknowledged restore. Failed when the old data had to be put back, or its requester denies success."""
     conclusion = _conclude(procedure_id, conclude_restore)
     if conclusion.good:
         return Completed(message=conclusion.sentence)

@@ -73,19 +73,20 @@ def conclude_schedule(installation: Installation, procedure_id: str) -> Conclusi
 
 
 def conclude_restore(installation: Installation, procedure_id: str) -> Conclusion:
-    """Close an acknowledged restore. It ended well when the new data is live."""
+    """Close an acknowledged restore. It ended well when the new data is live and its requester finds it in order."""
     with installation.catalog.read() as connection:
         started = steps.evidence_of(connection, procedure_id, "restore.6") or {}
         receipt = steps.evidence_of(connection, procedure_id, "restore.8") or {}
-    good = started["status"] == SUCCEEDED
-    if not good:
+    if started["status"] != SUCCEEDED:
         _discard_copies(installation, procedure_id)
-    if good:
-        downtime = format_duration(started["downtime_milliseconds"] / 1000)
-        sentence = f"Data dipulihkan, lama henti {downtime}; pemohon menyatakan {receipt['decision']}."
-    else:
         sentence = f"Tidak berhasil ({printed_status(started)}): data lama tetap dipakai, layanan berjalan."
-    return close(installation, procedure_id, started["status"], Conclusion(good, sentence))
+        return close(installation, procedure_id, started["status"], Conclusion(False, sentence))
+    downtime = format_duration(started["downtime_milliseconds"] / 1000)
+    sentence = f"Data dipulihkan, lama henti {downtime}; pemohon menyatakan {receipt['decision']}"
+    if receipt["decision"] != "sesuai":
+        sentence += f": {receipt['note']}"
+        return close(installation, procedure_id, receipt["decision"], Conclusion(False, sentence))
+    return close(installation, procedure_id, SUCCEEDED, Conclusion(True, f"{sentence}."))
 
 
 def conclude_returned(installation: Installation, procedure_id: str) -> Conclusion:

@@ -22,7 +22,7 @@ from recovery.crypto import generate_identity, generate_signing_key
 from recovery.installation import Installation
 from recovery.procedures import bodies
 from recovery.procedures.backup.begin import begin_backup
-from recovery.procedures.conclude import conclude_backup, conclude_restore, conclude_schedule
+from recovery.procedures.conclude import Conclusion, conclude_backup, conclude_restore, conclude_schedule
 from recovery.procedures.questions import question_of
 from recovery.procedures.restore.begin import begin_restore
 from recovery.procedures.restore.request_form import RestoreRequest
@@ -209,12 +209,12 @@ class SmallOffice:
         self.step("restore.3", procedure_id)
         self.decide("restore.start", procedure_id, EXECUTOR, "mulai")
 
-    def finish(self, procedure_id: str) -> None:
+    def finish(self, procedure_id: str) -> Conclusion:
         """Inform, acknowledge and conclude."""
         self.step("restore.7", procedure_id)
         self.decide("restore.8", procedure_id, REQUESTER, "sesuai")
         self.step("restore.8", procedure_id)
-        conclude_restore(self.installation, procedure_id)
+        return conclude_restore(self.installation, procedure_id)
 
     def restore(self) -> str:
         """Run the whole restore procedure and return its id."""

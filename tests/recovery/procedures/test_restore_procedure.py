@@ -137,7 +137,8 @@ def test_damaged_data_is_back_and_the_service_runs(approved: Restore) -> None:
     assert approved.whole != approved.content()
     for number in (4, 5, 6):
         office.step(f"restore.{number}", procedure_id)
-    office.finish(procedure_id)
+    conclusion = office.finish(procedure_id)
+    assert conclusion.good and conclusion.sentence.endswith("; pemohon menyatakan sesuai.")
     assert approved.whole == approved.content()
     assert office.service_running()
     with office.installation.catalog.read() as connection:
@@ -416,18 +417,26 @@ def test_a_restore_whose_receipt_never_comes_ends_without_it_and_keeps_nobody_ou
 
 @pytest.mark.slow
 def test_a_lost_notice_is_recorded_and_stops_nothing(approved: Restore) -> None:
-    """The requester then answers with his own code. What he has acknowledged is not closed without that."""
+    """The requester then answers with his own code. What he has answered is not closed without that, and data that he
+    finds wrong is no success, though it is live."""
     office, procedure_id = approved.office, approved.procedure_id
     for number in (4, 5, 6):
         office.step(f"restore.{number}", procedure_id)
     (office.root / "keys" / "notices").write_text("file:///proc/no/such/place")
     evidence = office.step("restore.7", procedure_id)
     assert evidence["notice"]["delivered"] is False
-    office.decide("restore.8", procedure_id, REQUESTER, "sesuai")
+    office.decide("restore.8", procedure_id, REQUESTER, "tidak sesuai", note="Baris Januari tidak ada.")
     with pytest.raises(ProcedureError, match="nor one that lacks only the requester's receipt"):
         conclude_given_up(office.installation, procedure_id, "Terlambat.")
     office.step("restore.8", procedure_id)
-    assert conclude_restore(office.installation, procedure_id).good
+    conclusion = conclude_restore(office.installation, procedure_id)
+    assert not conclusion.good
+    assert conclusion.sentence.startswith("Data dipulihkan, lama henti ")
+    assert conclusion.sentence.endswith("; pemohon menyatakan tidak sesuai: Baris Januari tidak ada.")
+    assert approved.whole == approved.content()
+    assert 1 == len(office.installation.source("simpel/data").copies()), "the safety copy stays"
+    with office.installation.catalog.read() as connection:
+        assert "tidak sesuai" == procedures.get(connection, procedure_id).outcome
 
 
 @pytest.mark.slow
