@@ -35,6 +35,7 @@ WEAKEST_FIRST = ("none", "governance", "compliance")
 
 _UNUSED = "nothing of the set was used"
 _OTHER_COPY = "take the copy in the other store, or an older backup"
+_UNRELIABLE = "the set must not be relied on"
 _UNCOMMITTED = "the set has no signature in the store, so it does not count"
 
 
@@ -66,8 +67,10 @@ def put_copy(
     _require_match(prefix, staged, manifest)
     content = manifest.to_bytes()
     for part in manifest.parts:
-        store.put_file(f"{prefix}/{part.file}", staged[part.file])
-    _match_parts(store, prefix, manifest, state=_UNCOMMITTED)
+        key = f"{prefix}/{part.file}"
+        # Of what the store gives back; downloading a large part once more would double what the step costs.
+        if store.put_file(key, staged[part.file]) != part.stored_sha256:
+            raise _differs(key, store, _UNCOMMITTED)
     reached("set: parts put")
     store.put_bytes(f"{prefix}/{MANIFEST}", content)
     reached("set: manifest put")
@@ -99,10 +102,10 @@ def read_back(store: Store, prefix: str, manifest: Manifest, public_pem: bytes |
 
     Raises DigestError or SignatureError for a difference, SetError for an object that is missing.
     """
-    _match_parts(store, prefix, manifest, state="the set must not be relied on")
+    _match_parts(store, prefix, manifest)
     content, signature = _read_manifest(store, prefix, manifest.sha256)
     if content != manifest.to_bytes():
-        raise _differs(f"{prefix}/{MANIFEST}", store, "the set must not be relied on")
+        raise _differs(f"{prefix}/{MANIFEST}", store, _UNRELIABLE)
     if public_pem is not None:
         verify_signature(public_pem, content, signature)
 
@@ -259,7 +262,7 @@ def _read_manifest(store: Store, prefix: str, sha256: str) -> tuple[bytes, bytes
     return content, signature
 
 
-def _match_parts(store: Store, prefix: str, manifest: Manifest, *, state: str) -> None:
+def _match_parts(store: Store, prefix: str, manifest: Manifest) -> None:
     for part in manifest.parts:
         key = f"{prefix}/{part.file}"
         try:
@@ -268,7 +271,7 @@ def _match_parts(store: Store, prefix: str, manifest: Manifest, *, state: str) -
         except ObjectMissingError as error:
             raise _missing(key, store) from error
         if not same:
-            raise _differs(key, store, state)
+            raise _differs(key, store, _UNRELIABLE)
 
 
 def _is_part(stored: Readable, part: Part, write: Callable[[memoryview], Any] | None = None) -> bool:

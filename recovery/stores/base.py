@@ -43,8 +43,10 @@ class Store(Protocol):
 
     name: str
 
-    def put_file(self, key: str, path: Path) -> None:
-        """Given a key and a local file, put the file's bytes under the key, durably."""
+    def put_file(self, key: str, path: Path) -> str:
+        """Given a key and a local file, put the file's bytes under the key, durably; then read all of them back, and
+        return the SHA-256 of what was read."""
+        ...
 
     def put_bytes(self, key: str, data: bytes) -> None:
         """Given a key and bytes, put them under the key, durably."""

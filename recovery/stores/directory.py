@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import stat
 import time
@@ -39,10 +40,15 @@ class DirectoryStore:
         self._path = Path(settings.path)
         self._root = self._path / settings.prefix
 
-    def put_file(self, key: str, path: Path) -> None:
-        """Given a key and a local file, put its bytes under the key, durably. See Store for what a repeat does."""
+    def put_file(self, key: str, path: Path) -> str:
+        """Given a key and a local file, put its bytes under the key, durably; read them back, return their SHA-256."""
         with reading(path) as descriptor:
             self._put(key, os.fstat(descriptor).st_size, lambda: pieces(descriptor, str(path)))
+        read = hashlib.sha256()
+        with self._open(key) as descriptor:
+            for piece in pieces(descriptor, f"{key} in the store {self.name}"):
+                read.update(piece)
+        return read.hexdigest()
 
     def put_bytes(self, key: str, data: bytes) -> None:
         """Given a key and bytes, put them under the key, durably. See Store for what a repeat does."""

@@ -36,10 +36,10 @@ class S3Store:
         self.bucket = Bucket(settings, for_removal=for_removal)
         self._prefix = f"{settings.prefix.strip('/')}/" if settings.prefix.strip("/") else ""
 
-    def put_file(self, key: str, path: Path) -> None:
-        """Given a key and a local file, put its bytes under the key, and read them back."""
+    def put_file(self, key: str, path: Path) -> str:
+        """Given a key and a local file, put its bytes under the key; read them back, return their SHA-256."""
         with reading(path) as descriptor:
-            self._put(key, Content.of_file(descriptor, str(path)))
+            return self._put(key, Content.of_file(descriptor, str(path)))
 
     def put_bytes(self, key: str, data: bytes) -> None:
         """Given a key and bytes, put them under the key, and read them back."""
@@ -141,16 +141,15 @@ class S3Store:
         s3_lock.remove(self.bucket, self._whole(key), self._what(key))
         reached("store: object removed")
 
-    def _put(self, key: str, content: Content) -> None:
+    def _put(self, key: str, content: Content) -> str:
+        """Put it, and return the SHA-256 of what was read back."""
         versions = self._versions(key)
-        if versions:
-            # An earlier try of ours that was killed, or somebody else: it counts when it holds our bytes.
-            self._require_same(key, versions[0], content)
-        else:
-            self._put_new(key, content)
+        # An earlier try of ours that was killed, or somebody else: it counts when it holds our bytes.
+        read = self._require_same(key, versions[0], content) if versions else self._put_new(key, content)
         reached("store: object put")
+        return read
 
-    def _put_new(self, key: str, content: Content) -> None:
+    def _put_new(self, key: str, content: Content) -> str:
         written = put(self.bucket, self._whole(key), content, self._what(key))
         versions = self._versions(key)
         if not versions:
@@ -161,9 +160,12 @@ class S3Store:
                 hint="the service or something on the way to it drops what it is given: do not rely on it",
             )
         if written is None or not written.is_version(versions[0]):
-            self._require_same(key, versions[0], content)  # of two who wrote it at once, the other one was first
-        elif not self._is_same(versions[0], content):
+            # Of two who wrote it at once, the other one was first.
+            return self._require_same(key, versions[0], content)
+        read = self._read_same(versions[0], content)
+        if read is None:
             raise self._damaged(key, versions[0])
+        return read
 
     def _damaged(self, key: str, version: Version) -> StoreError:
         """The bytes that were written are not those that are read. What cannot be relied on is not left there."""
@@ -179,23 +181,27 @@ class S3Store:
             hint="the service or something on the way changes bytes: do not rely on it before that is found",
         )
 
-    def _require_same(self, key: str, version: Version, content: Content) -> None:
-        if not self._is_same(version, content):
+    def _require_same(self, key: str, version: Version, content: Content) -> str:
+        read = self._read_same(version, content)
+        if read is None:
             raise ObjectExistsError(
                 f"{self._what(key)} already holds something else",
                 state="what was there is untouched and nothing was written",
                 hint="nothing is ever overwritten; find out what it is before it is moved away by hand",
             )
+        return read
 
-    def _is_same(self, version: Version, content: Content) -> bool:
+    def _read_same(self, version: Version, content: Content) -> str | None:
+        """Read all of a version; return its SHA-256 when it is the content, else None."""
         if version.size != content.size:
-            return False
-        offset = 0
+            return None
+        offset, digest = 0, hashlib.sha256()
         for piece in self._pieces(version):
             if content.read_at(len(piece), offset) != piece:
-                return False
+                return None
+            digest.update(piece)
             offset += len(piece)
-        return True
+        return digest.hexdigest()
 
     def _pieces(self, version: Version) -> Iterator[bytes]:
         buffer = memoryview(bytearray(min(PIECE, version.size)))

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -23,6 +23,7 @@ from recovery.errors import (
     StoreError,
 )
 from recovery.manifest import Manifest, Part
+from recovery.points import observe
 from recovery.sets import BackupSet, open_set, put_copy, put_set, read_back, set_prefix
 from recovery.settings import StoreSettings
 from recovery.stores import open_store
@@ -32,6 +33,7 @@ from recovery.stream import encrypt
 SECRET, RECIPIENT = crypto.generate_identity()
 IDENTITY = crypto.read_identity(SECRET.encode(), "the operations identity")
 SIGNER = crypto.Signer.from_pem(crypto.generate_signing_key(), "the signing key")
+Put = TypeVar("Put")
 CONTENT = os.urandom(100_000) + bytes(200_000)
 
 
@@ -136,17 +138,17 @@ def test_putting_it_again_after_a_kill_at_any_point_completes_it(tmp_path: Path)
         def __getattr__(self, name: str) -> Any:
             return getattr(self._store, name)
 
-        def put_file(self, key: str, path: Path) -> None:
-            self._count(lambda: self._store.put_file(key, path))
+        def put_file(self, key: str, path: Path) -> str:
+            return self._count(lambda: self._store.put_file(key, path))
 
         def put_bytes(self, key: str, data: bytes) -> None:
             self._count(lambda: self._store.put_bytes(key, data))
 
-        def _count(self, put: Callable[[], None]) -> None:
+        def _count(self, put: Callable[[], Put]) -> Put:
             if self._puts == 0:
                 raise Killed
             self._puts -= 1
-            put()
+            return put()
 
     for puts in range(4):
         (tmp_path / f"disk{puts}").mkdir()
@@ -208,7 +210,26 @@ def test_staged_bytes_that_changed_since_they_were_proven_get_no_signature(tmp_p
     prefix = set_prefix(manifest.unit, manifest.application, manifest.name)
     with pytest.raises(DigestError, match="does not have the SHA-256 of the manifest; the set has no signature"):
         put_set(store, prefix, staged, manifest, SIGNER)
-    assert [info.key for info in store.list()] == [f"{prefix}/data.sqlite.zst.age", f"{prefix}/quality.json"]
+    assert [info.key for info in store.list()] == [f"{prefix}/data.sqlite.zst.age"]
+
+
+def test_what_the_store_gives_back_decides_and_not_what_it_was_given(tmp_path: Path) -> None:
+    """A bit that turns on the disk as soon as the part lies there: the set gets no signature."""
+    (tmp_path / "disk").mkdir()
+    store = open_store(StoreSettings(name="utama", path=str(tmp_path / "disk")))
+    manifest, staged = stage(tmp_path / "staging")
+    prefix = set_prefix(manifest.unit, manifest.application, manifest.name)
+
+    turned: list[str] = []
+
+    def turn(point: str) -> None:
+        if point == "store: object put" and not turned:
+            flip(tmp_path / "disk" / prefix / "data.sqlite.zst.age", 500)
+            turned.append(point)
+
+    with observe(turn), pytest.raises(DigestError, match="does not have the SHA-256 of the manifest; the set has no"):
+        put_set(store, prefix, staged, manifest, SIGNER)
+    assert [info.key for info in store.list()] == [f"{prefix}/data.sqlite.zst.age"]
 
 
 def flip(path: Path, position: int) -> None:

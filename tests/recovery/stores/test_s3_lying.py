@@ -11,8 +11,10 @@ import pytest
 
 from recovery.errors import ObjectMissingError, StoreError, StoreReadOnlyError
 from recovery.points import observe
+from recovery.sets import put_set, set_prefix
 from recovery.stores import open_store
 from recovery.stores.base import Store
+from tests.recovery.test_sets import SIGNER, stage
 from tests.testbed.s3 import S3Server
 from tests.testbed.s3_proxy import CUT, Answer, Request, S3Proxy, busy, flipped, s3_proxy
 
@@ -207,6 +209,17 @@ def long_ago(*fields: bytes) -> Callable[[Answer], Answer]:
         return answer
 
     return change
+
+
+def test_each_part_of_a_set_is_read_back_once(store: Store, proxy: S3Proxy, tmp_path: Path) -> None:
+    """Whether it is put, or was put by a try that was killed; step 4 shall not cost a second download."""
+    manifest, staged = stage(tmp_path / "staging")
+    prefix = set_prefix(manifest.unit, manifest.application, manifest.name)
+    downloads = [f"/{part.file}" for part in manifest.parts]
+    for times in (1, 2):
+        put_set(store, prefix, staged, manifest, SIGNER)
+        read = [path.partition("?")[0] for method, path in proxy.seen if method == "GET"]
+        assert [times] * 2 == [sum(path.endswith(name) for path in read) for name in downloads]
 
 
 @pytest.mark.parametrize("last", ["store: upload begun", "store: parts sent"])
