@@ -49,7 +49,8 @@ def _line(waits: "Standing") -> str:
     names = ", ".join(official["name"] for official in waits.officials)
     match waits.state:
         case "waiting":
-            who = f"waits for {waits.role} ({names or 'NOBODY who may answer'})"
+            names = names or "NOBODY who may answer"
+            who = f"waits for {waits.role} ({names})" if waits.role else f"waits for {names}"
         case "failed":
             who = f"FAILED, retry its run: {waits.error}"
         case "open":

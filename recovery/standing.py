@@ -20,7 +20,8 @@ class Standing:
     """One thing that an open procedure waits for.
 
     `state`: "waiting" for an official, "failed" (until somebody retries the run), "open" (being done, or its process
-    died), or "next" (not begun). `role` is that of the SOP; `officials` who may answer now, as NIP and name.
+    died), or "next" (not begun). `role` is that of the SOP, or empty where a question goes to named officials alone.
+    `officials` who may answer now, as NIP and name.
     `deadline` is None where the SOP's time standard is not counted.
     """
 
@@ -125,7 +126,7 @@ def _waiting(waiting: OpenRequest, now: datetime) -> Standing:
         sop.title_of(request.step_id),
         "",
         "waiting",
-        sop.ROLE_TITLES[request.question.roles[0]],
+        " atau ".join(sop.ROLE_TITLES[role] for role in request.question.roles),
         tuple({"nip": each.nip, "name": each.name} for each in waiting.officials),
         request.opened_at,
         waiting.deadline,

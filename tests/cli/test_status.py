@@ -11,6 +11,7 @@ from recovery.inventory import load_inventory
 from recovery.procedures.questions import question_of
 from recovery.procedures.restore.begin import begin_restore
 from recovery.procedures.restore.r1_request import request
+from recovery.procedures.schedule_begin import begin_schedule, draw_up
 from recovery.records import procedures, schema
 from recovery.records.approvals import ask
 from recovery.records.steps import open_step, perform
@@ -103,6 +104,21 @@ def test_an_open_restore_is_told_from_its_first_step_to_the_official_who_must_ac
     assert waits_for(pulih, broken)["late"]
     shown = pulih("--inventory", broken.inventory, "status").out
     assert "until Jumat, 20 November 2026 pukul 10.00.00 WIB LATE" in shown
+
+
+def test_a_question_that_goes_to_one_official_alone_is_told_by_his_name(
+    pulih: Pulih, broken: Office, installation: Installation
+) -> None:
+    """As a Jadwal Back Up that waits for approval: no role may answer it, but whom the schedule names."""
+    installation.schedules["bulanan"].frequency = "Mingguan"
+    begin_schedule(installation, "three", "bulanan")
+    draw_up(installation, "three")
+    ask(installation.catalog, question_of(installation, "three", "schedule.approve"), lifetime=timedelta(days=14))
+    waits = waits_for(pulih, broken)
+    assert ("waiting", "", [{"nip": KADIS, "name": "Bambang Peraga"}]) == tuple(
+        waits[key] for key in ("state", "role", "officials")
+    )
+    assert "waits for Bambang Peraga, since " in pulih("--inventory", broken.inventory, "status").out
 
 
 def test_components_of_a_backup_are_told_one_by_one(pulih: Pulih, broken: Office, installation: Installation) -> None:
