@@ -58,6 +58,7 @@ def command(
 def _store(output: Output, place: str, pairs: tuple[str, ...]) -> "StoreSettings":
     from pydantic import ValidationError
 
+    from recovery.inventory_stores import bucket_rules
     from recovery.settings import StoreSettings
 
     if "/" not in place:
@@ -69,14 +70,18 @@ def _store(output: Output, place: str, pairs: tuple[str, ...]) -> "StoreSettings
     else:
         where = {"kind": "directory", "path": str(Path(place).absolute())}
     try:
-        return StoreSettings.model_validate({"name": "utama", **where, **given})
+        settings = StoreSettings.model_validate({"name": "utama", **where, **given})
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise ConfigurationError(
-            f"the store cannot be opened like this: {wrong}",
-            state="nothing was read or written",
-            hint="give each as the inventory has it: --setting endpoint=https://… --setting access_key=file:/…",
-        ) from error
+        wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+    else:
+        wrong = [f"{each.location[-1]}: {each.message}" for each in bucket_rules({0: settings})]
+        if not wrong:
+            return settings
+    raise ConfigurationError(
+        f"the store cannot be opened like this: {'; '.join(wrong)}",
+        state="nothing was read or written",
+        hint="give each as the inventory has it: --setting endpoint=https://… --setting access_key=file:/…",
+    )
 
 
 def _of_inventory(output: Output, name: str) -> "StoreSettings":

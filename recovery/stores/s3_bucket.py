@@ -185,11 +185,7 @@ class Bucket:
         found = []
         for reference in references:
             if reference is None:
-                raise StoreError(
-                    f"the store {settings.name} has no credentials for removal",
-                    state="nothing was removed",
-                    hint="set removal_access_key and removal_secret_key; the backup's own must not be able to remove",
-                )
+                raise self._lacks_credentials()
             try:
                 found.append(resolve(reference).decode("ascii"))
             except PulihError as error:
@@ -205,3 +201,17 @@ class Bucket:
                     hint="put the key there, alone, as the service shows it",
                 ) from None
         return found[0], found[1]
+
+    def _lacks_credentials(self) -> StoreError:
+        name = self.settings.name
+        if self._for_removal:
+            return StoreError(
+                f"the store {name} has no credentials for removal",
+                state="nothing was removed",
+                hint="set removal_access_key and removal_secret_key; the backup's own must not be able to remove",
+            )
+        return StoreError(
+            f"the store {name} has no credentials",
+            state="the store was not asked",
+            hint="set access_key and secret_key of the store",
+        )

@@ -55,3 +55,30 @@ def test_a_setting_that_no_store_has_is_said(
         f"the store cannot be opened like this: {setting.partition('=')[0]}: " in ended.err or "bucket: " in ended.err
     )
     assert not (tmp_path / "new").exists()
+
+
+KEYS = ("access_key=file:/root/a", "secret_key=file:/root/b")
+
+
+@pytest.mark.parametrize(
+    ("place", "settings", "wrong"),
+    [
+        ("s3://cadangan", KEYS, "endpoint: is missing; a store of kind 's3' needs it"),
+        (
+            "s3://cadangan",
+            ("endpoint=https://s3.contoh.go.id", KEYS[1]),
+            "access_key: is missing; a store of kind 's3'",
+        ),
+        ("s3:///pulih", ("endpoint=https://s3.contoh.go.id", *KEYS), "bucket: is missing; a store of kind 's3' needs"),
+        ("./x", KEYS, "access_key: is no field of a store of kind 'directory'; secret_key: is no field of"),
+    ],
+)
+def test_a_setting_that_the_store_lacks_is_said_before_anything_is_asked(
+    pulih: Pulih, office: Office, tmp_path: Path, place: str, settings: tuple[str, ...], wrong: str
+) -> None:
+    arguments = ("--from", place, "--identity", "x", "--fingerprint", "x", "--to", tmp_path / "new")
+    ended = pulih("rebuild", *arguments, *(word for setting in settings for word in ("--setting", setting)))
+    assert 2 == ended.code
+    assert f"the store cannot be opened like this: {wrong}" in ended.err
+    assert "HINT: give each as the inventory has it: --setting endpoint=https://" in ended.err
+    assert not (tmp_path / "new").exists()

@@ -262,6 +262,9 @@ def test_a_store_without_removal_credentials_removes_nothing(settings: StoreSett
     lacking = settings.model_copy(update={"removal_secret_key": None})
     with pytest.raises(StoreError, match="the store gudang has no credentials for removal; nothing was removed"):
         open_store(lacking, for_removal=True).remove(KEY)
+    with pytest.raises(StoreError, match="the store gudang has no credentials; the store was not asked") as raised:
+        open_store(settings.model_copy(update={"access_key": None})).read(KEY)
+    assert raised.value.hint == "set access_key and secret_key of the store"
 
 
 def test_what_the_documentation_allows_is_enough_to_sweep(ceph: S3Server, bucket: str, settings: StoreSettings) -> None:
