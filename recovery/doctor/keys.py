@@ -8,6 +8,7 @@ from pathlib import Path
 from recovery.crypto import public_fingerprint, recipient_of, split_pem
 from recovery.doctor.finding import Finding, attempt
 from recovery.errors import KeyMissingError, PulihError, SignatureError, StoreError
+from recovery.guard.escrow import escrow_alarms, escrow_rotations
 from recovery.installation import Installation
 from recovery.keys_rotation import NEXT
 from recovery.keys_succession import recorded_successions
@@ -87,6 +88,8 @@ def _backups(installation: Installation) -> Iterator[Finding]:
         held = {recipient_of(identity) for identity in installation.operations_identities()}
         with installation.catalog.read() as connection:
             secured = [each for each in backups.list_backups(connection) if each.state == "secured"]
+            strange = escrow_alarms(installation, connection)
+            rotated = {entry.facts["old"] for entry in escrow_rotations(connection)}
     except PulihError:
         return  # said by the looks at the key and at the catalog
     lost = [each for each in secured if not held & set(each.facts["recipients"])]
@@ -99,11 +102,18 @@ def _backups(installation: Installation) -> Iterator[Finding]:
         )
     if secured and not lost:
         yield Finding("recipients of backups", "ok", f"all {len(secured)} can be opened")
+    for alarm in strange:
+        yield Finding(f"escrow of {alarm.subject}", "problem", alarm.message, alarm.mend)
     current = {installation.keys.operations_recipient, installation.keys.escrow_recipient}
     earlier = {recipient for each in secured for recipient in each.facts["recipients"]} - held - current
     for recipient in sorted(earlier):
         count = sum(recipient in each.facts["recipients"] for each in secured)
-        yield Finding("earlier escrow identity", "ok", f"{recipient} still opens {count} backups: keep it in the safe")
+        message = f"{recipient} still opens {count} backups: keep it in the safe"
+        if recipient in rotated:
+            yield Finding("earlier escrow identity", "ok", message)
+        else:
+            mend = "if it was never this office's, somebody else reads those backups: find out who"
+            yield Finding("earlier escrow identity", "warning", f"{message}; no rotation of it is on record", mend)
 
 
 def _operations_identity(installation: Installation) -> None:

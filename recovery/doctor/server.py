@@ -5,6 +5,7 @@ import ipaddress
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from recovery.doctor.blocks import examine_blocks
 from recovery.doctor.clock import compare_clocks
 from recovery.doctor.finding import Finding
 from recovery.doctor.runs import examine_runs
@@ -37,6 +38,7 @@ def examine_server(installation: Installation, api: PrefectApi | None) -> Iterat
         if installation.office.destruction_cron:
             yield from _workers(api, RETENTION_POOL, "worker that destroys")
         yield from examine_runs(installation, api)
+        yield from examine_blocks(installation, api)
     except HostError as error:
         yield Finding(SERVER, "problem", error.message, error.hint)
 

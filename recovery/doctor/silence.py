@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from recovery.doctor.blocks import examine_blocks
+from recovery.doctor.finding import Finding
 from recovery.doctor.runs import examine_runs
 from recovery.errors import HostError
 from recovery.guard.proofs import PROOF_KINDS, proof_alarms
@@ -17,18 +19,21 @@ def listen(installation: Installation, api: PrefectApi | None, now: datetime) ->
     alarms = proof_alarms(installation, now)
     kinds: set[Kind] = set(PROOF_KINDS)
     if api is not None:
-        kinds.add("scheduler")
-        alarms += _scheduler(installation, api)
+        kinds |= {"scheduler", "blocks"}
+        alarms += _server(installation, api)
     return alarms, tell_alarms(installation, alarms, kinds, now)
 
 
-def _scheduler(installation: Installation, api: PrefectApi) -> list[Alarm]:
+def _server(installation: Installation, api: PrefectApi) -> list[Alarm]:
+    looks: dict[Kind, list[Finding]] = {}
     try:
-        findings = list(examine_runs(installation, api))
+        looks["scheduler"] = list(examine_runs(installation, api))
+        looks["blocks"] = list(examine_blocks(installation, api))
     except HostError as error:
         return [Alarm("scheduler", "Prefect server", error.message, error.hint)]
     return [
-        Alarm("scheduler", finding.subject, finding.message, finding.mend)
+        Alarm(kind, finding.subject, finding.message, finding.mend)
+        for kind, findings in looks.items()
         for finding in findings
-        if finding.state != "ok"
+        if finding.state == "problem"
     ]

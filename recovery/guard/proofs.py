@@ -11,6 +11,7 @@ from recovery.cron import last_due
 from recovery.errors import PulihError
 from recovery.guard.clock import believable_until, clock_alarm
 from recovery.guard.drills import drill_alarms
+from recovery.guard.escrow import escrow_alarms
 from recovery.guard.report import Alarm, Kind, Report
 from recovery.installation import Installation
 from recovery.procedures.schedule_approval import approval_of
@@ -31,6 +32,7 @@ PROOF_KINDS: frozenset[Kind] = frozenset(
         "silent",
         "incomplete",
         "clock",
+        "escrow",
         "drill-failed",
         "drill-error",
         "drill-never",
@@ -71,6 +73,7 @@ def proof_alarms(installation: Installation, now: datetime) -> list[Alarm]:
             known = [begun or schema.timestamp(now), _approved_at(installation, schedule)]
             since = max([_valid_from(schedule), *(moment for moment in known if moment <= until)])
             found.append(_silent(connection, schedule, since, now))
+        found += escrow_alarms(installation, connection, until)
         found += _incomplete(connection)
         found += drill_alarms(installation, connection, now)
     return [alarm for alarm in found if alarm is not None]

@@ -19,6 +19,8 @@ Kind = Literal[
     "drill-stale",
     "incomplete",
     "clock",
+    "escrow",
+    "blocks",
     "scheduler",
     "schedule",
     "overdue",

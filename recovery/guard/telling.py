@@ -35,6 +35,8 @@ TITLES: dict[Kind, str] = {
     "drill-stale": "Gladi restore terakhir sudah terlalu lama",
     "incomplete": "Salinan kedua cadangan belum ada",
     "clock": "Jam komputer tidak dapat dipercaya",
+    "escrow": "Cadangan terbaru tidak dapat dibuka dengan kunci titipan",
+    "blocks": "Pengaturan di Prefect berbeda dari inventaris",
     "scheduler": "Penjadwal tidak akan menjalankan back up",
     "schedule": "Jadwal back up belum disahkan",
     "overdue": "Langkah melewati batas waktu SOP",
@@ -45,8 +47,8 @@ TITLES: dict[Kind, str] = {
     "sweep": "Sisa pekerjaan tidak dapat dibersihkan",
     "store": "Penyimpanan cadangan bermasalah",
 }
-# The guard asks no Prefect, so it cannot know whether the scheduler works.
-GUARD_KINDS: frozenset[Kind] = frozenset(TITLES) - {"scheduler"}
+# The guard asks no Prefect, so it cannot know whether the scheduler works, nor what the worker reads there.
+GUARD_KINDS: frozenset[Kind] = frozenset(TITLES) - {"scheduler", "blocks"}
 
 
 @dataclass(frozen=True)

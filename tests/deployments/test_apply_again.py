@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL
 
 from blocks.installation import forget_installation, load_installation
 from deployments.apply import apply
 from deployments.change import Change
+from recovery.doctor.blocks import examine_blocks
 from recovery.errors import ConfigurationError
+from recovery.prefect_api import prefect_api
 from recovery.records import officials
 
 if TYPE_CHECKING:
@@ -128,8 +131,15 @@ def test_a_block_that_was_spoilt_in_the_user_interface_is_named(restored: "Appli
     forget_installation()
     with pytest.raises(ConfigurationError, match="the block 'Pulih Jadwal' / 'harian' is not valid: retention_days: "):
         load_installation()
+    server = prefect_api({"PREFECT_API_URL": str(PREFECT_API_URL.value())})
+    (spoilt,) = examine_blocks(restored.make().installation(), server)
+    assert (spoilt.subject, spoilt.message) == (
+        "block pulih-jadwal/harian",
+        "is not what the inventory says: retention_days",
+    )
     (change,) = apply(restored.make(), release=restored.release)
     assert change.details == ("retention_days: 0 → 90",)
+    assert ["ok"] == [finding.state for finding in examine_blocks(restored.make().installation(), server)]
 
 
 def test_officials_are_recorded_and_revoked_only_with_prune(restored: "Applied", api: Callable[..., Any]) -> None:
