@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from recovery import calendar, sop
 from recovery.conformance_ledger import LedgerOfProcedure, judge_chain
-from recovery.errors import ApprovalError, ProcedureError
+from recovery.errors import ApprovalError, ConfigurationError, ProcedureError
 from recovery.installation import Installation
 from recovery.procedures.file_digest import sha256_of_file
 from recovery.procedures.schedule_approval import recorded_approval
@@ -282,8 +282,8 @@ class _Judge:
             self.reasons.append(f"{subject}: {named} is not the one that the ledger has")
         try:
             same = sha256_of_file(Path(form.path)) == form.pdf_sha256
-        except OSError as error:
-            self.reasons.append(f"{subject}: {named} cannot be read at {form.path} ({error.strerror})")
+        except ConfigurationError as error:
+            self.reasons.append(f"{subject}: {named}: {error.message}")
             return
         if not same:
             self.reasons.append(f"{subject}: {named} was changed since it was issued")

@@ -82,6 +82,14 @@ class NewFile:
             raise write_error(error, str(self.path), state="the unfinished file still lies there") from reason
 
 
+def remove_file(path: Path) -> None:
+    """Given a file, remove it if it is there. Raises as NewFile.write."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(error, str(path), state="it still lies there") from error
+
+
 def sync_directory(path: Path) -> None:
     """Given a directory, return when the names in it are on the disk. Raises StoreError."""
     try:

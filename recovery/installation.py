@@ -178,15 +178,25 @@ def private_directory(directory: Path) -> Path:
 
 
 def remove_tree(directory: Path) -> None:
-    """Remove a directory tree of our own, if it is there. Restored trees may hold directories without permissions."""
+    """Remove a directory tree of our own, if it is there. Restored trees may hold directories without permissions.
+
+    Raises ConfigurationError when the system does not let it go.
+    """
     if not directory.exists():
         return
-    for folder, subfolders, _files in os.walk(directory):
-        for subfolder in subfolders:
-            path = Path(folder, subfolder)
-            if not path.is_symlink():
-                path.chmod(0o700)
-    shutil.rmtree(directory)
+    try:
+        for folder, subfolders, _files in os.walk(directory):
+            for subfolder in subfolders:
+                path = Path(folder, subfolder)
+                if not path.is_symlink():
+                    path.chmod(0o700)
+        shutil.rmtree(directory)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{directory} cannot be removed ({error.strerror})",
+            state="what is left of it may be plain data; no backup and no live data is in it",
+            hint="let the worker's account write there, and see that its file system is not mounted read-only",
+        ) from error
 
 
 def _named(settings: dict[str, Setting], name: str, what: str) -> Setting:

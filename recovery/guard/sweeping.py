@@ -4,7 +4,7 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from recovery.errors import PulihError
+from recovery.errors import ConfigurationError, PulihError
 from recovery.guard.report import Action, Alarm, Report
 from recovery.installation import Installation, remove_tree
 from recovery.procedures.restore.rehearsal import copy_label, discard_rehearsed
@@ -72,8 +72,8 @@ def _remove(
 ) -> None:
     try:
         remove_tree(directory)
-    except OSError as error:
-        message = f"{directory} cannot be removed ({error.strerror}); it may hold plain data"
+    except ConfigurationError as error:
+        message = f"{error.message}; it may hold plain data"
         report.alarm(Alarm("sweep", kind, message, "remove it by hand, as the account that owns it"))
         return
     procedure_id = procedure.id if procedure else ""

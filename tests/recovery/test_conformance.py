@@ -251,7 +251,7 @@ def test_a_form_that_was_changed_or_is_gone_is_named(history: History) -> None:
     second.unlink()
     changed, gone = history.judge(history.backup).reasons
     assert changed.endswith("version 1 was changed since it was issued")
-    assert gone.endswith(f"version 2 cannot be read at {second} (No such file or directory)")
+    assert gone.endswith(f"version 2: the file {second} cannot be read (No such file or directory)")
     digest = hashlib.sha256(first.read_bytes()).hexdigest()
     history.tamper(f"UPDATE forms SET pdf_sha256 = '{digest}' WHERE path = '{first}'")
     exchanged, gone = history.judge(history.backup).reasons

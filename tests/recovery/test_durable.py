@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from recovery import points
-from recovery.durable import NewFile, sync_directory
+from recovery.durable import NewFile, remove_file, sync_directory
 from recovery.errors import ConflictError, StoreError, StoreReadOnlyError
 
 
@@ -52,6 +52,18 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot be written") as refused:
         NewFile(Path("/proc/new")).__enter__()
     assert isinstance(refused.value, StoreReadOnlyError) or "No such file" in refused.value.message
+
+
+def test_a_file_is_removed_and_what_is_none_is_named_and_stays(tmp_path: Path) -> None:
+    """Once it is gone, removing it again changes nothing."""
+    (tmp_path / "file").touch()
+    for _ in range(2):
+        remove_file(tmp_path / "file")
+        assert [] == list(tmp_path.iterdir())
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreError, match=r"folder cannot be written \(.*\); it still lies there"):
+        remove_file(tmp_path / "folder")
+    assert ["folder"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_a_directory_that_is_gone_cannot_be_synced(tmp_path: Path) -> None:

@@ -47,6 +47,15 @@ def test_a_directory_that_cannot_be_made_is_a_matter_of_configuration(tmp_path: 
         private_directory(tmp_path / "file" / "one")
 
 
+def test_a_tree_that_cannot_be_removed_is_named_and_may_hold_plain_data(tmp_path: Path) -> None:
+    """A file stands in its place."""
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        ConfigurationError, match=r"file cannot be removed \(Not a directory\); what is left of it may be"
+    ):
+        remove_tree(tmp_path / "file")
+
+
 def test_a_tree_without_permissions_and_with_links_is_removed_and_nothing_beyond_it(tmp_path: Path) -> None:
     """Restored trees hold both."""
     (tmp_path / "kept").mkdir(mode=0o750)

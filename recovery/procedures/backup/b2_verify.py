@@ -85,14 +85,15 @@ def judge_staged(
 ) -> Verdict:
     """Given staged bytes and what was recorded of their dump, load them in scratch and return the verdict."""
     _application, settings = installation.component(component)
-    identity = read_identity((staging / RUN_IDENTITY).read_bytes(), "of this run")
+    with _open_staged(staging / RUN_IDENTITY) as secret:
+        identity = read_identity(secret.read(), "of this run")
     expected = Fingerprint.from_json(facts["fingerprint"])
     with closing(open_proof(installation, component, directory)) as scratch:
         copy = scratch.beside("proof")
         proof = Proof(component, scratch.kind, tell)
         with (
             scratch.load(copy, _globals(staging, facts, identity)) as load,
-            (staging / facts["file"]).open("rb", buffering=0) as staged,
+            _open_staged(staging / facts["file"]) as staged,
         ):
             digests = PartDigests(**facts["digests"])
             decrypt(staged.readinto, proof.counted(load.write, digests.plain_size), identity, digests)
@@ -104,9 +105,20 @@ def _globals(staging: Path, facts: dict[str, Any], identity: Any) -> bytes:
     if not facts.get("globals"):
         return b""
     content = io.BytesIO()
-    with (staging / GLOBALS).open("rb", buffering=0) as staged:
+    with _open_staged(staging / GLOBALS) as staged:
         decrypt(staged.readinto, content.write, identity, PartDigests(**facts["globals"]))
     return content.getvalue()
+
+
+def _open_staged(path: Path) -> io.FileIO:
+    try:
+        return io.FileIO(path)
+    except OSError as error:
+        raise VerificationError(
+            f"what step 1 staged cannot be read: {path} ({error.strerror})",
+            state="nothing is known about this backup, so it was not stored; earlier backups are untouched",
+            hint="let the worker's account read it and Retry the run; when it is gone, start a backup with 'Mengulang'",
+        ) from error
 
 
 def judge_copy(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from recovery.crypto import Signer
+from recovery.durable import NewFile, remove_file
 from recovery.errors import ProcedureError, PulihError, SetError, StoreError
 from recovery.installation import RELEASE, Installation
 from recovery.manifest import Manifest, Part
@@ -39,7 +40,10 @@ def secure(installation: Installation, procedure_id: str, component: str) -> Ste
     schedule = procedure.parameters["schedule"]
     staging = Path(backup.staging)
     manifest = build_manifest(backup, procedure)
-    (staging / QUALITY).write_bytes(quality_document(backup))
+    remove_file(staging / QUALITY)  # what a killed try left
+    with NewFile(staging / QUALITY) as file:
+        file.write(quality_document(backup))
+        file.sync()
     staged = {part.file: staging / part.file for part in manifest.parts}
     signer = installation.signer
     wanted = [name for name in (schedule["store"], schedule["offsite_store"]) if name]
@@ -56,7 +60,7 @@ def secure(installation: Installation, procedure_id: str, component: str) -> Ste
     if missing:
         raise _incomplete(installation, backup, manifest, stores, missing)
     reached("backup.4: secured")
-    (staging / RUN_IDENTITY).unlink(missing_ok=True)
+    remove_file(staging / RUN_IDENTITY)
     reached("backup.4: identity of the run destroyed")
     return StepResult(
         evidence={

@@ -25,6 +25,7 @@ from recovery.errors import (
     SourceCorruptError,
     SourceLockedError,
     SourceMissingError,
+    StoreError,
     StoreFullError,
     StoreReadOnlyError,
     VerificationError,
@@ -135,6 +136,29 @@ def test_a_backup_that_cannot_be_loaded_is_recorded_as_not_judged_until_it_is(of
     assert ("failed", "error") == _state_of(office, opened["id"], "simpel/data")
     office.step("backup.2", opened["id"], "simpel/data")
     assert ("verified", "pass") == _state_of(office, opened["id"], "simpel/data")
+
+
+@pytest.mark.slow
+def test_a_staging_directory_that_is_gone_is_said_with_the_state_of_the_backup(office: SmallOffice) -> None:
+    """Swept by hand, or its disk was lost: step 2 knows nothing of the backup, and step 4 stores nothing."""
+    run, key = begin(office)["id"], "simpel/berkas"
+    office.step("backup.1", run, key)
+    staging = office.root / "state" / "staging"
+    staging.rename(staging.with_name("aside"))
+    with pytest.raises(VerificationError, match=r"what step 1 staged cannot be read: .*/run-identity \(No such file"):
+        office.step("backup.2", run, key)
+    assert ("failed", "error") == _state_of(office, run, key)
+    staging.with_name("aside").rename(staging)
+    for number in (2, 3):
+        office.step(f"backup.{number}", run, key)
+    staging.rename(staging.with_name("aside"))
+    with pytest.raises(StoreError, match=r"quality\.json cannot be written \(No such file or directory\); nothing was"):
+        office.step("backup.4", run, key)
+    staging.with_name("aside").rename(staging)
+    (left,) = [path.parent for path in staging.rglob("run-identity")]
+    (left / "quality.json").write_bytes(b"half of it, by a process that was kil")
+    office.step("backup.4", run, key)
+    assert ("secured", "pass") == _state_of(office, run, key)
 
 
 def _state_of(office: SmallOffice, procedure_id: str, component: str) -> tuple[str, str]:
