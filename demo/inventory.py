@@ -29,6 +29,7 @@ def inventory(site: Site, engine: Engine, operations: str, escrow: str) -> dict[
                 "Peraturan Bupati Trenggalek Nomor 11 Tahun 2022 tentang SPBE",
             ],
             "state_directory": str(site.state),
+            "prefect_database": f"file:{keys / 'prefect.url'}",
             # The demonstration's Prefect server runs on SQLite, which every machine has.
             "timed_automations": False,
             "notice_targets": [f"file:{keys / 'pemberitahuan-dinas.url'}"],

@@ -203,6 +203,7 @@ def _write_keys(site: Site) -> tuple[str, str]:
     write_private(site.root / "kunci" / "pendaftaran.key", base64.b64encode(secrets.token_bytes(32)))
     write_private(site.root / "kunci" / "pemberitahuan.url", f"file://{site.notices}".encode())
     write_private(site.root / "kunci" / "pemberitahuan-dinas.url", f"file://{site.office_notices}".encode())
+    write_private(site.root / "kunci" / "prefect.url", f"sqlite+aiosqlite:///{site.prefect_home}/prefect.db".encode())
     return operations, escrow
 
 

@@ -330,7 +330,8 @@ class OfficeSettings(Settings):
     )
     prefect_database: SecretReference | None = Field(
         default=None,
-        description="Reference to the URL of Prefect's database, backed up with the catalog; empty: it is not.",
+        description="Reference to the URL of Prefect's database, backed up with the catalog; empty: it is not, and "
+        "doctor calls that a problem.",
     )
     records: OwnRecordsSettings = Field(
         default_factory=OwnRecordsSettings, description="How long the installation's own records stay."

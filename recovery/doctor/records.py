@@ -1,9 +1,9 @@
 """The installation's own records: whether they are of their time, are backed up whole, and lie in every store."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 from recovery.doctor.finding import Finding, attempt
 from recovery.errors import PulihError, RecordsError
@@ -21,9 +21,10 @@ def examine_records(installation: Installation) -> Iterator[Finding]:
     if reference is None:
         yield Finding(
             "Prefect's database",
-            "warning",
+            "problem",
             "is not backed up with the catalog",
-            "name it in the inventory: office.prefect_database: env:PREFECT_SERVER_DATABASE_CONNECTION_URL",
+            "name the server's PREFECT_SERVER_DATABASE_CONNECTION_URL in the inventory: office.prefect_database, as "
+            "credential:NAME, file:PATH or env:NAME",
         )
     else:
         yield attempt("Prefect's database", partial(_look_at_database, reference), "is backed up with the catalog")
@@ -41,8 +42,11 @@ def examine_records(installation: Installation) -> Iterator[Finding]:
 
 def _look_at_database(reference: str) -> None:
     url = database_url(reference)
-    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
-        raise RecordsError(f"there is no file {url.database}", hint="correct what office.prefect_database names")
+    if url.get_backend_name() == "sqlite" and not os.access(str(url.database), os.R_OK):
+        raise RecordsError(
+            f"there is no file {url.database} that this account reads",
+            hint="correct what office.prefect_database names, or the rights of the file and of the folders above it",
+        )
 
 
 def _look_at_store(installation: Installation, name: str) -> None:

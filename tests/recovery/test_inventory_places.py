@@ -117,7 +117,7 @@ def test_prefects_database_that_is_backed_up_is_no_restore_target(tmp_path: Path
     """Of whatever kind; and neither is a database of a server that has its name."""
     reference = tmp_path / "prefect-url"
     reference.write_text("sqlite+aiosqlite:////data/prefect.db\n")
-    named = ("working_days: kerja", f"prefect_database: file:{reference}")
+    named = ("credential:prefect-database", f"file:{reference}")
     (error,) = _errors(tmp_path, named, ("path: /srv/perizinan/perizinan.sqlite", "path: /data/prefect.db"))
     assert error.endswith(
         "is the same place as Prefect's database (/data/prefect.db); it can never be a restore target"

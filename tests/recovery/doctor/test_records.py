@@ -13,13 +13,18 @@ from tests.recovery.doctor.conftest import open_ledger_at
 from tests.testbed.small_office import open_office
 
 
-def test_prefects_database_that_nobody_backs_up_is_a_warning(installation: Installation, tmp_path: Path) -> None:
+def test_prefects_database_that_nobody_backs_up_is_a_problem(installation: Installation, tmp_path: Path) -> None:
     found = _of_prefect(installation)
-    assert ("warning", "is not backed up with the catalog") == (found.state, found.message)
+    assert ("problem", "is not backed up with the catalog") == (found.state, found.message)
+    assert (
+        "name the server's PREFECT_SERVER_DATABASE_CONNECTION_URL in the inventory: office.prefect_database, as "
+        "credential:NAME, file:PATH or env:NAME"
+    ) == found.mend
     (tmp_path / "url").write_text(f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}")
     installation.office = installation.office.model_copy(update={"prefect_database": f"file:{tmp_path / 'url'}"})
     found = _of_prefect(installation)
-    assert ("problem", f"there is no file {tmp_path / 'prefect.db'}") == (found.state, found.message)
+    told = f"there is no file {tmp_path / 'prefect.db'} that this account reads"
+    assert ("problem", told) == (found.state, found.message)
     (tmp_path / "prefect.db").write_bytes(b"")
     assert "ok" == _of_prefect(installation).state
 
