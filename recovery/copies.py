@@ -76,18 +76,19 @@ def put_into_every_store(installation: Installation, put: Callable[[Store], obje
     """Given how to put something, put it into every store; return the message for each store that did not take it.
 
     A store that is down keeps nobody from his work as long as another one takes it: `pulih sync` puts there what is
-    missing. Raises StoreError when no store takes it, and ObjectExistsError when one holds something else already.
+    missing. Nor does one in which something else has that name, for which no retry helps: keys can be foreseen, and
+    whoever may write to a store could keep us from everything. Raises StoreError when every store is missed and one of
+    them may take it later.
     """
     missed: dict[str, StoreError | KeyMissingError] = {}
     for store_name in sorted(installation.stores):
         try:
             put(installation.store(store_name))
-        except ObjectExistsError:
-            raise
         except (StoreError, KeyMissingError) as error:
             missed[store_name] = error
-    if missed and len(missed) == len(installation.stores):
-        raise next(iter(missed.values()))
+    may_come_back = [error for error in missed.values() if not isinstance(error, ObjectExistsError)]
+    if may_come_back and len(missed) == len(installation.stores):
+        raise may_come_back[0]
     messages = {store_name: error.message for store_name, error in missed.items()}
     for store_name, message in messages.items():
         logger.warning("the store %s is passed over: %s", store_name, message)

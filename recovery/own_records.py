@@ -61,9 +61,10 @@ def back_up_records(installation: Installation, procedure_id: str) -> str:
         prefix = set_prefix(RESERVED, RESERVED, name)
 
         def put(store: Store) -> None:
-            put_restore_guide(store, installation.signer.public_pem)
             put_set(store, prefix, staged, manifest, installation.signer)
             protect_set(store, prefix, manifest)
+            # Last: names of guides can be foreseen and taken, that of the set cannot.
+            put_restore_guide(store, installation.signer.public_pem)
 
         put_into_every_store(installation, put)
         logger.info("put the records up to entry %s of the ledger into the stores as %s", head.sequence, name)

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from recovery.calendar import format_duration
 from recovery.copies import put_into_every_store
-from recovery.errors import ConfigurationError, ProcedureError
+from recovery.errors import ConfigurationError, ObjectExistsError, ProcedureError, PulihError
 from recovery.installation import Installation
 from recovery.own_records import back_up_records
 from recovery.points import reached
@@ -19,6 +19,7 @@ from recovery.procedures.schedule_approval import APPROVED, KIND, recorded_appro
 from recovery.records import approvals, backups, forms, ledger, notices, procedures, steps
 from recovery.records.procedures import GIVEN_UP, SUPERSEDED, UNACKNOWLEDGED, Procedure
 from recovery.sop import SCHEDULE_APPROVAL
+from recovery.stores.base import Store
 
 
 @dataclass(frozen=True)
@@ -191,8 +192,29 @@ def close(installation: Installation, procedure_id: str, outcome: str, conclusio
     reached("conclusion: staging and scratch removed")
     procedures.close_procedure(installation.catalog, procedure_id, outcome)
     # After closing, so that the head that lies in the stores covers the whole procedure.
-    put_into_every_store(installation, lambda store: ledger.anchor(installation.catalog, store, installation.signer))
+    try:
+        _anchor(installation, procedure_id)
+    except PulihError:
+        back_up_records(installation, procedure_id)
+        raise
     reached("conclusion: head in the stores")
     # With them, a key and the escrow sheet everything can be rebuilt as it stands now.
     back_up_records(installation, procedure_id)
     return conclusion
+
+
+def _anchor(installation: Installation, procedure_id: str) -> None:
+    """Sign the ledger's head into every store. Where somebody took its place, that store lacks it and the ledger says
+    so: a retry would not help."""
+    refused: dict[str, str] = {}
+
+    def put(store: Store) -> None:
+        try:
+            ledger.anchor(installation.catalog, store, installation.signer)
+        except ObjectExistsError as error:
+            refused[store.name] = error.message
+
+    put_into_every_store(installation, put)
+    if refused:
+        with installation.catalog.begin() as connection:
+            ledger.append(connection, ledger.HEAD_REFUSED, {"stores": refused}, procedure_id=procedure_id)

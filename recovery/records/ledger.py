@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, insert, select
 
 from recovery.canonical import canonical_json
 from recovery.crypto import Signer, verify_signature
-from recovery.errors import LedgerError, ObjectExistsError, ObjectMissingError, SignatureError
+from recovery.errors import LedgerError, ObjectExistsError, ObjectMissingError, ObjectTooLargeError, SignatureError
 from recovery.records import ledger_loss
 from recovery.records.catalog import WRITER_LOCK, Catalog
 from recovery.records.schema import ledger, timestamp
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from recovery.stores.base import Store
 
 NOTHING_BEFORE = "0" * 64
+HEAD_REFUSED = "ledger.head_refused"
 FOLDER = "buku-besar/"
 
 _HASHED = ("sequence", "at", "kind", "procedure_id", "step_id", "component", "facts", "previous")
@@ -205,7 +206,9 @@ def anchor(catalog: Catalog, store: "Store", signer: Signer) -> Head:
     """Given a store, sign the ledger's head into it, once for each head, and return that head.
 
     From then on the entries up to it can be neither changed nor cut off without contradicting the store. Raises
-    LedgerError when the store already holds another head for the same entry.
+    LedgerError when the store already holds another head for the same entry, signed by a key that is trusted, and
+    ObjectExistsError when something lies there that none of them signed: whoever may write to the store knows the
+    numbers that come, and must not bring about more than that this store lacks a head.
     """
     with catalog.read() as connection:
         query = select(ledger).order_by(ledger.c.sequence.desc()).limit(1)
@@ -219,12 +222,26 @@ def anchor(catalog: Catalog, store: "Store", signer: Signer) -> Head:
         _put_signature(store, f"{key}.sig", content, signer)
         store.put_bytes(key, content)
     except ObjectExistsError as error:
-        raise LedgerError(
-            f"the store {store.name} already holds another head for entry {last.sequence} of the ledger",
-            state="the head in the store is untouched",
-            hint="the ledger was rewritten, or the signing key was changed since; run `pulih ledger verify`",
-        ) from error
+        raise _taken(store, key, last.sequence, signer.trusted_pem) from error
     return Head(last.sequence, last.hash)
+
+
+def _taken(store: "Store", key: str, sequence: int, trusted_pem: bytes) -> LedgerError | ObjectExistsError:
+    """The error that says what lies in the place of a head."""
+    try:
+        read_head(store, key, trusted_pem)
+    except (SignatureError, LedgerError, ObjectMissingError, ObjectTooLargeError):
+        return ObjectExistsError(
+            f"in the store {store.name} something that this installation did not sign lies in the place of the head "
+            f"for entry {sequence} of the ledger",
+            state="it is untouched, and the store lacks that head",
+            hint="somebody has that store's credentials: change them, and tell the auditor",
+        )
+    return LedgerError(
+        f"the store {store.name} already holds another head for entry {sequence} of the ledger",
+        state="the head in the store is untouched",
+        hint="the ledger was rewritten, or the signing key was changed since; run `pulih ledger verify`",
+    )
 
 
 def _put_signature(store: "Store", key: str, content: bytes, signer: Signer) -> None:
@@ -234,7 +251,7 @@ def _put_signature(store: "Store", key: str, content: bytes, signer: Signer) -> 
         # The key was rotated since: what the one before signed is as good.
         try:
             verify_signature(signer.trusted_pem, content, store.read(key))
-        except SignatureError:
+        except (SignatureError, ObjectTooLargeError):
             raise error from None
 
 

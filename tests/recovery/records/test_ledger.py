@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 
 from recovery.canonical import canonical_json
 from recovery.crypto import Signer, generate_signing_key
-from recovery.errors import LedgerError, RecordsError, SignatureError
+from recovery.errors import LedgerError, ObjectExistsError, RecordsError, SignatureError
 from recovery.records import ledger, schema
 from recovery.records.catalog import Catalog, open_catalog
 from recovery.records.ledger import Head
@@ -340,6 +340,32 @@ def test_a_head_that_contradicts_the_store_is_refused(catalog: Catalog, store: S
         "HINT: the ledger was rewritten, or the signing key was changed since; run `pulih ledger verify`"
     )
     assert ledger.read_heads(store, signer.public_pem) == [first]
+
+
+@pytest.mark.parametrize("suffix", [".json", ".json.sig", "copied", "large"])
+def test_what_somebody_put_in_the_place_of_a_head_is_no_head(
+    catalog: Catalog, store: Store, signer: Signer, suffix: str
+) -> None:
+    """The number that comes is known to everybody: the store lacks that head, and nothing else follows from it."""
+    _append_some(catalog, 3)
+    ledger.anchor(catalog, store, signer)
+    _append_some(catalog, 1)
+    if suffix == "copied":
+        for each in (".json", ".json.sig"):
+            store.put_bytes(f"buku-besar/000000000004{each}", store.read(f"buku-besar/000000000003{each}"))
+    elif suffix == "large":
+        store.put_bytes("buku-besar/000000000004.json.sig", bytes((16 << 20) + 1))
+    else:
+        store.put_bytes(f"buku-besar/000000000004{suffix}", b"x")
+    with pytest.raises(ObjectExistsError) as caught:
+        ledger.anchor(catalog, store, signer)
+    assert str(caught.value) == (
+        "in the store utama something that this installation did not sign lies in the place of the head for entry 4 of "
+        "the ledger; it is untouched, and the store lacks that head\n"
+        "HINT: somebody has that store's credentials: change them, and tell the auditor"
+    )
+    _append_some(catalog, 1)
+    assert 5 == ledger.anchor(catalog, store, signer).sequence
 
 
 def test_heads_that_were_put_by_somebody_else_are_refused(catalog: Catalog, store: Store, signer: Signer) -> None:
