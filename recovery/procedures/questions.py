@@ -8,6 +8,7 @@ from typing import Any
 from recovery.calendar import format_bytes, format_date, format_duration, format_moment, format_number
 from recovery.errors import NotFoundError, ProcedureError
 from recovery.installation import Installation
+from recovery.procedures.restore.expected_downtime import expected_downtime
 from recovery.procedures.restore.plan import approved_plan, make_plan
 from recovery.procedures.restore_document import printed_status
 from recovery.procedures.retention_question import retention_question
@@ -206,7 +207,7 @@ def _start(installation: Installation, procedure_id: str) -> Question:
                         f"semua yang masuk sesudah {format_moment(min(moments))}; "
                         "data sekarang disimpan sebagai salinan pengaman",
                     ],
-                    ["Perkiraan lama henti", "beberapa detik: menghentikan layanan, menukar data, menjalankan layanan"],
+                    ["Perkiraan lama henti", expected_downtime(installation, plan.application)],
                     ["Waktu henti yang diizinkan", request["waktu_henti"]],
                     ["Gladi selesai", format_moment(ended.ended_at) if ended and ended.ended_at else ""],
                 ],

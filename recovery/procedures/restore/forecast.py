@@ -87,7 +87,7 @@ def forecast(installation: Installation, application_name: str, point: str | Non
     services = tuple(_services(installation, application_name))
     with installation.catalog.read() as connection:
         approvals = tuple(_approvals(connection))
-        downtime = _last_downtime(connection, application_name)
+        downtime = last_downtime(connection, application_name)
         obstacles = [
             *_occupied(connection, application_name, list(chosen)),
             *_room(components),
@@ -196,10 +196,12 @@ def _last_rehearsal(connection: Connection, key: str) -> Measured:
     return Measured()
 
 
-def _last_downtime(connection: Connection, application_name: str) -> Measured:
+def last_downtime(connection: Connection, application_name: str) -> Measured:
+    """Given an application, return for how long its last restore kept it down. One that proved it never down counts
+    for nothing."""
     for procedure in reversed(procedures.list_all(connection, "restore")):
-        evidence = steps.evidence_of(connection, procedure.id, "restore.6")
-        if procedure.application == application_name and evidence:
+        evidence = steps.evidence_of(connection, procedure.id, "restore.6") or {}
+        if procedure.application == application_name and evidence.get("downtime_milliseconds") is not None:
             return Measured(evidence["downtime_milliseconds"] / 1000, f"the restore {procedure.id}")
     return Measured()
 

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from recovery.calendar import format_bytes, format_moment
+from recovery.calendar import format_bytes, format_duration, format_moment
 from recovery.errors import SourceError
 from recovery.procedures.application_page import application_page, applications_of
 from recovery.procedures.backup.begin import begin_backup
+from recovery.procedures.restore.expected_downtime import expected_downtime
 from recovery.procedures.restore.forecast import forecast
 from recovery.records import backups, forms, procedures
 from tests.testbed.small_office import SmallOffice
@@ -68,6 +69,11 @@ def test_after_backup_and_restore_the_page_says_what_counts_and_where_its_form_i
     planned = forecast(office.installation, "simpel", None)
     assert {f"the rehearsal of {restore}"} == {each.rehearsal.by for each in planned.components}
     assert f"the restore {restore}" == planned.downtime.by
+    assert planned.downtime.seconds is not None
+    measured = format_duration(planned.downtime.seconds)
+    assert expected_downtime(office.installation, "simpel").startswith(
+        f"{measured} pada restore terakhir: menghentikan"
+    )
 
 
 @pytest.mark.slow

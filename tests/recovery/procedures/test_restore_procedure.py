@@ -31,6 +31,7 @@ from recovery.procedures.conclude import (
 )
 from recovery.procedures.questions import question_of
 from recovery.procedures.restore.begin import begin_restore
+from recovery.procedures.restore.forecast import forecast
 from recovery.records import forms, ledger, officials, procedures, steps
 from recovery.records.approval_requests import RefusedError
 from recovery.settings import OfficialSettings
@@ -169,6 +170,7 @@ def test_a_service_that_does_not_stop_leaves_the_data_untouched(approved: Restor
     assert office.service_running()
     office.finish(procedure_id)
     assert "TIDAK TERBUKTI" in form_of(office, procedure_id)
+    assert forecast(office.installation, "simpel", None).downtime.seconds is None, "it was never down"
 
 
 @pytest.mark.slow
@@ -272,6 +274,12 @@ def test_a_restore_that_its_executor_calls_off_leaves_nothing_and_tells_why(disp
     assert [REQUESTER] == list(question_of(office.installation, procedure_id, "restore.3").excluded)
     office.decide("restore.3", procedure_id, KABID, "disetujui", **VERIFICATION)
     office.step("restore.3", procedure_id)
+    shown = question_of(office.installation, procedure_id, "restore.start").document["bagian"][1]["baris"]
+    assert [
+        "Perkiraan lama henti",
+        "belum pernah diukur: menghentikan layanan, menukar data, menjalankan layanan. "
+        "Batas waktu: web berhenti dalam 1 menit, berjalan dalam 1 menit",
+    ] in shown
     office.decide("restore.start", procedure_id, EXECUTOR, "batalkan", note="Ada ujian daring.")
     assert 1 == len(office.installation.source("simpel/data").copies())
     expected = Conclusion(True, "Restore dibatalkan. Alasan: Ada ujian daring.")
