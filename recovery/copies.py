@@ -23,11 +23,17 @@ def stores_of_schedule(installation: Installation, procedure: Procedure) -> tupl
     up is waited for no longer. Of a schedule that is no more, those that it named when the backup began.
     """
     current = installation.schedules.get(procedure.schedule)
-    recorded = procedure.parameters["schedule"]
-    named = (
-        (current.store, current.offsite_store) if current else (recorded["store"], recorded.get("offsite_store", ""))
-    )
-    return tuple(name for name in named if name)
+    return _named(current.store, current.offsite_store) if current else stores_of_its_day(procedure)
+
+
+def stores_of_its_day(procedure: Procedure) -> tuple[str, ...]:
+    """Given a backup procedure, return the stores that its schedule named when it began, the main one first."""
+    schedule = procedure.parameters["schedule"]
+    return _named(schedule["store"], schedule.get("offsite_store", ""))
+
+
+def _named(*names: str) -> tuple[str, ...]:
+    return tuple(name for name in names if name)
 
 
 def read_a_good_copy(

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, update
 
 from recovery.canonical import canonical_json
+from recovery.copies import stores_of_its_day
 from recovery.crypto import Signer
 from recovery.durable import NewFile, sync_directory
 from recovery.errors import ConflictError, ObjectMissingError, RecordsError, SetError
@@ -158,13 +159,15 @@ def _take(
 ) -> int:
     """Record a proven set unless the catalog has it; return 1 when it was added."""
     manifest = backup_set.manifest
-    if recorded is not None and recorded.state == "secured":
-        if recorded.manifest_sha256 != manifest.sha256:
+    if recorded is not None and recorded.state in ("named", "secured"):
+        if recorded.manifest_sha256 not in ("", manifest.sha256):
             unproven.append(
                 f"backup {manifest.name}: the set in {store_name} is not the one that was recorded, though it is "
                 "signed: its manifest has another SHA-256"
             )
-        return 0
+            return 0
+        if recorded.state == "secured":
+            return 0
     if recorded is not None and recorded.state == "destroyed":
         # The copy was made between the beginning of an approved removal and its end, or somebody put the set back.
         unproven.append(
@@ -177,7 +180,16 @@ def _take(
     except (SetError, ObjectMissingError, ValueError) as error:
         unproven.append(f"backup {manifest.name}: its verdict cannot be read ({error})")
         return 0
-    row = _row(manifest, quality, store_name)
+    procedure = procedures.find(connection, manifest.procedure_id)
+    stores = list(dict.fromkeys([*(recorded.stores if recorded else ()), store_name]))
+    # It counts when every copy that its schedule demanded is there, as it did before.
+    missing = [name for name in (stores_of_its_day(procedure) if procedure else ()) if name not in stores]
+    if missing:
+        unproven.append(
+            f"backup {manifest.name}: it is not secured: by the records it has no copy in {', '.join(missing)}; "
+            "`pulih sync` completes it"
+        )
+    row = _row(manifest, quality, "named" if missing else "secured", stores)
     if recorded is not None:
         table = schema.backups
         connection.execute(update(table).where(table.c.id == recorded.id).values(row))
@@ -186,13 +198,13 @@ def _take(
     if holder is not None:
         unproven.append(f"backup {manifest.name}: the records have another backup of this name")
         return 0
-    if procedures.find(connection, manifest.procedure_id) is None:
+    if procedure is None:
         connection.execute(insert(schema.procedures).values(_procedure(manifest, found, store_name)))
     connection.execute(insert(schema.backups).values({**row, "id": manifest.backup_id, "created_at": manifest.moment}))
     return 1
 
 
-def _row(manifest: Manifest, quality: Any, store_name: str) -> dict[str, Any]:
+def _row(manifest: Manifest, quality: Any, state: str, stores: list[str]) -> dict[str, Any]:
     outside = [part.digests.to_json() for part in manifest.parts if part.role == "globals"]
     facts = {
         "begun_at": manifest.moment,
@@ -215,14 +227,14 @@ def _row(manifest: Manifest, quality: Any, store_name: str) -> dict[str, Any]:
         "component": manifest.component,
         "unit": manifest.unit,
         "kind": manifest.kind,
-        "state": "secured",
+        "state": state,
         "moment": manifest.moment,
         "name": manifest.name,
         "staging": "",
         "facts": canonical_json(facts).decode(),
         "verdict": manifest.verdict,
         "manifest_sha256": manifest.sha256,
-        "stores": canonical_json([store_name]).decode(),
+        "stores": canonical_json(stores).decode(),
         "retention_until": manifest.retention_until,
     }
 

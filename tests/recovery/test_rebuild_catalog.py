@@ -1,11 +1,14 @@
 """What a rebuild does with rows that the copy of the catalog has only half, or otherwise than the store."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from recovery.errors import StoreError
+from recovery.guard.proofs import proof_alarms
 from recovery.inventory import load_inventory
 from recovery.own_records import back_up_records
 from recovery.procedures.backup.begin import begin_backup
@@ -17,9 +20,11 @@ from recovery.records.catalog import open_catalog
 from recovery.retention_destruction import finish_begun
 from recovery.stores.base import ObjectInfo
 from recovery.stores.directory import DirectoryStore
+from recovery.sync import sync
 from tests.recovery.key_office import KeyOffice
 from tests.testbed.old_backups import old_backup
 from tests.testbed.small_office import open_office
+from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store, down
 
 
 @pytest.fixture
@@ -29,10 +34,12 @@ def office(tmp_path: Path) -> Iterator[KeyOffice]:
     built.installation.catalog.dispose()
 
 
-def rebuilt(office: KeyOffice) -> Rebuilt:
+def rebuilt(office: KeyOffice, store_name: str = "") -> Rebuilt:
     installation, root = office.fresh(), office.office.root
     store = installation.stores["utama"]
-    return rebuild(store, root.parent / "new", installation.signer.fingerprint, root / "keys" / "escrow")
+    return rebuild(
+        store, root.parent / "new", installation.signer.fingerprint, root / "keys" / "escrow", store_name=store_name
+    )
 
 
 def test_what_was_under_way_when_the_copy_was_made_is_finished_or_named(office: KeyOffice) -> None:
@@ -52,6 +59,43 @@ def test_what_was_under_way_when_the_copy_was_made_is_finished_or_named(office: 
     assert 1 == done.added
     told = "procedure run (backup bulanan) was open when the copy was made, and is closed now: "
     assert [told + "look at its application and services yourself"] == done.unproven
+
+
+@pytest.mark.parametrize("gone", [OFFSITE, MAIN])
+def test_a_backup_of_which_a_copy_is_missing_does_not_count_before_it_is_there(office: KeyOffice, gone: str) -> None:
+    """What was recorded stays recorded; what the store at hand has is added to it."""
+    installation = office.office.installation
+    add_offsite_store(office.office)
+    begin_backup(installation, "run", schedule_name="bulanan", routine=True)
+    for number in (1, 2, 3):
+        office.office.step(f"backup.{number}", "run", "simpel/berkas")
+    with (
+        down(office.office.root / ("store" if gone == MAIN else "store-terpisah")),
+        pytest.raises(StoreError, match=f"in {gone} is missing"),
+    ):
+        office.office.step("backup.4", "run", "simpel/berkas")
+    back_up_records(installation, "another")
+    if gone == MAIN:
+        # The main store has a copy by now that the records do not know of, so both are there.
+        shutil.copytree(office.office.root / "store-terpisah/bkd", office.office.root / "store/bkd")
+    done = rebuilt(office, store_name=MAIN)
+    assert done.inventory is not None
+    fresh = load_inventory(done.inventory).installation()
+    with fresh.catalog.read() as connection:
+        (backup,) = backups.list_backups(connection)
+    if gone == MAIN:
+        assert ("secured", (OFFSITE, MAIN)) == (backup.state, backup.stores)
+        return
+    assert ("named", (MAIN,)) == (backup.state, backup.stores)
+    told = (
+        f"backup {backup.name}: it is not secured: by the records it has no copy in terpisah; `pulih sync` completes it"
+    )
+    assert told in done.unproven
+    assert ["incomplete"] == [each.kind for each in proof_alarms(fresh, datetime.now(UTC)) if each.kind == "incomplete"]
+    assert () == sync(fresh).troubles
+    with fresh.catalog.read() as connection:
+        (backup,) = backups.list_backups(connection)
+    assert ("secured", {MAIN, OFFSITE}) == (backup.state, set(backup.stores))
 
 
 def test_a_name_that_the_records_give_to_another_backup_is_named(office: KeyOffice) -> None:
