@@ -24,7 +24,7 @@ def command(context: click.Context, alarm: bool) -> None:
 
     With --alarm: is there a component without a fresh proof, or a schedule that begins no runs? Silence is an alarm.
     The catalog is asked, and the Prefect server too when PREFECT_API_URL names one. Ends with 30 when something is
-    missing; the office is told of each thing once, until it is over.
+    missing; the office is told of each thing once, until it is over; once in an hour that the catalog cannot be used.
     """
     from recovery.prefect_api import prefect_api
 
@@ -32,8 +32,11 @@ def command(context: click.Context, alarm: bool) -> None:
     output: Output = context.obj
     if alarm:
         from recovery.doctor.silence import listen
+        from recovery.guard.unreadable import told_when_unreadable
 
-        alarms, told = listen(output.installation, api, datetime.now(UTC))
+        now = datetime.now(UTC)
+        with told_when_unreadable(output.inventory.installation(), now):
+            alarms, told = listen(output.installation, api, now)
         lines = [*alarm_lines(alarms), f"{len(alarms)} alarms; the office was told of {told} now"]
         output.show({"alarms": [asdict(each) for each in alarms], "told": told}, lines)
         if alarms:

@@ -1,5 +1,6 @@
 """pulih guard: one round of the guard, as a timer makes it every minute."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -18,13 +19,15 @@ def command(context: click.Context) -> None:
     """Finish or undo what died, start its service, sweep, and raise alarms. Ends with 30 when there are alarms.
 
     Safe at any time, beside running procedures and other guards: what somebody works on is left alone. Needs no
-    Prefect. Repeating it does nothing more.
+    Prefect. Repeating it does nothing more. When the catalog cannot be used, the office is told once in an hour.
     """
     output: Output = context.obj
     # Here, because help must not cost the import of everything.
     from recovery.guard import make_round
+    from recovery.guard.unreadable import told_when_unreadable
 
-    report = make_round(output.installation)
+    with told_when_unreadable(output.inventory.installation(), datetime.now(UTC)):
+        report = make_round(output.installation)
     output.show(report.to_json(), _lines(report))
     if report.alarms:
         context.exit(ALARMS_EXIT_CODE)

@@ -46,9 +46,11 @@ TITLES: dict[Kind, str] = {
     "service": "Layanan tidak sehat",
     "sweep": "Sisa pekerjaan tidak dapat dibersihkan",
     "store": "Penyimpanan cadangan bermasalah",
+    "records": "Rekaman Pulih tidak dapat dibaca atau ditulis: penjagaan tidak berjalan",
 }
-# The guard asks no Prefect, so it cannot know whether the scheduler works, nor what the worker reads there.
-GUARD_KINDS: frozenset[Kind] = frozenset(TITLES) - {"scheduler", "blocks"}
+# The guard asks no Prefect, so it cannot know whether the scheduler works, nor what the worker reads there;
+# nor is it there to say that the records cannot be read.
+GUARD_KINDS: frozenset[Kind] = frozenset(TITLES) - {"scheduler", "blocks", "records"}
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def _tell(installation: Installation, current: dict[str, Alarm], kinds: frozense
     fresh = _fresh(left, current, now)
     if not fresh and left == state:  # pragma: no cover - another teller between two looks at the ledger
         return 0
-    trouble = _send(installation, [current[key] for key in fresh]) if fresh else ""
+    trouble = send(installation, [current[key] for key in fresh]) if fresh else ""
     told = [*left.told, *(fresh if not trouble else [])]
     untold = [*left.untold, *(key for key in fresh if key not in left.untold)] if trouble else []
     facts = {
@@ -134,8 +136,8 @@ def _key(alarm: Alarm) -> str:
     return f"{alarm.kind} {alarm.subject} {alarm.since}".rstrip()
 
 
-def _send(installation: Installation, alarms: list[Alarm]) -> str:
-    """Tell every target of the office; return "" when at least one was reached, else what went wrong."""
+def send(installation: Installation, alarms: list[Alarm]) -> str:
+    """Given alarms, tell every target of the office; return "" when at least one was reached, else what went wrong."""
     subject = f"Pulih: {TITLES[alarms[0].kind]}" if len(alarms) == 1 else f"Pulih: {len(alarms)} hal perlu ditangani"
     body = "\n\n".join(_told(alarm) for alarm in alarms)
     troubles = [deliver(reference, subject, body) for reference in installation.office.notice_targets]
