@@ -63,7 +63,6 @@ def back_up_records(installation: Installation, procedure_id: str) -> str:
         def put(store: Store) -> None:
             put_set(store, prefix, staged, manifest, installation.signer)
             protect_set(store, prefix, manifest)
-            # Last: names of guides can be foreseen and taken, that of the set cannot.
             put_restore_guide(store, installation.signer.public_pem)
 
         put_into_every_store(installation, put)

@@ -4,6 +4,8 @@ Written for officials, hence in Indonesian. Its commands are run as they stand b
 """
 
 import hashlib
+import uuid
+from collections.abc import Iterator
 
 from recovery.crypto import public_fingerprint
 from recovery.errors import ObjectExistsError
@@ -16,23 +18,34 @@ def put_restore_guide(store: Store, public_pem: bytes) -> str:
     """Given a store and the public signing key, put the guide there unless it is there, and return its key.
 
     Nothing is ever overwritten, so a guide that differs (another key, another release) lies beside the first one
-    under a name with its own SHA-256. Raises StoreError.
+    under a name with its own SHA-256. Where somebody who may write to the store took both names, which can be foreseen,
+    it gets one that cannot be. Raises StoreError.
     """
     content = restore_guide(public_pem).encode()
-    try:
-        store.put_bytes(GUIDE, content)
-    except ObjectExistsError:
-        key = f"RESTORE-{hashlib.sha256(content).hexdigest()[:12]}.md"
-        store.put_bytes(key, content)
+    for key in (GUIDE, f"RESTORE-{hashlib.sha256(content).hexdigest()[:12]}.md"):
+        try:
+            store.put_bytes(key, content)
+        except ObjectExistsError:
+            continue
         return key
-    return GUIDE
+    held = next(_guides(store, content), "")
+    if held:
+        return held
+    key = f"RESTORE-{uuid.uuid4().hex[:12]}.md"
+    store.put_bytes(key, content)
+    return key
 
 
 def lacks_restore_guide(store: Store, public_pem: bytes) -> bool:
     """Given a store and the public signing key, say whether this release's guide for that key is missing there."""
-    text = restore_guide(public_pem).encode()
-    guides = [guide.key for guide in store.list(GUIDE.removesuffix(".md")) if guide.size == len(text)]
-    return not any(store.read(key) == text for key in guides)
+    return next(_guides(store, restore_guide(public_pem).encode()), None) is None
+
+
+def _guides(store: Store, content: bytes) -> Iterator[str]:
+    """The keys under which a store holds this very guide."""
+    for info in store.list(GUIDE.removesuffix(".md")):
+        if info.size == len(content) and store.read(info.key) == content:
+            yield info.key
 
 
 def restore_guide(public_pem: bytes) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from recovery import crypto
 from recovery.manifest import Manifest, Part
-from recovery.restore_guide import put_restore_guide, restore_guide
+from recovery.restore_guide import lacks_restore_guide, put_restore_guide, restore_guide
 from recovery.sets import put_set, set_prefix
 from recovery.settings import StoreSettings
 from recovery.sources.tar_streams import create
@@ -248,6 +248,21 @@ def test_the_guide_shows_the_fingerprint_that_the_escrow_sheet_carries(with_data
     shown = SIGNER.fingerprint.removeprefix("SHA256:")
     assert f"{shown}  -" in with_database.follow("sqlite")
     assert f"\n    {shown}\n" in restore_guide(SIGNER.public_pem)
+
+
+def test_a_guide_whose_names_were_taken_gets_one_that_nobody_foresees(tmp_path: Path) -> None:
+    """Once, however often it is put."""
+    store = open_store(StoreSettings(name="utama", path=str(tmp_path)))
+    text = restore_guide(SIGNER.public_pem).encode()
+    taken = ["RESTORE.md", f"RESTORE-{hashlib.sha256(text).hexdigest()[:12]}.md"]
+    for key in taken:
+        store.put_bytes(key, b"x")
+    assert lacks_restore_guide(store, SIGNER.public_pem)
+    key = put_restore_guide(store, SIGNER.public_pem)
+    assert key == put_restore_guide(store, SIGNER.public_pem)
+    assert text == store.read(key)
+    assert not lacks_restore_guide(store, SIGNER.public_pem)
+    assert {key, *taken} == {info.key for info in store.list()}
 
 
 def test_a_second_guide_never_replaces_the_first(with_database: Place) -> None:
