@@ -7,6 +7,7 @@ from functools import partial
 
 from recovery.doctor.finding import Finding, attempt
 from recovery.errors import PulihError, RecordsError
+from recovery.guard.alive import guard_alarm
 from recovery.guard.clock import clock_alarm
 from recovery.installation import Installation
 from recovery.manifest import SIGNATURE
@@ -16,7 +17,7 @@ from recovery.records import procedures
 
 
 def examine_records(installation: Installation) -> Iterator[Finding]:
-    """Yield what of the records cannot be believed, and what `pulih rebuild` would miss after a disaster."""
+    """Yield what of the records cannot be believed, whether the guard makes rounds, and what a rebuild would miss."""
     reference = installation.office.prefect_database
     if reference is None:
         yield Finding(
@@ -31,11 +32,15 @@ def examine_records(installation: Installation) -> Iterator[Finding]:
     try:
         with installation.catalog.read() as connection:
             concluded = any(each.state == "closed" for each in procedures.list_all(connection))
-            ahead = clock_alarm(connection, datetime.now(UTC))
+            ahead, stopped = clock_alarm(connection, now := datetime.now(UTC)), guard_alarm(connection, now)
     except PulihError:
         return  # said by the look at the catalog
     if ahead is not None:
         yield Finding("clock of the records", "problem", ahead.message, ahead.mend)
+    if stopped is None:
+        yield Finding("guard", "ok", "makes its rounds")
+    else:
+        yield Finding("guard", "problem", stopped.message, stopped.mend)
     for name in sorted(installation.stores) if concluded else ():
         yield attempt(f"records in {name}", partial(_look_at_store, installation, name), "can be rebuilt from")
 

@@ -6,6 +6,7 @@ from recovery.doctor.blocks import examine_blocks
 from recovery.doctor.finding import Finding
 from recovery.doctor.runs import examine_runs
 from recovery.errors import HostError
+from recovery.guard.alive import guard_alarm
 from recovery.guard.proofs import PROOF_KINDS, proof_alarms
 from recovery.guard.report import Alarm, Kind
 from recovery.guard.telling import tell_alarms
@@ -15,9 +16,12 @@ from recovery.prefect_api import PrefectApi
 
 def listen(installation: Installation, api: PrefectApi | None, now: datetime) -> tuple[list[Alarm], int]:
     """Given an installation and its Prefect server's API (None: only the catalog is asked), return all alarms about
-    proofs and schedules, and of how many the office was told just now."""
+    proofs, schedules and the guard, and of how many the office was told just now."""
     alarms = proof_alarms(installation, now)
-    kinds: set[Kind] = set(PROOF_KINDS)
+    with installation.catalog.read() as connection:
+        stopped = guard_alarm(connection, now)
+    alarms += [stopped] if stopped else []
+    kinds: set[Kind] = {*PROOF_KINDS, "guard"}
     if api is not None:
         kinds |= {"scheduler", "blocks"}
         alarms += _server(installation, api)

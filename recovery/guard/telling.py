@@ -47,10 +47,11 @@ TITLES: dict[Kind, str] = {
     "sweep": "Sisa pekerjaan tidak dapat dibersihkan",
     "store": "Penyimpanan cadangan bermasalah",
     "records": "Rekaman Pulih tidak dapat dibaca atau ditulis: penjagaan tidak berjalan",
+    "guard": "Penjaga Pulih (pulih guard) tidak berjalan",
 }
 # The guard asks no Prefect, so it cannot know whether the scheduler works, nor what the worker reads there;
-# nor is it there to say that the records cannot be read.
-GUARD_KINDS: frozenset[Kind] = frozenset(TITLES) - {"scheduler", "blocks", "records"}
+# nor is it there to say that the records cannot be read, or that it is not.
+GUARD_KINDS: frozenset[Kind] = frozenset(TITLES) - {"scheduler", "blocks", "records", "guard"}
 
 
 @dataclass(frozen=True)

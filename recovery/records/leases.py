@@ -139,6 +139,12 @@ def list_leases(connection: Connection) -> list[dict[str, Any]]:
     ]
 
 
+def held_until(connection: Connection, resource: str) -> str | None:
+    """Given a resource, return until when it is held, or when it was given back; None when nobody ever took it."""
+    current = _find(connection, resource)
+    return current.expires_at if current is not None else None
+
+
 @contextmanager
 def keep(catalog: Catalog, lease: Lease) -> Iterator[KeptLease]:
     """Given a lease, renew it at a third of its time in a thread while the block runs.

@@ -13,14 +13,17 @@ def test_a_problem_ends_with_1_and_says_how_to_mend_it(pulih: Pulih, office: Off
     assert "PROBLEM Prefect server: no address is known\n        HINT: set PREFECT_API_URL\n" in ended.out
 
 
-def test_no_alarm_ends_with_0(pulih: Pulih, office: Office) -> None:
-    """Every component has a fresh proof, and no schedule was missed."""
-    ended = pulih("--inventory", office.inventory, "doctor", "--alarm")
+def test_no_alarm_ends_with_0(pulih: Pulih, broken: Office) -> None:
+    """Every component has a fresh proof, no schedule was missed, and the guard makes its rounds."""
+    assert 30 == pulih("--inventory", broken.inventory, "doctor", "--alarm").code
+    assert 0 == pulih("--inventory", broken.inventory, "guard").code
+    ended = pulih("--inventory", broken.inventory, "doctor", "--alarm")
     assert (0, "0 alarms; the office was told of 0 now\n", "") == (ended.code, ended.out, ended.err)
 
 
 def test_an_alarm_ends_with_30_and_is_told_once(pulih: Pulih, broken: Office) -> None:
     """As the guard ends, so that one rule of systemd fits both."""
+    assert 0 == pulih("--inventory", broken.inventory, "guard").code
     with broken.catalog.begin() as connection:
         data = schema.backups.c.component == "data"
         connection.execute(update(schema.backups).where(data).values(state="failed", verdict="fail"))

@@ -3,11 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import update
+
 from recovery.calendar import format_moment
 from recovery.doctor.finding import Finding
 from recovery.doctor.records import examine_records
 from recovery.installation import Installation
 from recovery.own_records import back_up_records
+from recovery.records import leases, schema
 from recovery.records.catalog import open_catalog
 from tests.recovery.doctor.conftest import open_ledger_at
 from tests.testbed.small_office import open_office
@@ -65,6 +68,26 @@ def test_records_of_a_time_still_to_come_are_a_problem(installation: Installatio
 
 def _of_clock(installation: Installation) -> list[Finding]:
     return [each for each in examine_records(installation) if each.subject == "clock of the records"]
+
+
+def test_a_guard_that_makes_no_rounds_is_a_problem(installation: Installation) -> None:
+    """It was never enabled, it was stopped, or it died under a clock that ran ahead and keeps every other one out."""
+    assert ("problem", "has never made a round in this catalog") == _of_guard(installation)
+    lease = leases.acquire(installation.catalog, "guard", "guard-1", 120, "guard")
+    assert ("ok", "makes its rounds") == _of_guard(installation)
+    leases.release(installation.catalog, lease)
+    assert ("ok", "makes its rounds") == _of_guard(installation)
+    for away in (timedelta(hours=-1), timedelta(days=365)):
+        ended = datetime.now(UTC) + away
+        with installation.catalog.begin() as connection:
+            connection.execute(update(schema.leases).values(expires_at=schema.timestamp(ended)))
+        told = f"the lease of its last round ended, or ends, {format_moment(ended)}"
+        assert ("problem", told) == _of_guard(installation)
+
+
+def _of_guard(installation: Installation) -> tuple[str, str]:
+    (found,) = [each for each in examine_records(installation) if each.subject == "guard"]
+    return found.state, found.message
 
 
 def test_a_catalog_that_is_gone_is_said_elsewhere(installation: Installation, tmp_path: Path) -> None:
