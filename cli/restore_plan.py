@@ -57,6 +57,11 @@ def _lines(planned: "Forecast") -> list[str]:
         "",
         "targets:",
         *(f"  {each.component}: {place(each.target)} (identity {each.target_sha256})" for each in planned.components),
+        *(
+            f"  DIFFERENT: the backup of {each.component} was made of {name} {found['backup']}, not {found['target']}"
+            for each in planned.components
+            for name, found in each.differences.items()
+        ),
         "stopped in step 4, in this order:",
         *(f"  {each.name} ({each.kind}), now {each.state}" for each in planned.services),
         *(["  none is configured: a restore could not prove quiet"] if not planned.services else []),

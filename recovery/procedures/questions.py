@@ -8,8 +8,9 @@ from typing import Any
 from recovery.calendar import format_bytes, format_date, format_duration, format_moment, format_number
 from recovery.errors import NotFoundError, ProcedureError
 from recovery.installation import Installation
+from recovery.procedures.restore.backup_origin import foreign_origins
 from recovery.procedures.restore.expected_downtime import expected_downtime
-from recovery.procedures.restore.plan import approved_plan, make_plan
+from recovery.procedures.restore.plan import Plan, approved_plan, make_plan
 from recovery.procedures.restore_document import printed_status
 from recovery.procedures.retention_question import retention_question
 from recovery.procedures.schedule_approval import basis_of, recorded_approval
@@ -142,6 +143,7 @@ def _verification(installation: Installation, procedure_id: str) -> Question:
         ["Klasifikasi", application.classification],
         ["Data pribadi menurut inventaris", application.personal_data],
         ["Data pribadi menurut pemohon", request["data_pribadi"]],
+        *_origins(installation, plan),
     ]
     chosen = [
         [
@@ -207,6 +209,7 @@ def _start(installation: Installation, procedure_id: str) -> Question:
                         f"semua yang masuk sesudah {format_moment(min(moments))}; "
                         "data sekarang disimpan sebagai salinan pengaman",
                     ],
+                    *_origins(installation, plan),
                     ["Perkiraan lama henti", expected_downtime(installation, plan.application)],
                     ["Waktu henti yang diizinkan", request["waktu_henti"]],
                     ["Gladi selesai", format_moment(ended.ended_at) if ended and ended.ended_at else ""],
@@ -278,6 +281,10 @@ def _request_rows(installation: Installation, procedure_id: str) -> tuple[dict[s
         ["Urgensi", request["urgensi"]],
         ["SHA-256 surat", evidence.get("letter_sha256", "")],
     ]
+
+
+def _origins(installation: Installation, plan: Plan) -> Rows:
+    return [[f"Asal cadangan {_titled(installation, key)}", words] for key, words in foreign_origins(plan).items()]
 
 
 def _titled(installation: Installation, component: str) -> str:

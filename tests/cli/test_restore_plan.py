@@ -136,7 +136,7 @@ def test_what_stands_in_the_way_is_told(pulih: Pulih, broken: Office) -> None:
     assert nobody.startswith("nobody in office with an enrolled device can do '3. Melakukan verifikasi")
 
 
-def test_a_plan_is_made_of_what_can_still_be_looked_at(pulih: Pulih, broken: Office) -> None:
+def test_a_plan_is_made_of_what_can_still_be_looked_at(pulih: Pulih, office: Office, broken: Office) -> None:
     """It is asked for when something is broken: what nobody can tell is unknown, and who works there is named."""
     leases.acquire(broken.catalog, "component:simpel/data", "a-backup", 600, "back up")
     leases.acquire(broken.catalog, "component:lain/data", "another", 600, "back up")
@@ -153,6 +153,12 @@ def test_a_plan_is_made_of_what_can_still_be_looked_at(pulih: Pulih, broken: Off
     free = {each["component"]: each["free"] for each in document["components"]}
     assert free["simpel/data"] > 0 and free["simpel/berkas"] is None
     assert "simpel/data is being worked on by a-backup" in document["obstacles"]
+    moved = {each["component"]: each["differences"] for each in document["components"]}
+    before = load_inventory(office.inventory).installation().source("simpel/berkas").identify()["path"]
+    paths = {"backup": before, "target": "/nowhere/at/all"}
+    assert {"simpel/data": {}, "simpel/berkas": {"path": paths}} == moved
+    different = f"  DIFFERENT: the backup of simpel/berkas was made of path {before}, not /nowhere/at/all"
+    assert different in pulih("--inventory", broken.inventory, "restore-plan", "simpel").out.splitlines()
 
 
 def test_all_copies_together_need_their_room(pulih: Pulih, broken: Office) -> None:

@@ -25,7 +25,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class PlannedComponent:
-    """One component: the backup that would be restored, where to, the room for its copy, and how long that takes."""
+    """One component: the backup that would be restored, where to, in what that is not what was backed up, the room for
+    its copy, and how long that takes."""
 
     component: str
     name: str
@@ -35,6 +36,7 @@ class PlannedComponent:
     stores: tuple[str, ...]
     target: dict[str, Any]
     target_sha256: str
+    differences: dict[str, Any]
     needed: int
     free: int | None
     rehearsal: Measured
@@ -142,6 +144,7 @@ def _component(installation: Installation, key: str, chosen: dict[str, Any]) -> 
         stores=tuple(chosen["stores"]),
         target=source.identify(),
         target_sha256=chosen["target"],
+        differences=chosen["differences"],
         needed=space_needed(chosen["totals"]),
         free=free,
         rehearsal=rehearsal,

@@ -50,9 +50,11 @@ def make_plan(installation: Installation, procedure_id: str) -> Plan:
 
 def choose_backups(installation: Installation, application_name: str, point: str | None) -> dict[str, dict[str, Any]]:
     """Given an application and a recovery point (UTC; None: the newest), return for each of its components
-    "application/component" the backup to restore, and the target by identity. Raises NotFoundError."""
+    "application/component" the backup to restore, the target by identity, and in what it is not the one that was
+    backed up. Raises NotFoundError."""
     application = installation.application(application_name)
     chosen: dict[str, dict[str, Any]] = {}
+    made_of: dict[str, dict[str, Any]] = {}
     with installation.catalog.read() as connection:
         for component in application.components:
             backup = backups.newest_verified(connection, application.name, component.name, before=point)
@@ -63,7 +65,8 @@ def choose_backups(installation: Installation, application_name: str, point: str
                     state="nothing was touched",
                     hint="choose a later recovery point; `pulih backups` lists what there is",
                 )
-            chosen[f"{application.name}/{component.name}"] = {
+            made_of[backup.key] = backup.facts["target"]
+            chosen[backup.key] = {
                 "backup_id": backup.id,
                 "name": backup.name,
                 "moment": backup.moment,
@@ -74,8 +77,23 @@ def choose_backups(installation: Installation, application_name: str, point: str
                 "unit": backup.unit,
             }
     for key, backup_facts in chosen.items():
-        backup_facts["target"] = digest(installation.source(key).identify())
+        live = installation.source(key).identify()
+        backup_facts["target"] = digest(live)
+        backup_facts["differences"] = _differences(made_of[key], live)
     return chosen
+
+
+def _differences(made_of: dict[str, Any], live: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Given the identity of what was backed up and of what would be replaced, return each part in which they differ.
+
+    It is no error, since a server may have been built anew; people decide, because a database of the same name on
+    another server may be a test's.
+    """
+    return {
+        name: {"backup": made_of.get(name, ""), "target": live.get(name, "")}
+        for name in sorted(made_of.keys() | live.keys())
+        if made_of.get(name) != live.get(name)
+    }
 
 
 def approved_plan(installation: Installation, procedure_id: str) -> Plan:

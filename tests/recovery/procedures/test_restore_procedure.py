@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from recovery import points
 from recovery.conformance import judge_procedure
@@ -32,7 +33,7 @@ from recovery.procedures.conclude import (
 from recovery.procedures.questions import question_of
 from recovery.procedures.restore.begin import begin_restore
 from recovery.procedures.restore.forecast import forecast
-from recovery.records import forms, ledger, officials, procedures, steps
+from recovery.records import backups, forms, ledger, officials, procedures, schema, steps
 from recovery.records.approval_requests import RefusedError
 from recovery.settings import OfficialSettings
 from tests.testbed.kept_office import keep, put_back
@@ -98,6 +99,17 @@ def patience(office: SmallOffice, *, start: float = 60, stop: float = 60) -> Non
     """For how long the service is waited for, from now on; it takes an instant but on the busiest of machines."""
     (service,) = office.installation.applications["simpel"].services
     service.start_timeout, service.stop_timeout = start, stop
+
+
+def made_of_another(office: SmallOffice, component: str) -> str:
+    """Record that the backup of a component was made elsewhere, on a server that had a number; return where."""
+    elsewhere = "/srv/uji/simpel.db"
+    with office.installation.catalog.begin() as connection:
+        (backup,) = [each for each in backups.list_backups(connection) if each.key == component]
+        target = {**backup.facts["target"], "path": elsewhere, "system": "7312"}
+        values = {"facts": json.dumps({**backup.facts, "target": target})}
+        connection.execute(update(schema.backups).where(schema.backups.c.id == backup.id).values(**values))
+    return elsewhere
 
 
 @pytest.fixture
@@ -270,6 +282,14 @@ def test_a_restore_that_its_executor_calls_off_leaves_nothing_and_tells_why(disp
     again = restore_request(berkas_surat="tidak-ada.pdf")
     opened = begin_restore(office.installation, procedure_id, again)
     assert {"id": procedure_id, "application": "simpel"} == opened
+    elsewhere, live = made_of_another(office, "simpel/data"), office.installation.source("simpel/data").identify()
+    origin = [
+        f"Asal cadangan {office.installation.component('simpel/data')[1].printed_name} (simpel/data)",
+        f"BERBEDA dari data yang akan diganti: letak {elsewhere}, sekarang {live['path']}; server basis data 7312, "
+        "sekarang –. Lanjutkan hanya bila data itu memang dipindahkan atau servernya dibangun ulang.",
+    ]
+    found = question_of(office.installation, procedure_id, "restore.3").document["bagian"][1]["baris"]
+    assert [origin] == [row for row in found if row[0].startswith("Asal cadangan")], "of one component, not of both"
     # In a small office the Kadis may stand in for the Kabid; the requester never may.
     assert [REQUESTER] == list(question_of(office.installation, procedure_id, "restore.3").excluded)
     office.decide("restore.3", procedure_id, KABID, "disetujui", **VERIFICATION)
@@ -280,6 +300,7 @@ def test_a_restore_that_its_executor_calls_off_leaves_nothing_and_tells_why(disp
         "belum pernah diukur: menghentikan layanan, menukar data, menjalankan layanan. "
         "Batas waktu: web berhenti dalam 1 menit, berjalan dalam 1 menit",
     ] in shown
+    assert [origin] == [row for row in shown if row[0].startswith("Asal cadangan")]
     office.decide("restore.start", procedure_id, EXECUTOR, "batalkan", note="Ada ujian daring.")
     assert 1 == len(office.installation.source("simpel/data").copies())
     expected = Conclusion(True, "Restore dibatalkan. Alasan: Ada ujian daring.")

@@ -1,0 +1,26 @@
+"""What officials read where a backup was not made of the very thing that it would replace."""
+
+from recovery.procedures.restore.plan import Plan
+
+WORDS = {
+    "machine": "mesin",
+    "kind": "jenis",
+    "path": "letak",
+    "system": "server basis data",
+    "database": "nama basis data",
+}
+WHAT_TO_DO = "Lanjutkan hanya bila data itu memang dipindahkan atau servernya dibangun ulang."
+
+
+def foreign_origins(plan: Plan) -> dict[str, str]:
+    """Given a plan, return for each component whose backup was made of something else in what that differs."""
+    found = {}
+    for key, backup in plan.backups.items():
+        # A plan that was approved before an upgrade may not say it.
+        parts = [
+            f"{WORDS[name]} {each['backup'] or '–'}, sekarang {each['target'] or '–'}"
+            for name, each in backup.get("differences", {}).items()
+        ]
+        if parts:
+            found[key] = f"BERBEDA dari data yang akan diganti: {'; '.join(parts)}. {WHAT_TO_DO}"
+    return found
