@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 
 from recovery.records import leases, ledger, procedures
+from recovery.settings import StoreSettings
 from recovery.sync import sync
 from tests.testbed.former_application import FORMER, require_destroyed_for_good
 from tests.testbed.many_applications import begin, do, keep_doing, name_of, open_many, secured
 from tests.testbed.postgresql import run_postgresql
+from tests.testbed.s3 import OWNER, S3Server, secret
+from tests.testbed.s3_juicefs import run_juicefs
 from tests.testbed.small_office import SmallOffice
-from tests.testbed.two_stores import OFFSITE, objects
+from tests.testbed.two_stores import MAIN, OFFSITE, objects_of
 
 # Processes of their own, forked from one that has imported what is slow to import.
 PROCESSES = get_context("forkserver")
@@ -36,22 +39,36 @@ PATIENCE = 3000
         pytest.param(("postgresql", APPLICATIONS), id="postgresql"),
         pytest.param(("postgresql", OFFICE), id="postgresql-office", marks=pytest.mark.endurance),
         pytest.param(("sqlite", OFFICE), id="sqlite-office", marks=pytest.mark.endurance),
+        pytest.param(("juicefs", APPLICATIONS), id="juicefs", marks=pytest.mark.endurance),
         pytest.param(("sqlite", MANY), id="for-minutes", marks=pytest.mark.endurance),
     ]
 )
 def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SmallOffice]:
-    """An installation with many applications, on each kind of catalog in turn."""
+    """An installation with many applications, on each kind of catalog in turn, and once with a bucket as its main
+    store."""
     kind, count = request.param
     if kind == "sqlite":
-        yield from _opened(tmp_path, "", count)
+        yield from _opened(tmp_path, count)
+        return
+    if kind == "juicefs":
+        with run_juicefs() as server:
+            yield from _opened(tmp_path, count, main=_bucket(server, tmp_path))
         return
     with run_postgresql() as server:
         server.execute("CREATE DATABASE catalog")
-        yield from _opened(tmp_path, server.url("catalog"), count)
+        yield from _opened(tmp_path, count, catalog_url=server.url("catalog"))
 
 
-def _opened(root: Path, url: str, count: int) -> Iterator[SmallOffice]:
-    office = open_many(root / "office", count, served=RESTORED, catalog_url=url)
+def _bucket(server: S3Server, secrets: Path) -> StoreSettings:
+    """A new bucket; where objects are never removed by their writer, those who remove have files of their own."""
+    (secrets / "removal").mkdir()
+    keys = [secret(secrets / "removal", word) for word in OWNER]
+    removal = dict(zip(("removal_access_key", "removal_secret_key"), keys, strict=True))
+    return server.settings(secrets, server.make_bucket(), name=MAIN, **removal)
+
+
+def _opened(root: Path, count: int, **given: Any) -> Iterator[SmallOffice]:
+    office = open_many(root / "office", count, served=RESTORED, **given)
     yield office
     for number in range(RESTORED):
         for service in office.installation.services(name_of(number)):
@@ -101,7 +118,7 @@ def _played(workers: ProcessPoolExecutor, count: int) -> Iterator[str]:
 def _require_whole_records(office: SmallOffice) -> None:
     # What the last of them put while the last synchronisation was looking elsewhere.
     assert () == sync(office.installation).troubles
-    assert objects(office.root / "store") == objects(office.root / "store-terpisah")
+    assert objects_of(office.installation.store(MAIN)) == objects_of(office.installation.store(OFFSITE))
     store, public_pem = office.installation.store(OFFSITE), office.installation.signer.public_pem
     with office.installation.catalog.read() as connection:
         heads = ledger.read_heads(store, public_pem)

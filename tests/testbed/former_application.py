@@ -12,7 +12,7 @@ from recovery.sets import open_set, read_back, set_prefix
 from recovery.settings import OwnRecordsSettings, RetentionSettings, ScheduleSettings
 from tests.testbed.old_backups import old_backup, old_records
 from tests.testbed.small_office import KABID, SmallOffice, describe
-from tests.testbed.two_stores import MAIN, OFFSITE, objects
+from tests.testbed.two_stores import MAIN, OFFSITE
 
 FORMER = "arsip"
 STORES = (MAIN, OFFSITE)
@@ -93,9 +93,9 @@ def require_destroyed_for_good(office: SmallOffice) -> None:
     assert len(gone) + OLD_RECORDS == len(ended) == len(set(ended))
     assert sorted(begun) == sorted(ended)
     assert gone < set(ended)
-    for directory in ("store", "store-terpisah"):
-        sets = {key.split("/")[2] for key in objects(office.root / directory) if key.startswith(("bkd/", "pulih/"))}
-        assert set() == sets & set(ended)
+    for name in STORES:
+        keys = [info.key for info in installation.store(name).list()]
+        assert set() == {key.split("/")[2] for key in keys if key.startswith(("bkd/", "pulih/"))} & set(ended)
     for backup in staying:
         for name in STORES:
             store, prefix = installation.store(name), set_prefix(backup.unit, FORMER, str(backup.name))

@@ -18,7 +18,7 @@ from recovery.procedures.drill_conclude import conclude_drill, report
 from recovery.records import backups
 from recovery.records.approvals import Decision
 from recovery.sets import BackupSet, open_set, read_back, set_prefix
-from recovery.settings import ScheduleSettings
+from recovery.settings import ScheduleSettings, StoreSettings
 from recovery.sources.base import Fingerprint, Source
 from recovery.sync import sync
 from tests.testbed.former_application import FORMER, add_former_application, destroy_expired
@@ -40,11 +40,15 @@ def name_of(number: int) -> str:
     return f"aplikasi-{number:02}"
 
 
-def open_many(root: Path, count: int, *, served: int, catalog_url: str = "") -> SmallOffice:
+def open_many(
+    root: Path, count: int, *, served: int, catalog_url: str = "", main: StoreSettings | None = None
+) -> SmallOffice:
     """Build the installation with two stores, and sets of a former application in them; the first `served` of its
-    applications have a web service, which runs."""
+    applications have a web service, which runs. The main store is a directory, or what `main` says."""
     office = open_office(root, catalog_url=catalog_url)
     installation = office.installation
+    if main is not None:
+        installation.stores[main.name] = main
     one, monthly = installation.applications.pop("simpel"), installation.schedules.pop("bulanan")
     for number in range(count):
         name = name_of(number)

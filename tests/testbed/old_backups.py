@@ -122,6 +122,8 @@ def old_records(office: SmallOffice, moment: datetime, sequence: int | str, stor
     name, at = f"{COMPONENT}_{sequence:0>12}_{uuid.uuid4().hex[:12]}", moment.isoformat(timespec="microseconds")
     staging = installation.staging(name, "own/records")
     parts = (_part(staging, "data.tar.zst.age", "data"), _part(staging, "quality.json", "quality"))
+    with installation.catalog.read() as connection:
+        hashes = {entry.sequence: entry.hash for entry in ledger.entries(connection, last=100_000)}
     manifest = Manifest(
         backup_id=name,
         name=name,
@@ -136,7 +138,7 @@ def old_records(office: SmallOffice, moment: datetime, sequence: int | str, stor
         parts=parts,
         tools={},
         target={},
-        snapshot={"ledger_sequence": sequence, "ledger_hash": ""},
+        snapshot={"ledger_sequence": sequence, "ledger_hash": hashes.get(sequence, "")},
         fingerprint={},
         verdict="pass",
         recipients=[],

@@ -9,7 +9,7 @@ from recovery.installation import Installation
 from recovery.records import backups
 from recovery.records.backups import Backup
 from recovery.settings import StoreSettings
-from recovery.stores.base import TEMPORARY
+from recovery.stores.base import TEMPORARY, Store
 from tests.testbed.small_office import SmallOffice, describe
 
 MAIN, OFFSITE = "utama", "terpisah"
@@ -77,6 +77,11 @@ def objects(directory: Path) -> dict[str, bytes]:
         for key, content in found.items()
         if TEMPORARY not in key and (not key.endswith(".json.sig") or key.removesuffix(".sig") in found)
     }
+
+
+def objects_of(store: Store) -> dict[str, bytes]:
+    """All that lies in a store of whatever kind by its key, as whoever restores reads it; what is small enough."""
+    return {info.key: store.read(info.key) for info in store.list()}
 
 
 def part_of(directory: Path, backup: Backup) -> Path:
