@@ -36,6 +36,9 @@ LAST_COPIED = "restore.5"
 # Steps whose failure the flow passes over: for a backup the next steps follow, for a restore the service is started.
 MAY_FAIL = ("backup.1", "backup.2", "backup.3", "backup.4", "restore.4", "restore.5")
 
+# A sample has one of each.
+AT_STAKE = ("backup.1", "backup.2", "backup.3", "backup.4", "backup.5", "restore.4", "restore.5", "restore.6")
+
 # What works with the application's database server.
 ENGINE_ACTIONS = ("backup.1 simpel/data", "backup.2 simpel/data", "restore.3", *CRITICAL)
 
@@ -96,13 +99,18 @@ def _cases_at(procedure: str, action: str, where: str, number: int) -> list[Case
 
 
 def sample(cases: list[Case], count: int, seed: int) -> list[Case]:
-    """Some of the cases, in turn from each action, beginning with the actions that have the most of them."""
+    """Some of the cases: first one of each step in which the data is at stake, then in turn from each action, beginning
+    with the actions that have the most of them."""
     chance = random.Random(seed)
     waiting: dict[tuple[str, str], list[Case]] = {}
     for case in chance.sample(cases, len(cases)):
         waiting.setdefault((case.procedure, case.action), []).append(case)
     order = sorted(waiting, key=lambda action: -len(waiting[action]))
     chosen: list[Case] = []
+    for step in AT_STAKE:
+        of_step = [action for action in order if action[0] == step.partition(".")[0] and action[1].split()[0] == step]
+        if of_step and len(chosen) < count:
+            chosen.append(waiting[chance.choice(of_step)].pop())
     while len(chosen) < count and any(waiting.values()):
         for action in order:
             if waiting[action] and len(chosen) < count:

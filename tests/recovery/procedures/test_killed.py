@@ -25,7 +25,7 @@ from tests.testbed.small_office import SmallOffice, attach
 
 KILL = ("kill",)
 ERRORS = ("system", "own", "once", "for good")
-SAMPLED = {KILL: {"backup": 4, "restore": 6}, ERRORS: {"backup": 3, "restore": 4}}
+SAMPLED = {KILL: {"backup": 5, "restore": 4}, ERRORS: {"backup": 3, "restore": 3}}
 
 
 class DiedError(BaseException):
