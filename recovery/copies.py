@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from recovery.errors import KeyMissingError, ObjectExistsError, SetError, StoreError, StoreFullError
+from recovery.errors import ObjectExistsError, SetError, StoreError, StoreFullError
 from recovery.installation import Installation
 from recovery.records import ledger
 from recovery.records.procedures import Procedure
@@ -83,14 +83,14 @@ def put_into_every_store(installation: Installation, put: Callable[[Store], obje
 
     A store that is down keeps nobody from his work as long as another one takes it: `pulih sync` puts there what is
     missing. Nor does one in which something else has that name, for which no retry helps: keys can be foreseen, and
-    whoever may write to a store could keep us from everything. Raises StoreError when every store is missed and one of
-    them may take it later.
+    whoever may write to a store could keep us from everything; nor one that gives back other bytes than it was given.
+    Raises StoreError or SetError when every store is missed and one of them may take it later.
     """
-    missed: dict[str, StoreError | KeyMissingError] = {}
+    missed: dict[str, StoreError | SetError] = {}
     for store_name in sorted(installation.stores):
         try:
             put(installation.store(store_name))
-        except (StoreError, KeyMissingError) as error:
+        except (StoreError, SetError) as error:
             missed[store_name] = error
     may_come_back = [error for error in missed.values() if not isinstance(error, ObjectExistsError)]
     if may_come_back and len(missed) == len(installation.stores):

@@ -43,8 +43,8 @@ class DrawnUpPlan:
 def draw_up(installation: Installation, now: datetime) -> DrawnUpPlan:
     """Given the time, look at records and stores and return the plan. Changes nothing.
 
-    Raises StoreError when a store cannot be looked at: nobody knows then what is left. KeyMissingError where the
-    credentials for removal are not kept.
+    Raises StoreError when a store cannot be looked at, as where the credentials for removal are not kept: nobody knows
+    then what is left.
     """
     records = stored_records(installation)
     with installation.catalog.read() as connection:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from recovery.copies import PASSED_OVER, put_into_every_store, read_a_good_copy, stores_of_schedule
-from recovery.errors import NotFoundError, StoreError, StoreFullError
+from recovery.errors import DigestError, NotFoundError, StoreError, StoreFullError
 from recovery.procedures.backup.begin import begin_backup
 from recovery.records import ledger, procedures
 from recovery.stores.base import Store
@@ -117,3 +117,18 @@ def test_a_store_that_holds_something_else_is_passed_over(office: SmallOffice) -
     missed = put_into_every_store(office.installation, lambda store: store.put_bytes("dua", b"isi"))
     assert [OFFSITE, MAIN] == list(missed)
     assert "already holds something else" in missed[MAIN]
+
+
+def test_a_store_that_gives_back_other_bytes_is_passed_over_and_all_of_them_are_an_error(office: SmallOffice) -> None:
+    bad = {OFFSITE}
+
+    def put(store: Store) -> None:
+        if store.name in bad:
+            raise DigestError("the part in it does not have the SHA-256 of the manifest")
+        store.put_bytes("satu", b"isi")
+
+    assert [OFFSITE] == list(put_into_every_store(office.installation, put))
+    assert b"isi" == office.installation.store(MAIN).read("satu")
+    bad.add(MAIN)
+    with pytest.raises(DigestError, match="does not have the SHA-256"):
+        put_into_every_store(office.installation, put)
