@@ -23,6 +23,15 @@ from .program_server import begin, end, free_bytes, tell_count
 
 PRIVATE = "pulih-postgresql-"
 
+# What the server knows now beside what the snapshot shows: a table is found by its name, and its rows in its files.
+REPLACED = """
+SELECT to_jsonb(format('%I.%I', n.nspname, c.relname)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid >= 16384
+AND (pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode
+     OR c.oid::regclass::text <> format('%I.%I', n.nspname, c.relname))
+ORDER BY 1
+"""
+
 
 def _begin(_arguments: list[bytes]) -> dict[str, Any]:
     return begin(PRIVATE, "pgpass", _as_pass_file)
@@ -67,6 +76,7 @@ def _dump(arguments: list[bytes]) -> dict[str, Any]:
             said = complaints.read().decode(errors="replace")
         if dump.returncode != 0:
             raise explained(said, target, target.database)
+        _require_same_tables(session, content["objects"])
         outside = server_globals(session)
         session.run("COMMIT")
         server = session.one("SELECT to_jsonb(current_setting('server_version'))")
@@ -78,6 +88,25 @@ def _dump(arguments: list[bytes]) -> dict[str, Any]:
         "tools": {"postgresql": server.partition(" ")[0], "pg_dump": tool_version},
         "warnings": [line for line in said.splitlines() if line.strip()],
     }
+
+
+def _require_same_tables(session: Session, measured: dict[str, Any]) -> None:
+    """Raise ProgramError when a measured table is not the one of the snapshot, or lies in other files.
+
+    No snapshot keeps the rows of a table that was emptied, rewritten or exchanged before it was locked: archive and
+    fingerprint would both hold it without them, and agree (PostgreSQL's manual, "Caveats" of concurrency control).
+    Measuring has locked every table until its transaction ends, so what is the same now was the same all the time.
+    VACUUM FULL and CLUSTER keep the rows and are refused with the rest: their new files look no different.
+    """
+    replaced = [name for name in session.run(REPLACED) if name in measured]
+    if replaced:
+        raise ProgramError(
+            "SourceError",
+            f"{', '.join(replaced[:5])} in the database {session.database} was emptied, rewritten or replaced while it"
+            " was dumped",
+            "the dump is worthless",
+            "run it again, at a time when no job does so (TRUNCATE, ALTER TABLE, DROP TABLE, VACUUM FULL, CLUSTER)",
+        )
 
 
 def _fingerprint(arguments: list[bytes]) -> dict[str, Any]:

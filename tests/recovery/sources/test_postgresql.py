@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,6 +78,13 @@ def transfers(server: PostgreSQLServer, database: str) -> Iterator[None]:
     finally:
         end.set()
         writer.join()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.02)
 
 
 def value(server: PostgreSQLServer, database: str, query: str) -> Any:
@@ -220,6 +228,36 @@ def test_a_locked_table_stops_a_dump_in_time(postgresql: PostgreSQLServer) -> No
         connection.execute("LOCK TABLE pegawai IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(SourceLockedError, match="canceling statement due to lock timeout; nothing was changed"):
             dumped(source)
+
+
+# What jobs do to a table of 1,000 rows in one transaction, after which it has 1,000 rows again.
+REPLACEMENTS = {
+    "emptied and filled": "TRUNCATE rekap; INSERT INTO rekap SELECT n, 'baru' FROM generate_series(1, 1000) n",
+    "rewritten": "ALTER TABLE rekap ALTER a TYPE bigint",
+    "built anew": "CREATE TABLE baru AS SELECT * FROM rekap; DROP TABLE rekap; ALTER TABLE baru RENAME TO rekap",
+    "exchanged": "ALTER TABLE rekap RENAME TO x; ALTER TABLE kembar RENAME TO rekap; ALTER TABLE x RENAME TO kembar",
+}
+
+
+@pytest.mark.parametrize("job", REPLACEMENTS)
+def test_a_table_whose_rows_no_snapshot_keeps_makes_no_backup(postgresql: PostgreSQLServer, job: str) -> None:
+    rows = "SELECT n AS a, 'lama' AS b FROM generate_series(1, 1000) n"
+    source = make_database(postgresql, f"CREATE TABLE rekap AS {rows}; CREATE TABLE kembar AS {rows}")
+    source.lock_timeout = 60
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database ="
+    waiting += f" (SELECT oid FROM pg_database WHERE datname = '{source.database}')"
+    with ThreadPoolExecutor(1) as pool, closing(connect(postgresql, source.database)) as connection:
+        with connection.transaction():
+            connection.execute(REPLACEMENTS[job])
+            dumping = pool.submit(dumped, source)
+            # Both the program that dumps and the session that measures have the snapshot, and want the table.
+            until(lambda: value(postgresql, "postgres", waiting) == 2)
+        with pytest.raises(SourceError, match="was emptied, rewritten or replaced while it was dumped") as raised:
+            dumping.result()
+    assert "rekap" in raised.value.message
+    assert raised.value.state == "the dump is worthless"
+    assert raised.value.hint.startswith("run it again, at a time when no job does so (TRUNCATE,")
+    assert dumped(source).result.fingerprint.objects["public.rekap"]["rows"] == 1000
 
 
 # --- what is said before anything is begun ----------------------------------------------------------------------------
