@@ -243,24 +243,26 @@ def _by_code(code: str, target: Target, database: str) -> tuple[str, str]:
 
 
 def _by_words(message: str, target: Target, database: str) -> tuple[str, str]:
-    """Before a session stands psql gives no code; its own words are in English, the server's may be in any language."""
+    """Before a session stands there is no code; words of programs are English, the server's of its own language."""
     low = message.lower()
     if "not currently accepting connections" in low:
         return "SourceLockedError", f"allow them: ALTER DATABASE {quoted(database)} ALLOW_CONNECTIONS true"
-    if "database" in low and "does not exist" in low:
+    if low.startswith("database ") and "does not exist" in low:
         return "SourceMissingError", "correct the name in the inventory, or restore the database"
-    if "password" in low or "authentication" in low or "pg_hba.conf" in low or "role" in low:
-        return "SourceError", "check user, password and the server's pg_hba.conf"
+    # What the server says to pg_dump and pg_restore, which give no code, comes before single words: names of tables
+    # and roles may be such words. Only pg_dump's own limit for locks is a statement's (--lock-wait-timeout).
+    if "statement timeout" in low or "lock timeout" in low:
+        return "SourceLockedError", "let what holds the lock finish, or allow more time (lock_timeout)"
     if "permission denied for database" in low:
         return "SourceError", f"GRANT CONNECT ON DATABASE {quoted(database)} TO {target.user or 'the role'}"
+    if any(words in low for words in ("permission denied", "must be ", "row-level security")):
+        return "SourceError", "give the role the rights that docs/postgresql.md names"
+    if "password" in low or "authentication" in low or "pg_hba.conf" in low or "role" in low:
+        return "SourceError", "check user, password and the server's pg_hba.conf"
     if any(
         words in low for words in ("no such file", "refused", "timeout", "translate host", "starting up", "shutting")
     ):
         return "SourceError", "see whether the server runs and listens there"
-    if "permission denied" in low or "must be" in low or "row-level security" in low:
-        return "SourceError", "give the role the rights that docs/postgresql.md names"
-    if "lock" in low and "timeout" in low:
-        return "SourceLockedError", "let what holds the lock finish, or allow more time (lock_timeout)"
     if "no space left" in low:
         return "StoreFullError", "make room where the server keeps its data"
     return "SourceError", ""

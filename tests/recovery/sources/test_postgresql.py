@@ -26,7 +26,7 @@ from recovery.errors import (
     SourceMissingError,
 )
 from recovery.hosts.program_error import ProgramError
-from recovery.hosts.program_postgresql_client import client, without_values
+from recovery.hosts.program_postgresql_client import Target, client, explained, program, without_values
 from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.quality.judge import judge
 from recovery.sources.postgresql import PostgresqlSource
@@ -228,6 +228,44 @@ def test_a_locked_table_stops_a_dump_in_time(postgresql: PostgreSQLServer) -> No
         connection.execute("LOCK TABLE pegawai IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(SourceLockedError, match="canceling statement due to lock timeout; nothing was changed"):
             dumped(source)
+
+
+def test_what_pg_dump_and_pg_restore_say_without_a_code_is_told_with_what_helps(
+    postgresql: PostgreSQLServer, role: str
+) -> None:
+    source = make_database(postgresql, "CREATE TABLE role_timeout (a int)")
+    archive = dumped(source).plain
+    postgresql.execute(f"CREATE DATABASE lain OWNER {role}")
+    place = ["--no-password", f"--host={postgresql.directory}"]
+
+    def told(name: str, *arguments: str) -> ProgramError:
+        run = subprocess.run([program(name), *place, *arguments], input=archive, capture_output=True, check=False)
+        assert run.returncode == 1
+        with source._target(source.account) as target:
+            return explained(run.stderr.decode(), Target(target.encode()), source.database)
+
+    with closing(connect(postgresql, source.database)) as connection, connection.transaction():
+        connection.execute("LOCK TABLE role_timeout IN ACCESS EXCLUSIVE MODE")
+        locked = told("pg_dump", f"--username={postgresql.user}", "--lock-wait-timeout=100", source.database)
+    foreign = told("pg_restore", f"--username={role}", "--exit-on-error", "--dbname=lain")
+    denied = told("pg_dump", f"--username={role}", source.database)
+    postgresql.execute("DROP DATABASE lain")
+    assert [
+        (error.report["error"], error.report["message"].partition(": ")[2], error.report["hint"])
+        for error in (locked, foreign, denied)
+    ] == [
+        (
+            "SourceLockedError",
+            "canceling statement due to statement timeout",
+            "let what holds the lock finish, or allow more time (lock_timeout)",
+        ),
+        ("SourceError", 'must be member of role "postgres"', "give the role the rights that docs/postgresql.md names"),
+        (
+            "SourceError",
+            "permission denied for table role_timeout",
+            "give the role the rights that docs/postgresql.md names",
+        ),
+    ]
 
 
 # What jobs do to a table of 1,000 rows in one transaction, after which it has 1,000 rows again.
