@@ -10,6 +10,7 @@ table holds: as JSON for the load, and as SQL for whoever restores with the plai
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from .program_mariadb_client import Session, literal, quoted
@@ -25,6 +26,8 @@ from .program_mariadb_structure import (
 
 GLOBALS_MARK = "-- pulih: "
 DELIMITER = "$$pulih$$"
+# Everybody, from 10.11 on: listed as an account without a host, and written without quotes.
+EVERYBODY = "PUBLIC"
 # Columns of mysql.db whose names are not those of the right.
 RIGHTS = {"Create_tmp_table": "CREATE TEMPORARY TABLES", "Delete_history": "DELETE HISTORY"}
 
@@ -33,7 +36,7 @@ def server_globals(session: Session, database: str, things: list[dict[str, Any]]
     """Return the globals of a database: a first line of JSON, and SQL that the plain client runs in the database."""
     grants = granted(session, database)
     definers = sorted({definer_clause(thing["definer"]) for thing in things})
-    accounts = sorted({*definers, *(grant["account"] for grant in grants)})
+    accounts = sorted({*definers, *(grant["account"] for grant in grants)} - {EVERYBODY})
     made = database_made(session, database)
     found = {
         "server version": version,
@@ -41,6 +44,7 @@ def server_globals(session: Session, database: str, things: list[dict[str, Any]]
         "definers": definers,
         "accounts": accounts,
         "grants": grants,
+        "grants by pattern": granted_by_pattern(session, database),
         "objects": things,
     }
     lines = [GLOBALS_MARK + json.dumps(found)]
@@ -66,23 +70,47 @@ def granted(session: Session, database: str) -> list[dict[str, str]]:
     )
 
 
+def granted_by_pattern(session: Session, database: str) -> list[str]:
+    """Return the rights that reach a database by a pattern of names, and so reach others, too: they are the server's,
+    and no statement of the globals gives them."""
+    own = (database, pattern_of(database))
+    return sorted(
+        grant["statement"]
+        for written, grant in _on_databases(session)
+        if written not in own and pattern_matches(written, database)
+    )
+
+
+def pattern_matches(pattern: str, database: str) -> bool:
+    """Say whether a right on databases, whose name is a pattern, is one on this database."""
+    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    words = {"%": ".*", "_": "."}
+    expression = "".join(
+        re.escape(part[-1]) if part.startswith("\\") else words.get(part, re.escape(part)) for part in parts
+    )
+    return re.fullmatch(expression, database, re.DOTALL) is not None
+
+
 def pattern_of(database: str) -> str:
     """Return what means this database alone where names of databases are patterns."""
     return database.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
 
 
 def _on_database(session: Session, database: str) -> list[dict[str, str]]:
+    own = (database, pattern_of(database))
+    return [grant for written, grant in _on_databases(session) if written in own]
+
+
+def _on_databases(session: Session) -> list[tuple[str, dict[str, str]]]:
     names = [row[0] for row in session.run("SHOW COLUMNS FROM mysql.db LIKE '%priv'")]
-    pattern = pattern_of(database)
     fields = ", ".join(quoted(name) for name in names)
     found = []
     for user, host, written, *answers in session.documents(
         f"SELECT JSON_ARRAY(User, Host, Db, {fields}) FROM mysql.db"
-        f" WHERE BINARY Db IN ({literal(database)}, {literal(pattern)})"
     ):
         rights = [_right(name) for name, answer in zip(names, answers) if answer == "Y"]  # noqa: B905 - Python 3.9
-        found.append(_grant(rights, f"{quoted(str(written))}.*", user, host))
-    return [grant for grant in found if grant]
+        found.append((str(written), _grant(rights, f"{quoted(str(written))}.*", user, host)))
+    return [(written, grant) for written, grant in found if grant]
 
 
 def _right(column: str) -> str:
@@ -125,7 +153,7 @@ def _on_routines(session: Session, database: str) -> list[dict[str, str]]:
 
 
 def _grant(rights: list[str], where: str, user: Any, host: Any) -> dict[str, str]:
-    account = definer_clause(f"{user}@{host}")
+    account = EVERYBODY if (user, host) == (EVERYBODY, "") else definer_clause(f"{user}@{host}")
     # What it is called in the table of rights on tables, and how it is granted.
     renamed = ["Delete History" if right == "Delete versioning rows" else right for right in rights]
     words = sorted(right for right in renamed if right.upper() not in ("", "GRANT"))

@@ -14,6 +14,7 @@ from typing import Any
 from .program_error import ProgramError
 from .program_mariadb_client import Session, Target, client, in_database, quoted, server_version
 from .program_mariadb_dump import refuse_nontransactional
+from .program_mariadb_globals import granted_by_pattern, pattern_matches
 from .program_mariadb_structure import VERSIONED, database_made, is_broken, tables
 
 # The history of system-versioned tables can be dumped from this version on.
@@ -40,15 +41,29 @@ def preflight(arguments: list[bytes]) -> dict[str, Any]:
         _require_rights(session, target)
         database_made(session, target.database)
         found = tables(session, target.database)
+        by_transaction = _by_transaction(session, target.database)
         waiting = len(session.run("XA RECOVER"))
+        patterns = granted_by_pattern(session, target.database)
     refuse_nontransactional(target, found)
-    _refuse_what_cannot_come_back(target, found, version)
+    _refuse_what_cannot_come_back(target, found, by_transaction, version)
+    warnings = [f"given by a pattern of names, so that no restore gives it: {statement}" for statement in patterns]
     if waiting:
-        return {"warnings": [f"{waiting} prepared transactions wait: what they changed is not in the backup"]}
-    return {"warnings": []}
+        warnings.append(f"{waiting} prepared transactions wait: what they changed is not in the backup")
+    return {"warnings": warnings}
 
 
-def _refuse_what_cannot_come_back(target: Target, found: list[dict[str, Any]], version: str) -> None:
+def _by_transaction(session: Session, database: str) -> list[str]:
+    """Return the tables whose history is one of transactions, which no dump holds, and not of times."""
+    found = session.run(
+        f"SELECT TABLE_NAME FROM information_schema.COLUMNS WHERE {in_database('TABLE_SCHEMA', database)}"
+        " AND GENERATION_EXPRESSION = 'ROW START' AND DATA_TYPE = 'bigint' ORDER BY TABLE_NAME"
+    )
+    return [name for (name,) in found]
+
+
+def _refuse_what_cannot_come_back(
+    target: Target, found: list[dict[str, Any]], by_transaction: list[str], version: str
+) -> None:
     broken = [table["name"] for table in found if is_broken(table)]
     if broken:
         raise ProgramError(
@@ -64,6 +79,13 @@ def _refuse_what_cannot_come_back(target: Target, found: list[dict[str, Any]], v
             f"the history of {', '.join(versioned[:5])} cannot be dumped from a server of version {version}",
             "nothing was touched",
             "upgrade the server to 10.11 or newer",
+        )
+    if by_transaction:
+        raise ProgramError(
+            "SourceError",
+            f"the history of {', '.join(by_transaction[:5])} is one of transactions, which cannot be dumped",
+            "nothing was touched",
+            "drop the versioning of these tables, or make ROW START and ROW END columns of type TIMESTAMP(6)",
         )
 
 
@@ -142,20 +164,10 @@ def granted_here(session: Session, database: str) -> tuple[set[str], set[str], s
             rights |= {"RELOAD", "PROCESS", "SET USER", "SUPER", "BINLOG ADMIN", "LOCK TABLES", *TO_RESTORE}
         if all_databases:
             everywhere |= rights
-        elif all_tables and _matches(name, database):
+        elif all_tables and pattern_matches(name.replace("``", "`"), database):
             here |= rights
         elif all_tables and name == "mysql" and "SELECT" in rights:
             single |= {f"mysql.{each}" for each in (*SERVER_TABLES, "user")}
         elif table and words.startswith("SELECT"):
             single.add(f"{name}.{table}")
     return everywhere, here, single
-
-
-def _matches(pattern: str, database: str) -> bool:
-    """Say whether a right on databases, whose name is a pattern, is one on this database."""
-    parts = re.findall(r"\\.|.", pattern.replace("``", "`"), re.DOTALL)
-    words = {"%": ".*", "_": "."}
-    expression = "".join(
-        re.escape(part[-1]) if part.startswith("\\") else words.get(part, re.escape(part)) for part in parts
-    )
-    return re.fullmatch(expression, database, re.DOTALL) is not None

@@ -117,6 +117,8 @@ GRANT SELECT, INSERT, CREATE TEMPORARY TABLES ON `{name}`.* TO aplikasi@'10.%' W
 GRANT SELECT ON `{name}`.* TO pembaca;
 GRANT UPDATE (isi), DELETE ON `{name}`.surat TO aplikasi@'10.%';
 GRANT EXECUTE ON FUNCTION `{name}`.gabung TO pembaca;
+GRANT INSERT ON `{name}`.* TO PUBLIC;
+GRANT SELECT ON `{name}`.surat TO PUBLIC;
 """
 
 

@@ -455,6 +455,30 @@ def test_a_broken_view_is_named_before_a_backup(mariadb: MariaDBServer) -> None:
         source.preflight()
 
 
+def test_rights_by_a_pattern_are_named_before_a_backup_and_no_restore_gives_them(mariadb: MariaDBServer) -> None:
+    """They reach other databases, too. And a history of transactions, which no dump can hold, is refused."""
+    source = make_database(mariadb)
+    pattern = f"{source.database[:-1]}_%"
+    mariadb.execute(f"CREATE USER pola@localhost; GRANT SELECT ON `{pattern}`.* TO pola@localhost WITH GRANT OPTION")
+    statement = f"GRANT SELECT ON `{pattern}`.* TO `pola`@`localhost` WITH GRANT OPTION"
+    try:
+        assert [f"given by a pattern of names, so that no restore gives it: {statement}"] == source.preflight()
+        whole = dumped(source).result.server_globals
+    finally:
+        mariadb.execute("DROP USER pola@localhost")
+    assert [statement] == read_globals(whole)["grants by pattern"]
+    assert [] == [line for line in whole.splitlines()[1:] if b"pola" in line]
+    assert [] == source.preflight()
+    mariadb.execute(
+        "CREATE TABLE riwayat (a int, awal bigint unsigned GENERATED ALWAYS AS ROW START, akhir bigint unsigned"
+        " GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (awal, akhir)) WITH SYSTEM VERSIONING",
+        source.database,
+    )
+    with pytest.raises(SourceError, match="the history of riwayat is one of transactions, which cannot be") as raised:
+        source.preflight()
+    assert raised.value.hint.endswith("or make ROW START and ROW END columns of type TIMESTAMP(6)")
+
+
 @pytest.mark.parametrize("name", ["mysql", "sys", "", "a/b"])
 def test_no_database_of_the_server_itself_is_a_component(rich_mariadb: Dumped, name: str) -> None:
     with pytest.raises(ConfigurationError, match="cannot be a component of kind mariadb"):
