@@ -14,7 +14,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from .program_postgresql_client import Session
+from .program_postgresql_client import Session, quoted
+from .program_postgresql_load import assigned
 from .program_postgresql_structure import DATABASE, QUERIES
 
 ALGORITHM = "count and sum of hashtextextended of each row's text, version 1"
@@ -68,19 +69,28 @@ WHERE c.relpersistence <> 't' AND NOT s.seqcycle AND NOT EXISTS (
     SELECT 1 FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
 """
 
-# Roles to which the database refers, those of which they are members, and the server's first one.
+# Needed are the roles to which the database refers, those of which they are members, and the server's first one. Made
+# are their members, too, by whom an application may log in; never those of the server's own roles, who see everything.
 GLOBALS = """
 WITH RECURSIVE here AS (SELECT oid, datdba FROM pg_database WHERE datname = current_database()),
-named(role) AS (
+referred(role) AS (
     SELECT refobjid FROM pg_shdepend, here WHERE refclassid = 'pg_authid'::regclass
         AND (dbid = here.oid OR (dbid = 0 AND classid = 'pg_database'::regclass AND objid = here.oid))
     UNION SELECT datdba FROM here
     UNION SELECT setrole FROM pg_db_role_setting, here WHERE setdatabase = here.oid AND setrole <> 0
-    UNION SELECT 10
+    UNION SELECT 10),
+named(role) AS (SELECT role FROM referred
     UNION SELECT m.roleid FROM pg_auth_members m JOIN named ON m.member = named.role),
-roles AS (SELECT r.* FROM pg_roles r JOIN named ON named.role = r.oid WHERE r.rolname !~ '^pg_')
+below(role) AS (SELECT role FROM referred
+    UNION SELECT m.member FROM pg_auth_members m JOIN below ON m.roleid = below.role WHERE m.roleid >= 16384),
+made(role) AS (SELECT role FROM below
+    UNION SELECT m.roleid FROM pg_auth_members m JOIN made ON m.member = made.role),
+roles AS (SELECT r.* FROM pg_roles r JOIN made ON made.role = r.oid WHERE r.rolname !~ '^pg_')
 SELECT jsonb_build_object(
-    'roles', (SELECT jsonb_agg(rolname ORDER BY rolname) FROM roles),
+    'roles', (SELECT jsonb_agg(rolname ORDER BY rolname) FROM pg_roles JOIN named ON named.role = oid
+        WHERE rolname !~ '^pg_'),
+    'settings', (SELECT coalesce(jsonb_object_agg(rolname, to_jsonb(setconfig)), '{}') FROM pg_db_role_setting
+        JOIN roles ON oid = setrole WHERE setdatabase = 0 AND oid <> 10),
     'first role', (SELECT rolname FROM pg_roles WHERE oid = 10),
     'statements', (SELECT coalesce(jsonb_agg(statement ORDER BY place, statement), '[]') FROM (
         SELECT 1 AS place, format('CREATE ROLE %I WITH %s CONNECTION LIMIT %s', rolname, concat_ws(' ',
@@ -136,6 +146,8 @@ def server_globals(session: Session) -> str:
     The first line is a comment, with what the statements are made of and how the database itself was made, as JSON.
     """
     found = {**session.one(GLOBALS), "database": session.one(DATABASE)}
+    for role, settings in sorted(found.pop("settings").items()):
+        found["statements"] += [f"ALTER ROLE {quoted(role)} {assigned(setting)}" for setting in settings]
     lines = [GLOBALS_MARK + json.dumps(found), *(f"{statement};" for statement in found["statements"])]
     return "".join(f"{line}\n" for line in lines)
 

@@ -166,11 +166,15 @@ def _dress(part: str, database: dict[str, Any]) -> list[str]:
     if database["comment"] is not None:
         statements.append(f"COMMENT ON DATABASE {name} IS {literal(database['comment'])}")
     for role, settings in database["settings"].items():
-        for setting in settings:
-            variable, _, value = setting.partition("=")
-            who = f"ALTER ROLE {quoted(role)} IN DATABASE {name}" if role else f"ALTER DATABASE {name}"
-            statements.append(f"{who} SET {_variable(variable)} = {_value(variable, value)}")
+        who = f"ALTER ROLE {quoted(role)} IN DATABASE {name}" if role else f"ALTER DATABASE {name}"
+        statements += [f"{who} {assigned(setting)}" for setting in settings]
     return statements
+
+
+def assigned(setting: str) -> str:
+    """Given a setting as the server keeps it, return the clause that sets it."""
+    variable, _, value = setting.partition("=")
+    return f"SET {_variable(variable)} = {_value(variable, value)}"
 
 
 def _parsed(right: str, owner: str) -> tuple[str, str, str]:

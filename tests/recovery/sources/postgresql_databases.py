@@ -25,6 +25,10 @@ ROLES = """
 CREATE ROLE "Pemilik Data" NOLOGIN;
 CREATE ROLE aplikasi LOGIN CONNECTION LIMIT 7 IN ROLE "Pemilik Data";
 CREATE ROLE pembaca;
+CREATE ROLE regu IN ROLE pembaca;
+CREATE ROLE "Rina Misal" LOGIN IN ROLE regu;
+ALTER ROLE pembaca SET search_path = "Arsip Lama", public;
+ALTER ROLE "Rina Misal" SET statement_timeout = '5s';
 """
 
 # Names that need quotes, values that are hard to write down, and objects outside of tables of every kind.

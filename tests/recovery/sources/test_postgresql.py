@@ -110,9 +110,21 @@ def test_every_kind_of_object_comes_back_in_a_server_of_its_own(rich: Dumped, tm
     with scratch_of(rich.source, tmp_path / "bukti") as scratch:
         copy = rich.load("proof", into=scratch)
         assert rich.differences(copy, scratch) == []
+        made = connect(PostgreSQLServer(Path(scratch.server), scratch.account.user), copy)
+        with closing(made):
+            logins = (
+                "SELECT rolname, rolcanlogin, pg_has_role(oid, 'pembaca', 'USAGE') FROM pg_roles WHERE oid >= 16384"
+            )
+            found = {name: rest for name, *rest in made.execute(logins)}
+            settings = "SELECT setrole::regrole::text, setconfig FROM pg_db_role_setting WHERE setdatabase = 0"
+            set_for = dict(made.execute(settings).fetchall())
         verdict = judge_copy(scratch, copy, rich.result.fingerprint, "", MOMENT, tmp_path)
     assert [check for check in verdict.checks if check.state != "pass"] == []
     assert verdict.state == "pass"
+    # By whom the application logs in is a member of who has the rights; without him a restore needs no less.
+    assert [[True, True], [False, True]] == [found["Rina Misal"], found["regu"]]
+    assert {"pembaca": ['search_path="Arsip Lama", public'], '"Rina Misal"': ["statement_timeout=5s"]} == set_for
+    assert ["Pemilik Data", "aplikasi", "pembaca"] == read_globals(rich.result.server_globals)["roles"][:3]
 
 
 def test_the_judge_finds_what_a_copy_lost(rich: Dumped, tmp_path: Path) -> None:
