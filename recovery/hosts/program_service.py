@@ -8,9 +8,12 @@ Standard library only, Python 3.9 or newer.
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import socket
 import stat
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +24,8 @@ LISTENING = "0A"
 GROUPS = b"/sys/fs/cgroup"
 # A page is known by a text in its beginning.
 PAGE_BYTES = 1 << 16
+# Between two looks of one call, in seconds.
+INTERVAL = 0.05
 
 
 def port_open(port: int) -> bool:
@@ -88,12 +93,35 @@ def _has(answer: Any, text: bytes) -> bool:
 def _look(arguments: list[bytes]) -> dict[str, Any]:
     port, url, page, text, flag, timeout = arguments
     limit = float(timeout)
+    state = ("open" if port_open(int(port)) else "closed") if port else ""
     return {
-        "port": ("open" if port_open(int(port)) else "closed") if port else "",
-        "health": request(os.fsdecode(url), limit) if url else None,
+        "port": state,
+        "health": _health(os.fsdecode(url), limit, int(port) if state == "closed" else 0) if url else None,
         "page": request(os.fsdecode(page), limit, text) if page else None,
         "flag": _flag(flag) if flag else None,
     }
+
+
+def _health(url: str, limit: float, closed: int) -> dict[str, Any]:
+    # Where nothing listens, nothing answers: what asks is slow to import, and people are waiting.
+    from urllib.parse import urlsplit
+
+    asked = urlsplit(url)
+    if closed and asked.port == closed and asked.hostname in ("127.0.0.1", "localhost", "::1"):
+        return _answer(0, os.strerror(errno.ECONNREFUSED), refused=True)
+    return request(url, limit)
+
+
+def _changed(arguments: list[bytes]) -> dict[str, Any]:
+    """Look until something is not as it was, or the time is over: one process instead of one for each look."""
+    *looked, was, patience = arguments
+    known = json.loads(was)
+    give_up_at = time.monotonic() + float(patience)
+    while True:
+        found = _look(looked)
+        if found != known or time.monotonic() >= give_up_at:
+            return found
+        time.sleep(INTERVAL)
 
 
 def _flag(path: bytes) -> dict[str, Any]:
@@ -167,6 +195,7 @@ def _populated(directory: bytes) -> bool:
 
 VERBS: dict[str, Callable[[list[bytes]], dict[str, Any]]] = {
     "look": _look,  # PORT|"" HEALTH_URL|"" PAGE_URL|"" PAGE_TEXT FLAG|"" TIMEOUT
+    "changed": _changed,  # as for look, WAS (what look returned, JSON) SECONDS
     "put": _put,  # FLAG
     "remove": _remove,  # FLAG
     "left": _left,  # CONTROL_GROUP…

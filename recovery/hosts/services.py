@@ -1,5 +1,6 @@
 """Web services of an application: stopped, started and opened, judged by what they do and never by a return code."""
 
+import json
 import posixpath
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from recovery.settings import ServiceSettings
 # How often a service that is stopping or starting is looked at, and how long one look may wait for an answer.
 INTERVAL = 0.1
 LOOK = 5.0
+# One call watches for a change so long.
+LONGEST = 1.0
 # So long a service without port and URL must have stayed as it was before it counts as started.
 SETTLE = 1.0
 
@@ -187,22 +190,29 @@ class Service:
         except CommandError as error:
             # Its word counts for nothing, neither for success nor for failure; what the service does counts.
             complaint = error.message
+        was: dict[str, Any] | None = None
         while True:
-            over = time.monotonic() - begun > timeout
+            left = timeout - (time.monotonic() - begun)
+            over = left < 0
             try:
-                seen = self._answers()
+                was = self._ask() if was is None or over else self._ask_again(was, min(left, LONGEST))
+                seen = _as_look(was)
                 # Asking a manager is slow, so it is asked when all else has come, and for the message at the end.
                 look = replace(seen, managed=self._manager.state()) if over or is_reached(seen) else seen
             except CommandError as error:
                 # A machine that is busy with starting may be too slow to answer; the next look tells.
-                words = error.message
+                words, was = error.message, None
             else:
                 words = look.words()
-                if look is not seen and is_reached(look):
-                    return self._evidence(look, begun)
+                if look is not seen:
+                    if is_reached(look):
+                        return self._evidence(look, begun)
+                    # The manager alone is waited for, and what it says does not show in the answers.
+                    was = None
             if over:
                 break
-            time.sleep(INTERVAL)
+            if was is None:
+                time.sleep(INTERVAL)
         told = f"; its manager said: {complaint}" if complaint else ""
         raise ServiceError(
             f"the service {self.name} is not {goal} after {timeout:g} s ({words}{told})",
@@ -214,14 +224,21 @@ class Service:
         return replace(self._answers(), managed=self._manager.state())
 
     def _answers(self) -> Look:
-        found = self._ask()
-        flag = None if found["flag"] is None else bool(found["flag"]["present"])
-        return Look(Managed(""), found["port"], found["health"], found["page"], flag)
+        return _as_look(self._ask())
 
     def _ask(self) -> dict[str, Any]:
+        return self._host.call("service", "look", *self._watched, timeout=LOOK * 4)
+
+    def _ask_again(self, was: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """What is seen as soon as it is not what was seen before, or after so many seconds."""
+        arguments = [*self._watched, json.dumps(was), str(seconds)]
+        return self._host.call("service", "changed", *arguments, timeout=LOOK * 4 + seconds)
+
+    @property
+    def _watched(self) -> list[str]:
         port = "" if self._settings.port is None else str(self._settings.port)
         page = self._maintenance.arguments if self._maintenance else ["", "", ""]
-        return self._host.call("service", "look", port, self._settings.health_url, *page, str(LOOK), timeout=LOOK * 4)
+        return [port, self._settings.health_url, *page, str(LOOK)]
 
     def _evidence(self, look: Look, begun: float) -> dict[str, Any]:
         watched = {"port": self._settings.port, "health_url": self._settings.health_url}
@@ -264,3 +281,8 @@ def _manager(host: Host, settings: ServiceSettings) -> Manager:
             hint="control it through systemd or supervisord",
         )
     return Commands(host, settings)
+
+
+def _as_look(found: dict[str, Any]) -> Look:
+    flag = None if found["flag"] is None else bool(found["flag"]["present"])
+    return Look(Managed(""), found["port"], found["health"], found["page"], flag)
