@@ -2,6 +2,9 @@
 newer.
 """
 
+# Statements are put together of constants alone.
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 from typing import Any
@@ -37,13 +40,53 @@ SELECT jsonb_build_object(
         JOIN pg_class c ON c.oid = i.indexrelid WHERE NOT i.indisvalid AND c.relkind = 'i'))
 """
 
+# What has an owner, and how the owner's column is called. Large objects are asked for by themselves.
+OWNED = (
+    *(("pg_class", "relowner"), ("pg_namespace", "nspowner"), ("pg_proc", "proowner"), ("pg_type", "typowner")),
+    *(("pg_operator", "oprowner"), ("pg_opclass", "opcowner"), ("pg_opfamily", "opfowner")),
+    *(("pg_collation", "collowner"), ("pg_conversion", "conowner"), ("pg_statistic_ext", "stxowner")),
+    *(("pg_ts_dict", "dictowner"), ("pg_ts_config", "cfgowner"), ("pg_foreign_server", "srvowner")),
+    *(("pg_publication", "pubowner"), ("pg_language", "lanowner")),
+)
+# The server notes down no owner that is its first role, so what belongs to this one is looked for. What an extension
+# brings is made by it, and what belongs to a table or a type by that.
+OF_THE_FIRST = " UNION ALL ".join(
+    f"SELECT {owner} FROM {catalog} o WHERE o.oid >= 16384 AND {owner} = 10"
+    + (" AND o.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND o.relpersistence <> 't'" if catalog == "pg_class" else "")
+    + f" AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = '{catalog}'::regclass AND d.objid = o.oid"
+    " AND d.deptype IN ('e', 'i'))"
+    for catalog, owner in OWNED
+)
+# Who may not change rights on what comes with the server or an extension only gets a warning for it, and then the copy
+# differs from the backup.
+CHANGED_RIGHTS = " UNION ALL ".join(
+    f"SELECT format('the changed rights on %s', pg_describe_object('{catalog}'::regclass, o.oid, 0)) FROM {catalog} o"
+    f" LEFT JOIN pg_init_privs i ON i.classoid = '{catalog}'::regclass AND i.objoid = o.oid AND i.objsubid = 0"
+    f" WHERE o.{rights} IS DISTINCT FROM i.initprivs AND NOT pg_has_role(o.{owner}, 'MEMBER') AND {where}"
+    " AND (o.oid < 16384 OR EXISTS (SELECT 1 FROM pg_depend d"
+    f" WHERE d.classid = '{catalog}'::regclass AND d.objid = o.oid AND d.deptype = 'e'))"
+    f" AND ARRAY(SELECT x::text FROM unnest(coalesce(o.{rights}, acldefault('{kind}', o.{owner}))) x ORDER BY 1)"
+    f" <> ARRAY(SELECT x::text FROM unnest(coalesce(i.initprivs, acldefault('{kind}', o.{owner}))) x ORDER BY 1)"
+    for catalog, rights, owner, kind, where in (
+        ("pg_proc", "proacl", "proowner", "f", "true"),
+        ("pg_class", "relacl", "relowner", "r", "o.relnamespace <> 'information_schema'::regnamespace"),
+        ("pg_namespace", "nspacl", "nspowner", "n", "o.nspname <> 'information_schema'"),
+        ("pg_language", "lanacl", "lanowner", "l", "true"),
+        ("pg_type", "typacl", "typowner", "T", "true"),
+    )
+)
+# From version 15 on a superuser can let others change a setting.
+PARAMETERS = 15
+
 # What a restore does beyond what everybody may: make a database, own what others own, see what policies hide. And what
 # only a superuser may make.
-RESTORING = """
+RESTORING = f"""
 WITH me AS (SELECT * FROM pg_roles WHERE rolname = current_user),
 here AS (SELECT oid, datdba FROM pg_database WHERE datname = current_database()),
 owners AS (SELECT DISTINCT refobjid AS role FROM pg_shdepend, here WHERE dbid = here.oid AND deptype = 'o'
-    AND refclassid = 'pg_authid'::regclass UNION SELECT datdba FROM here)
+    AND refclassid = 'pg_authid'::regclass UNION SELECT datdba FROM here UNION {OF_THE_FIRST}),
+settings AS (SELECT setrole, split_part(unnest(setconfig), '=', 1) AS name FROM pg_db_role_setting, here
+    WHERE setdatabase = here.oid)
 SELECT jsonb_build_object(
     'user', current_user,
     'all powerful', (SELECT rolsuper FROM me),
@@ -56,7 +99,16 @@ SELECT jsonb_build_object(
             ON v.name = e.extname AND v.version = e.extversion WHERE v.superuser AND NOT v.trusted
         UNION ALL SELECT format('the event trigger %s', evtname) FROM pg_event_trigger WHERE oid >= 16384
         UNION ALL SELECT format('the foreign data wrapper %s', fdwname) FROM pg_foreign_data_wrapper WHERE oid >= 16384
-        UNION ALL SELECT format('the publication %s', pubname) FROM pg_publication WHERE puballtables
+        UNION ALL SELECT format('the publication %s', pubname) FROM pg_publication p WHERE puballtables OR EXISTS (
+            SELECT 1 FROM pg_depend d WHERE d.refclassid = 'pg_publication'::regclass AND d.refobjid = p.oid
+                AND d.classid = to_regclass('pg_publication_namespace'))
+        UNION ALL SELECT DISTINCT format('the settings of the role %I', r.rolname) FROM settings, me, pg_roles r
+            WHERE r.oid = setrole AND r.oid <> me.oid AND (r.rolsuper OR NOT me.rolcreaterole OR
+                current_setting('server_version_num')::int >= 160000
+                AND NOT pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION'))
+        UNION ALL SELECT DISTINCT format('the setting %s', s.name) FROM settings JOIN pg_settings s USING (name)
+            WHERE s.context LIKE 'superuser%' AND NOT *settable*
+        UNION ALL {CHANGED_RIGHTS}
         UNION ALL SELECT format('the function %s', p.oid::regprocedure) FROM pg_proc p JOIN pg_language l
             ON l.oid = p.prolang WHERE NOT l.lanpltrusted AND l.lanname <> 'sql' AND p.oid >= 16384 AND NOT EXISTS (
                 SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
@@ -121,7 +173,9 @@ def restorable(arguments: list[bytes]) -> dict[str, Any]:
     """Return as warnings what the role that connects may not do and a restore would need; a backup needs none of it."""
     target = Target(arguments[0])
     with Session(target, target.database) as session:
-        found = session.one(RESTORING)
+        version = int(session.one("SELECT current_setting('server_version_num')::int"))
+        settable = "has_parameter_privilege(s.name, 'SET')" if version // 10000 >= PARAMETERS else "false"
+        found = session.one(RESTORING.replace("*settable*", settable))
     role, warnings = found["user"], []
     if found["all powerful"]:
         return {"warnings": []}

@@ -448,6 +448,25 @@ def test_the_documented_rights_are_enough_to_back_up_and_to_restore(postgresql: 
     source.swap_back(receipt)
     source.discard(copy)
     assert source.copies() == []
+    # What these rights are not enough for is named before a backup; all of it would fail the restore.
+    beyond = {
+        "ALTER ROLE simpel_app IN DATABASE simpel SET statement_timeout = '5s'": "the settings of the role simpel_app",
+        "ALTER DATABASE simpel SET log_min_duration_statement = 500": "the setting log_min_duration_statement",
+        "CREATE PUBLICATION siaran FOR TABLES IN SCHEMA public": "the publication siaran",
+        "REVOKE EXECUTE ON FUNCTION pg_sleep(float8) FROM PUBLIC": "the changed rights on function pg_sleep(double pre",
+    }
+    granted = "GRANT SET ON PARAMETER log_min_duration_statement TO pulih_restore"
+    foreign = "the role pulih_restore could not restore: GRANT postgres TO pulih_restore"
+    found: list[str] = []
+    for statement, expected in beyond.items():
+        postgresql.execute(statement, "simpel")
+        before, found = found, source.preflight()
+        assert expected in found[-1] and found[-1].startswith("only a superuser could restore ")
+        assert expected not in "".join(before)
+    assert [foreign] == found[:-1], "the server notes down no owner that is its first role"
+    postgresql.execute(granted)
+    assert "the setting log_min" not in source.preflight()[-1], "a superuser may let others change it"
+    postgresql.execute(granted.replace("GRANT", "REVOKE").replace(" TO ", " FROM "))
 
 
 @pytest.fixture
