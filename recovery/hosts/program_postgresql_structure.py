@@ -48,6 +48,7 @@ COLUMNS = f"""
  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
 """
 
+_FAMILY = "'pg_opfamily'::regclass"
 IDENTITY = "(pg_identify_object({0}, {1}, {2})).identity"
 _ANY = "(pg_identify_object({0}, {1}, {2})).type || ' ' || " + IDENTITY
 
@@ -73,6 +74,37 @@ def _rights(catalog: str, alias: str, acl: str, owner: str, kind: str, extra: st
         f" OR ({alias}.{acl} IS NOT NULL AND {listed} <> {_acl(initial, f'{alias}.{owner}')}))"
     )
 
+
+def _members(condition: str) -> tuple[str, ...]:
+    """Operators and functions of an operator family; `condition` is written with *m* for the prefix of columns."""
+    sorted_by = IDENTITY.format(_FAMILY, "m.amopsortfamily", "0")
+    operator = (
+        "m.amopstrategy, m.amoplefttype::regtype::text, m.amoprighttype::regtype::text, m.amopopr::regoperator::text,"
+        f" m.amoppurpose, CASE WHEN m.amopsortfamily <> 0 THEN {sorted_by} END"
+    )
+    function = (
+        "m.amprocnum, m.amproclefttype::regtype::text, m.amprocrighttype::regtype::text, m.amproc::regprocedure::text"
+    )
+    return tuple(
+        text
+        for name, catalog, fields in (("operators", "pg_amop", operator), ("functions", "pg_amproc", function))
+        for text in (
+            f"'{name}'",
+            f"(SELECT jsonb_agg(q.f ORDER BY q.f) FROM (SELECT jsonb_build_array({fields}) AS f FROM {catalog} m"
+            f" WHERE {condition.replace('*m*', 'm.' + catalog.removeprefix('pg_'))}) q)",
+        )
+    )
+
+
+_OPERATOR = (
+    "jsonb_build_array(o.oprcode::text, o.oprcom::regoperator::text, o.oprnegate::regoperator::text, o.oprrest::text,"
+    " o.oprjoin::text, o.oprcanmerge, o.oprcanhash)"
+)
+_OPERATOR_CLASS = (
+    f"jsonb_build_array(o.opcdefault, {IDENTITY.format(_FAMILY, 'o.opcfamily', '0')}, o.opcintype::regtype::text,"
+    " o.opckeytype::regtype::text)"
+)
+_OF = "*m*lefttype = o.opcintype AND *m*righttype = o.opcintype"
 
 DATABASE = f"""
 SELECT jsonb_build_object(
@@ -154,10 +186,9 @@ FROM pg_policy p WHERE {_own("pg_policy", "p")}""",
     "functions": f"""
 SELECT p.oid::regprocedure::text, jsonb_build_object('owner', {_owner("p.proowner")}, 'kind', p.prokind,
     'definition', CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END,
-    'aggregate', (SELECT jsonb_build_object('kind', a.aggkind, 'step', a.aggtransfn::text, 'final', a.aggfinalfn::text,
-        'combine', a.aggcombinefn::text, 'state', a.aggtranstype::regtype::text, 'initial', a.agginitval,
-        'sort', a.aggsortop::regoperator::text, 'space', a.aggtransspace, 'modify', a.aggfinalmodify,
-        'moving', jsonb_build_array(a.aggmtransfn::text, a.aggminvtransfn::text, a.aggmfinalfn::text))
+    'aggregate', (SELECT to_jsonb(a) - 'aggfnoid' || jsonb_build_object('aggtranstype', a.aggtranstype::regtype::text,
+        'aggmtranstype', a.aggmtranstype::regtype::text, 'aggsortop', a.aggsortop::regoperator::text,
+        'called', jsonb_build_array(p.proparallel, p.proisstrict, p.provolatile))
         FROM pg_aggregate a WHERE a.aggfnoid = p.oid))
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname !~ '^pg_' AND {_own("pg_proc", "p")}
@@ -185,10 +216,20 @@ JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname <> 'plpgsql'""",
 SELECT t.evtname::text, jsonb_build_object('owner', {_owner("t.evtowner")}, 'event', t.evtevent,
     'function', t.evtfoid::regprocedure::text, 'enabled', t.evtenabled, 'tags', t.evttags)
 FROM pg_event_trigger t WHERE {_own("pg_event_trigger", "t")}""",
+    # Servers before 15 have no schemas, columns and filters of publications, nor the catalogs' columns for them.
     "publications": f"""
 SELECT p.pubname::text, to_jsonb(p) - 'oid' - 'pubowner' || jsonb_build_object('owner', {_owner("p.pubowner")},
-    'tables', (SELECT jsonb_agg(r.prrelid::regclass::text ORDER BY r.prrelid::regclass::text)
-               FROM pg_publication_rel r WHERE r.prpubid = p.oid))
+    'tables', (SELECT jsonb_agg(jsonb_build_array(r.prrelid::regclass::text, to_jsonb(v)->'rowfilter',
+            (SELECT jsonb_agg(a.attname ORDER BY a.attname) FROM pg_attribute a
+             WHERE a.attrelid = r.prrelid AND to_jsonb(r)->'prattrs' @> to_jsonb(a.attnum)))
+            ORDER BY r.prrelid::regclass::text)
+        FROM pg_publication_rel r LEFT JOIN pg_publication_tables v ON v.pubname = p.pubname
+            AND format('%I.%I', v.schemaname, v.tablename) = r.prrelid::regclass::text
+        WHERE r.prpubid = p.oid),
+    'schemas', (SELECT jsonb_agg(n.name ORDER BY n.name) FROM (
+        SELECT {IDENTITY.format("d.classid", "d.objid", "0")} AS name FROM pg_depend d
+        WHERE d.classid = to_regclass('pg_publication_namespace') AND d.refclassid = 'pg_publication'::regclass
+            AND d.refobjid = p.oid) n))
 FROM pg_publication p WHERE {_own("pg_publication", "p")}""",
     "subscriptions": """
 SELECT s.subname::text, jsonb_build_object('slot', s.subslotname, 'publications', s.subpublications)
@@ -243,9 +284,12 @@ FROM pg_seclabel l""",
             _others(
                 "pg_cast", "", "'by'", "o.castfunc::regprocedure::text", "'how'", "concat(o.castcontext, o.castmethod)"
             ),
-            _others("pg_operator", "oprowner", "'by'", "o.oprcode::text", "'not'", "o.oprnegate::regoperator::text"),
-            _others("pg_opclass", "opcowner", "'default'", "o.opcdefault"),
-            _others("pg_opfamily", "opfowner"),
+            _others("pg_operator", "oprowner", "'facts'", _OPERATOR),
+            # Its family may be the server's own, which is not listed.
+            _others(
+                "pg_opclass", "opcowner", "'facts'", _OPERATOR_CLASS, *_members(f"*m*family = o.opcfamily AND {_OF}")
+            ),
+            _others("pg_opfamily", "opfowner", *_members("*m*family = o.oid")),
             _others("pg_conversion", "conowner", "'by'", "o.conproc::text", "'default'", "o.condefault"),
             _others("pg_ts_parser", ""),
             _others("pg_ts_template", ""),
@@ -261,6 +305,9 @@ FROM pg_seclabel l""",
             _others("pg_foreign_server", "srvowner", "'options'", "o.srvoptions"),
             _others("pg_transform", ""),
             _others("pg_am", "", "'by'", "o.amhandler::text"),
+            f"SELECT {_ANY.format('d.classid', 'd.objid', '0')} || ' depends on ' || x.extname, 'true'::jsonb"
+            " FROM pg_depend d JOIN pg_extension x ON x.oid = d.refobjid"
+            " WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'x'",
         )
     ),
     "user mappings": """

@@ -49,7 +49,16 @@ CREATE FUNCTION menolak() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXC
 CREATE PROCEDURE tutup_buku(tahun integer) LANGUAGE plpgsql AS $$ BEGIN NULL; END $$;
 CREATE AGGREGATE rangkai(text) (SFUNC = gabung, STYPE = text, INITCOND = '');
 CREATE OPERATOR ~~~ (LEFTARG = text, RIGHTARG = text, FUNCTION = gabung);
+CREATE FUNCTION setara(text, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT lower($1) = lower($2) $$;
+CREATE OPERATOR === (LEFTARG = text, RIGHTARG = text, FUNCTION = setara, COMMUTATOR = ===, RESTRICT = eqsel,
+    JOIN = eqjoinsel, HASHES);
+CREATE OPERATOR FAMILY urutan USING btree;
+CREATE OPERATOR CLASS teratur FOR TYPE integer USING btree FAMILY urutan
+    AS OPERATOR 1 <, FUNCTION 1 btint4cmp(int, int);
+ALTER OPERATOR FAMILY urutan USING btree ADD OPERATOR 1 < (bigint, bigint), FUNCTION 1 btint8cmp(bigint, bigint);
+CREATE OPERATOR CLASS tempat FOR TYPE point USING hash FAMILY text_ops AS OPERATOR 1 ~=;
 CREATE CAST (alamat AS text) WITH INOUT;
+ALTER PROCEDURE tutup_buku(integer) DEPENDS ON EXTENSION pg_trgm;
 
 CREATE TABLE "Pegawai Negeri" (
     "NIP" nip PRIMARY KEY, "order" text COLLATE tanpa_kapital DEFAULT E'a\tb\nc\\', status status NOT NULL,
@@ -123,6 +132,8 @@ CREATE FOREIGN DATA WRAPPER jauh; CREATE SERVER pusat FOREIGN DATA WRAPPER jauh 
 CREATE USER MAPPING FOR aplikasi SERVER pusat OPTIONS (kata 'rahasia');
 CREATE FOREIGN TABLE di_pusat (id integer) SERVER pusat OPTIONS (nama 'x');
 CREATE PUBLICATION siaran FOR TABLE induk;
+CREATE PUBLICATION semua_arsip FOR TABLES IN SCHEMA "Arsip Lama";
+CREATE PUBLICATION tersaring FOR TABLE "Pegawai Negeri" ("NIP", nomor) WHERE (nomor > 9), anak WITH (publish = insert);
 ALTER DEFAULT PRIVILEGES IN SCHEMA "Arsip Lama" GRANT SELECT ON TABLES TO pembaca;
 REVOKE EXECUTE ON FUNCTION gabung(text, text) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION pg_catalog.pg_sleep(float8) FROM PUBLIC;
