@@ -24,7 +24,7 @@ from tests.recovery.sabotage.proving import (
 SAMPLED_LOSSES = 3
 SAMPLED_ARCHIVES = 3
 FLIPPED, SAMPLED_FLIPPED = 60, 3
-TABLES = 500
+TABLES, JUDGED_SECONDS = 500, 60
 
 
 def prove(source: Source, directory: Path) -> tuple[Original, Verdict]:
@@ -176,7 +176,7 @@ def test_an_archive_that_was_cut_leaves_no_copy_or_fails(rich: Rich, place: int,
 @pytest.mark.endurance
 @pytest.mark.parametrize("engine", CORPORA)
 def test_five_hundred_tables_are_proven_without_an_alarm(engine: str, tmp_path: Path) -> None:
-    """And how much processor time the judge takes for it: at most 60 seconds are demanded."""
+    """And the judge takes at most 60 seconds of processor time for it, whatever else the machine does."""
     import great_expectations  # noqa: F401 - what importing takes is not the judge's
 
     with CORPORA[engine].serve() as corpus:
@@ -193,5 +193,6 @@ def test_five_hundred_tables_are_proven_without_an_alarm(engine: str, tmp_path: 
             after = resource.getrusage(resource.RUSAGE_SELF)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(f"{engine}: {TABLES} tables, {len(verdict.checks)} checks judged in {seconds:.1f} s of processor time")
+    assert seconds <= JUDGED_SECONDS
     assert TABLES == measured.totals["objects"]
     assert [check for check in verdict.checks if check.state != "pass"] == []
