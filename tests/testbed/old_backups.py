@@ -38,6 +38,7 @@ def old_backup(
     staging = installation.staging(procedure_id, key)
     parts = (_part(staging, "data.sqlite.zst.age", "data"), _part(staging, "quality.json", "quality"))
     digests = {"cipher_size": parts[0].stored_size}
+    recipients = [installation.keys.operations_recipient, installation.keys.escrow_recipient]
     procedures.open_procedure(
         installation.catalog,
         procedure_id,
@@ -63,7 +64,7 @@ def old_backup(
         snapshot={},
         fingerprint={},
         verdict="pass",
-        recipients=[],
+        recipients=recipients,
         retention_until=at,
         warnings=[],
     )
@@ -88,7 +89,7 @@ def old_backup(
             kind="sqlite",
             moment=at,
             staging="",
-            facts={"digests": digests},
+            facts={"digests": digests, "recipients": recipients},
         )
         backups.mark_verified(connection, backup_id, {})
         backups.mark_named(connection, backup_id, name)
