@@ -66,7 +66,7 @@ def install(channel: "Channel", settings: HostSettings) -> Installed:
         said = bytearray()
         try:
             channel.sendall(b"%08d" % len(program) + program + b"%08d" % len(given) + given)
-        except OSError as error:
+        except OSError as error:  # pragma: no cover - when the program's end comes before all is sent, which is chance
             # A program that is not there, or too old, does not read; its own words say more.
             said += str(error).encode()
         output = _read_all(channel.recv)

@@ -222,7 +222,7 @@ class RemoteProgram:
             except TimeoutError:
                 self._require_heard()
                 continue
-            except (OSError, EOFError, SSHException):
+            except (OSError, EOFError, SSHException):  # pragma: no cover - met by a read or by a write, as chance will
                 # Reading writes too: it tells the server how much was taken, and finds the connection gone.
                 raise self._lost() from None
             self.heard = time.monotonic() if chunk else self.heard

@@ -10,6 +10,7 @@ import pytest
 from recovery.records import journal
 from tests.flows.people import INTERIM_KADIS
 from tests.flows.waiting import wait_until
+from tests.flows.working_office import is_gone
 from tests.testbed.small_office import EXECUTOR, KADIS, REQUESTER
 
 if TYPE_CHECKING:
@@ -21,17 +22,17 @@ pytestmark = pytest.mark.slow
 BIG = 512 << 20
 
 
-def stop_reader(file: Path) -> bool:
-    """Stop the process that reads a file, where it stands; False when there is none yet."""
+def stop_reader(file: Path) -> int:
+    """Stop the process that reads a file, where it stands, and return it; 0 when there is none yet."""
     for opened in Path("/proc").glob("[0-9]*/fd/*"):
         try:
             found = opened.readlink() == file
         except OSError:  # it has ended, or was closed
             continue
         if found:
-            os.kill(int(opened.parts[2]), signal.SIGSTOP)
-            return True
-    return False
+            os.kill(pid := int(opened.parts[2]), signal.SIGSTOP)
+            return pid
+    return 0
 
 
 def test_a_backup_killed_while_dumping_is_finished_by_retry_and_repeats_nothing(office: "WorkingOffice") -> None:
@@ -43,7 +44,7 @@ def test_a_backup_killed_while_dumping_is_finished_by_retry_and_repeats_nothing(
             file.write(b"\1" * (1 << 20))
     try:
         run = office.back_up()
-        wait_until(lambda: stop_reader(big), "one component is read", every=0.02)
+        reader = wait_until(lambda: stop_reader(big), "one component is read", every=0.02)
 
         def half_way() -> bool:
             dumped = office.steps(run).get(("backup.1", "simpel/data"))
@@ -53,6 +54,9 @@ def test_a_backup_killed_while_dumping_is_finished_by_retry_and_repeats_nothing(
         assert "open" == office.steps(run)["backup.1", "simpel/berkas"].state
         office.restart_server()
         office.kill_run(run)
+        # To whom nobody listens any more: it ends as soon as it goes on.
+        os.kill(reader, signal.SIGCONT)
+        wait_until(lambda: is_gone(reader), "the program that read has gone")
     finally:
         big.unlink()
     assert "open" == office.steps(run)["backup.1", "simpel/berkas"].state
