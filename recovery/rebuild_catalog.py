@@ -182,14 +182,20 @@ def _take(
         return 0
     procedure = procedures.find(connection, manifest.procedure_id)
     stores = list(dict.fromkeys([*(recorded.stores if recorded else ()), store_name]))
-    # It counts when every copy that its schedule demanded is there, as it did before.
+    # Nothing is signed that was not proven and named, so it counts, however far it had come when the copy was made:
+    # the store at hand may be all that is left. Unless the records say that one store took it and another did not:
+    # then it counts when all that its schedule demanded have it, as it did before.
+    incomplete = recorded is not None and bool(recorded.stores)
     missing = [name for name in (stores_of_its_day(procedure) if procedure else ()) if name not in stores]
     if missing:
-        unproven.append(
-            f"backup {manifest.name}: it is not secured: by the records it has no copy in {', '.join(missing)}; "
-            "`pulih sync` completes it"
+        where = ", ".join(missing)
+        finding = (
+            f"it is not secured: by the records it has no copy in {where}"
+            if incomplete
+            else f"the records do not say whether {where} has a copy, too"
         )
-    row = _row(manifest, quality, "named" if missing else "secured", stores)
+        unproven.append(f"backup {manifest.name}: {finding}; `pulih sync` completes it")
+    row = _row(manifest, quality, "named" if incomplete and missing else "secured", stores)
     if recorded is not None:
         table = schema.backups
         connection.execute(update(table).where(table.c.id == recorded.id).values(row))

@@ -35,8 +35,8 @@ def office(tmp_path: Path) -> Iterator[KeyOffice]:
 
 
 def rebuilt(office: KeyOffice, store_name: str = "") -> Rebuilt:
-    installation, root = office.fresh(), office.office.root
-    store = installation.stores["utama"]
+    installation, root = office.office.installation, office.office.root
+    store = installation.stores[store_name or MAIN]
     return rebuild(
         store, root.parent / "new", installation.signer.fingerprint, root / "keys" / "escrow", store_name=store_name
     )
@@ -59,6 +59,34 @@ def test_what_was_under_way_when_the_copy_was_made_is_finished_or_named(office: 
     assert 1 == done.added
     told = "procedure run (backup bulanan) was open when the copy was made, and is closed now: "
     assert [told + "look at its application and services yourself"] == done.unproven
+
+
+@pytest.mark.parametrize("recorded", [0, 2, 3])
+def test_a_backup_that_was_secured_after_the_copy_was_made_counts_from_the_store_that_is_left(
+    office: KeyOffice, recorded: int
+) -> None:
+    """However far it had come by the records: nothing is signed that was not verified and named, and they do not say
+    that a copy is missing. Nobody may have to wait for a main store that burned down."""
+    installation = office.office.installation
+    add_offsite_store(office.office)
+    begin_backup(installation, "run", schedule_name="bulanan", routine=True)
+    for number in (1, 2, 3, 4):
+        if number == recorded + 1:
+            back_up_records(installation, "another")
+        office.office.step(f"backup.{number}", "run", "simpel/berkas")
+    with down(office.office.root / "store"):
+        done = rebuilt(office, store_name=OFFSITE)
+    assert done.inventory is not None
+    fresh = load_inventory(done.inventory).installation()
+    with fresh.catalog.read() as connection:
+        found = backups.newest_verified(connection, "simpel", "berkas")
+    assert found is not None
+    assert (1, "secured", (OFFSITE,)) == (done.added, found.state, found.stores)
+    told = f"backup {found.name}: the records do not say whether utama has a copy, too; `pulih sync` completes it"
+    assert told in done.unproven
+    assert () == sync(fresh).troubles
+    with fresh.catalog.read() as connection:
+        assert {MAIN, OFFSITE} == set(backups.get(connection, found.id).stores)
 
 
 @pytest.mark.parametrize("gone", [OFFSITE, MAIN])
