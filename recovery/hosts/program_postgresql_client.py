@@ -257,6 +257,8 @@ def _by_words(message: str, target: Target, database: str) -> tuple[str, str]:
         return "SourceError", f"GRANT CONNECT ON DATABASE {quoted(database)} TO {target.user or 'the role'}"
     if any(words in low for words in ("permission denied", "must be ", "row-level security")):
         return "SourceError", "give the role the rights that docs/postgresql.md names"
+    if "peer authentication" in low:
+        return "SourceError", "tell the server who this account is: see 'How the roles log in' in docs/postgresql.md"
     if "password" in low or "authentication" in low or "pg_hba.conf" in low or "role" in low:
         return "SourceError", "check user, password and the server's pg_hba.conf"
     if any(

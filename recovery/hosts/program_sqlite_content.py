@@ -121,7 +121,7 @@ def _not_permitted(path: bytes) -> ProgramError:
         "SourceError",
         f"this account may not read and write {os.fsdecode(path)} and its directory",
         "nothing was changed",
-        "give the account of the worker the rights of the application on the file and its directory",
+        "give Pulih's account on the host the rights of the application on the file and its directory",
     )
 
 

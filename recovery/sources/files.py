@@ -61,9 +61,11 @@ class FilesSource:
         _tree_or_error(self.path, found)
         warnings = []
         if not found["privileged"]:  # pragma: no cover - another account, which a test plays in a process of its own
-            warnings.append("the worker is not root: owners, groups and security attributes are not proven")
+            warnings.append(
+                "Pulih's account on the host is not root: owners, groups and security attributes are not proven"
+            )
         if not found["parent_writable"]:
-            warnings.append(f"the worker cannot write beside {self.path}: it cannot restore it")
+            warnings.append(f"Pulih's account on the host cannot write beside {self.path}: it cannot restore it")
         return warnings
 
     def inspect(self, path: str) -> dict[str, Any]:

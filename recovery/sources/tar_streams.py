@@ -91,7 +91,7 @@ def incomplete(stderr: str, otherwise: str = "") -> SourceError:
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     hint = "read the reason, remove it and dump again"
     if "Permission denied" in reason:
-        hint = "give the worker's account the right to read everything in the tree, or take the file out of it"
+        hint = "give Pulih's account on the host the right to read everything in the tree, or take the file out of it"
     return SourceError(f"the tree could not be read completely: {reason}{more}", state=WORTHLESS, hint=hint)
 
 

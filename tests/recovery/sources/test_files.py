@@ -330,6 +330,9 @@ def run_as_nobody(*arguments: str) -> "subprocess.CompletedProcess[str]":
     pytest.skip("NO PYTHON HERE RUNS AS NOBODY: that the source works without privileges is not shown by this run")
 
 
+UNPRIVILEGED_WARNING = "Pulih's account on the host is not root: owners, groups and security attributes are not proven"
+
+
 @needs_root
 def test_an_account_without_privileges_proves_all_but_owners() -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -337,7 +340,7 @@ def test_an_account_without_privileges_proves_all_but_owners() -> None:
         result = run_as_nobody("-c", UNPRIVILEGED, directory)
     assert result.stderr[-500:] == ""
     assert result.stdout.splitlines() == [
-        "['the worker is not root: owners, groups and security attributes are not proven']",
+        f"{[UNPRIVILEGED_WARNING]}",
         "[]",
         "{None}",
         "{'live': 'new', 'moved': True} new",
@@ -427,7 +430,8 @@ def test_a_tree_beside_which_nothing_can_be_written_is_warned_of(tmp_path: Path)
     """It can be backed up, and a restore would fail after the service was stopped."""
     source = make_ordinary_tree(tmp_path / "disk" / "unggahan")
     with read_only(tmp_path / "disk"):
-        assert source.preflight() == [f"the worker cannot write beside {source.path}: it cannot restore it"]
+        warning = f"Pulih's account on the host cannot write beside {source.path}: it cannot restore it"
+        assert source.preflight() == [warning]
 
 
 @contextmanager

@@ -159,7 +159,7 @@ def test_a_file_that_may_not_be_read_fails_the_dump(tmp_path: Path) -> None:
         "the tree could not be read completely: tar: ./foto/berkas-3.bin: Cannot open: Permission denied (and 1 more)"
     )
     assert caught.value.state == "what was read counts for nothing; the live data was only read"
-    assert caught.value.hint.startswith("give the worker's account the right to read everything in the tree")
+    assert caught.value.hint.startswith("give Pulih's account on the host the right to read everything in the tree")
 
 
 class UnprivilegedHost(LocalHost):

@@ -518,11 +518,11 @@ def test_programs_older_than_the_server_are_refused() -> None:
 
 
 def documented(number: int, name: str) -> str:
-    """One of the document's blocks of SQL, for another database and without the socket's authentication."""
+    """One of the document's blocks of SQL, for another database and without passwords."""
     document = Path(__file__).parents[3] / "docs" / "mariadb.md"
     block = document.read_text().split("```sql\n")[number].partition("```")[0]
     pattern = name.replace("_", "\\_")
-    return block.replace("`simpel", f"`{pattern}").replace("IDENTIFIED VIA unix_socket", "")
+    return block.replace("`simpel", f"`{pattern}").replace("IDENTIFIED BY '…'", "")
 
 
 @pytest.fixture
@@ -682,6 +682,23 @@ def test_a_password_is_in_no_process_list_and_stays_nowhere(
     assert raised.value.hint == "check user and password"
     assert (tmp_path / "judge.cnf").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir() if path.name != "judge.cnf"] == []
+
+
+def test_an_account_that_the_server_knows_by_the_socket_under_another_name_needs_a_password(
+    mariadb: MariaDBServer,
+) -> None:
+    """Pulih has one account on a machine, and two in its server."""
+    source = make_database(mariadb)
+    mariadb.execute("CREATE USER orang_lain@localhost IDENTIFIED VIA unix_socket")
+    source.account = Account("orang_lain")
+    try:
+        with pytest.raises(SourceError, match="Access denied for user 'orang_lain'@'localhost'") as raised:
+            source.preflight()
+    finally:
+        mariadb.execute("DROP USER orang_lain@localhost")
+    assert raised.value.hint == (
+        "give orang_lain a password: without one only an account of the host with its name gets in"
+    )
 
 
 def test_a_load_of_many_hours_keeps_its_password(

@@ -539,6 +539,20 @@ def test_a_wrong_password_is_said_without_telling_it(guarded: PostgresqlSource) 
     assert raised.value.hint == "check user, password and the server's pg_hba.conf"
 
 
+def test_a_role_that_the_server_does_not_give_the_account_is_sent_to_the_page_that_says_how(
+    postgresql: PostgreSQLServer,
+) -> None:
+    """As Debian's server says it to Pulih's account on the host, before it was told of the roles."""
+    source = make_database(postgresql)
+    said = 'psql: error: connection to server on socket "/run/postgresql/.s.PGSQL.5432" failed: FATAL:  '
+    refused = 'Peer authentication failed for user "pulih_backup"'
+    with source._target(source.account) as target:
+        error = explained(said + refused, Target(target.encode()), source.database).report
+    assert error["message"].endswith(f": {refused}")
+    assert error["hint"] == "tell the server who this account is: see 'How the roles log in' in docs/postgresql.md"
+    assert "\n## How the roles log in\n" in (Path(__file__).parents[3] / "docs" / "postgresql.md").read_text()
+
+
 # --- the server of a proof --------------------------------------------------------------------------------------------
 
 
