@@ -7,7 +7,6 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -28,12 +27,13 @@ from recovery.hosts.base import (
     not_started,
     out_of_time,
 )
+from recovery.hosts.local_forks import SHIPPED, Fork, Forking, memory_file
 
 PIPE_SIZE = 1 << 20
 # Kept of what a streaming program says on stderr: the end, where its result is; a chatty program must not fill memory.
 STDERR_KEPT = 16 << 20
 LEFT_AFTER = 5.0
-HELPER = Path(__file__).with_name("helper.py")
+FORKING = Forking()
 PipedT = TypeVar("PipedT", bound="_Piped")
 
 
@@ -56,17 +56,21 @@ class LocalHost:
         """See Host.run."""
         # Memory files and not pipes: a daemon that inherits them cannot keep us waiting for the end of a pipe, cannot
         # be killed by SIGPIPE when we leave, and large input and output cannot block each other.
-        with _memory_file() as source, _memory_file() as output, _memory_file() as complaints:
+        with memory_file() as source, memory_file() as output, memory_file() as complaints:
             source.write(stdin)
             source.seek(0)
-            process = _start(argv, source, output, complaints, env)
+            process: subprocess.Popen[bytes] | Fork
+            if list(argv[: len(SHIPPED)]) == SHIPPED:
+                process = FORKING.begin(argv, (source, output, complaints), _environment(env))
+            else:
+                process = _start(argv, source, output, complaints, env)
             try:
                 _wait(process, timeout)
             except subprocess.TimeoutExpired:
                 raise out_of_time(self.name, argv, timeout, _content(complaints)) from None
             finally:
                 _kill(process)
-            completed = Completed(process.returncode, _content(output), _content(complaints))
+            completed = Completed(process.wait(), _content(output), _content(complaints))
         if completed.code not in ok:
             raise command_failed(self.name, argv, completed)
         return completed
@@ -85,8 +89,7 @@ class LocalHost:
 
     def helper(self, *arguments: Argument) -> list[Argument]:
         """See Host.helper."""
-        # -I and -S: the shipped programs need the standard library alone, and start twice as fast without the rest.
-        return [sys.executable, "-I", "-S", str(HELPER), *arguments]
+        return [*SHIPPED, *arguments]
 
     def call(self, *arguments: Argument, timeout: float = 60) -> dict[str, Any]:
         """See Host.call."""
@@ -218,20 +221,29 @@ class _LocalInput(_Piped):
 def _start(
     argv: Sequence[Argument], stdin: Any, stdout: Any, stderr: Any, env: Mapping[str, str] | None
 ) -> "subprocess.Popen[bytes]":
-    environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    environment.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-    # Fixed language: what programs print must not depend on who runs the worker.
-    environment |= {"LC_ALL": "C.UTF-8", **(env or {})}
     try:
         return subprocess.Popen(
-            list(argv), stdin=stdin, stdout=stdout, stderr=stderr, env=environment, start_new_session=True, bufsize=0
+            list(argv),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=_environment(env),
+            start_new_session=True,
+            bufsize=0,
         )
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise not_started(argv, reason or "") from error
 
 
-def _kill(process: "subprocess.Popen[bytes]") -> None:
+def _environment(env: Mapping[str, str] | None) -> dict[str, str]:
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    environment.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    # Fixed language: what programs print must not depend on who runs the worker.
+    return environment | {"LC_ALL": "C.UTF-8", **(env or {})}
+
+
+def _kill(process: "subprocess.Popen[bytes] | Fork") -> None:
     if process.returncode is None:
         # Not yet reaped, so the group number cannot belong to anyone else, and children of a dead leader are found.
         # What runs as another account (sudo) may not be killed by this one: it is waited for a little, and left.
@@ -241,12 +253,15 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
             _wait(process, LEFT_AFTER)
 
 
-def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> None:
+def _wait(process: "subprocess.Popen[bytes] | Fork", seconds: float) -> None:
     """Wait for the end of a child, and reap it. Raises subprocess.TimeoutExpired.
 
     The kernel tells of the end at once; Popen.wait with a limit looks only now and then, and short programs, of which
     a procedure runs a hundred, took twice as long.
     """
+    if isinstance(process, Fork):
+        process.wait(seconds)
+        return
     watched = os.pidfd_open(process.pid)
     try:
         ended = select.poll()
@@ -256,10 +271,6 @@ def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> None:
     finally:
         os.close(watched)
     process.wait()
-
-
-def _memory_file() -> IO[bytes]:
-    return os.fdopen(os.memfd_create("pulih", os.MFD_CLOEXEC), "w+b", buffering=0)
 
 
 def _content(file: IO[bytes]) -> bytes:

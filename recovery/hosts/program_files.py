@@ -217,6 +217,9 @@ def names(directory: bytes, prefix: bytes) -> dict[str, Any]:
     return {"names": sorted(os.fsdecode(os.path.join(directory, name)) for name in found if name.startswith(prefix))}
 
 
+# What single verbs import where they need it; a process that forks for each call imports it once.
+IMPORTED_LATE = ("ctypes",)
+
 VERBS: dict[str, Callable[[list[bytes]], dict[str, Any]]] = {
     "inspect": lambda arguments: inspect(arguments[0]),  # PATH
     "in_use": lambda arguments: in_use(arguments[0]),  # PATH

@@ -193,6 +193,9 @@ def _populated(directory: bytes) -> bool:
     return False
 
 
+# What single verbs import where they need it; a process that forks for each call imports it once.
+IMPORTED_LATE = ("http.client", "urllib.error", "urllib.request", "urllib.parse")
+
 VERBS: dict[str, Callable[[list[bytes]], dict[str, Any]]] = {
     "look": _look,  # PORT|"" HEALTH_URL|"" PAGE_URL|"" PAGE_TEXT FLAG|"" TIMEOUT
     "changed": _changed,  # as for look, WAS (what look returned, JSON) SECONDS

@@ -204,6 +204,9 @@ def _sync(arguments: list[bytes]) -> dict[str, Any]:
     return {}
 
 
+# What single verbs import where they need it; a process that forks for each call imports it once.
+IMPORTED_LATE = ("ctypes", "hmac")
+
 VERBS: dict[str, Callable[[list[bytes]], dict[str, Any]]] = {
     "exchange": _exchange,  # FIRST SECOND
     "rename": _rename,  # OLD NEW
