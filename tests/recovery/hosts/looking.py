@@ -5,8 +5,12 @@ from pathlib import Path
 
 from recovery.hosts.base import OutputStream
 
+# As long as the busiest machine may take. Programs that tests start live for a minute at least: what is gone sooner was
+# ended.
+PATIENCE_SECONDS = 30.0
 
-def gone(pid: int, seconds: float = 5) -> bool:
+
+def gone(pid: int, seconds: float = PATIENCE_SECONDS) -> bool:
     """Tell whether a process ends (or is a zombie that nobody reaped) within some seconds; 0: by now."""
     deadline = time.monotonic() + seconds
     while True:
@@ -22,7 +26,7 @@ def gone(pid: int, seconds: float = 5) -> bool:
 
 def wait_for(path: Path) -> str:
     """Return the content of a file as soon as it has some."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         if path.exists() and path.read_text().strip():
             return path.read_text().strip()

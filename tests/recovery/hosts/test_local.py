@@ -11,6 +11,7 @@ from recovery.errors import CommandError
 from recovery.hosts import open_host
 from recovery.hosts.local import LocalHost
 from recovery.settings import HostSettings
+from tests.recovery.hosts.looking import wait_for
 
 HOST = LocalHost("mesin")
 
@@ -38,13 +39,13 @@ def test_a_program_that_may_not_be_killed_is_left_and_told_as_over_time(monkeypa
     pid = tmp_path / "pid"
     try:
         with pytest.raises(CommandError, match=r"sh on mesin did not end within 0\.5 s") as caught:
-            HOST.run(["sh", "-c", f"echo $$ > {pid}; exec sleep 30"], timeout=0.5)
+            HOST.run(["sh", "-c", f"echo $$ > {pid}; exec sleep 600"], timeout=0.5)
         assert (
             caught.value.state
             == "it was killed with everything that it had started, except what runs as another account"
         )
     finally:
-        os.kill(int(pid.read_text()), signal.SIGKILL)
+        os.kill(int(wait_for(pid)), signal.SIGKILL)
 
 
 def test_the_python_of_the_local_host_is_this_one() -> None:

@@ -32,18 +32,18 @@ def supervisor(*before: str) -> Iterator[tuple[socket.socket, IO[bytes], "subpro
         subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, bufsize=0) as process,
     ):
         theirs.close()
-        ours.settimeout(20)
+        ours.settimeout(60)
         assert process.stderr is not None
         yield ours, process.stderr, process
         ours.close()
-        process.wait(20)
+        process.wait(60)
 
 
 def frame(data: bytes) -> bytes:
     return HEAD.pack(len(data)) + data
 
 
-def request(mode: str, *argv: str, silence: float = 20, timeout: float = 0) -> bytes:
+def request(mode: str, *argv: str, silence: float = 60, timeout: float = 0) -> bytes:
     asked = {"mode": mode, "argv": argv, "env": {}, "timeout": timeout, "silence": silence, "mark": MARK}
     return frame(json.dumps(asked).encode())
 
@@ -80,7 +80,7 @@ def test_the_end_of_the_output_is_seen_where_one_socket_is_stdin_and_stdout(befo
         assert json.loads(found[b"r"]) == {"status": 7, "unread": False, "moved": 3_000_000}
         assert process.poll() is None  # what it left running is killed unless the worker knows how it ended
         connection.sendall(HEAD.pack(DONE))
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_input_that_came_with_the_request_is_not_lost():
@@ -97,22 +97,22 @@ def test_input_without_its_end_is_never_run_and_never_passed_on_as_whole(tmp_pat
     with supervisor() as (connection, _, process):
         connection.sendall(request("run", "touch", f"{tmp_path}/dijalankan") + frame(b"separuh"))
         connection.shutdown(socket.SHUT_WR)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert not (tmp_path / "dijalankan").exists()
     with supervisor() as (connection, _, process):
         connection.sendall(request("feed", "sh", "-c", f"cat > {tmp_path}/isi && touch {tmp_path}/utuh") + frame(b"x"))
         assert connection.recv(1 << 10)
         wait_for(tmp_path / "isi")
         connection.shutdown(socket.SHUT_WR)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert not (tmp_path / "utuh").exists()
 
 
 def test_a_worker_that_says_nothing_any_more_has_its_program_killed(tmp_path):
     with supervisor() as (connection, _, process):
-        connection.sendall(request("stream", "sh", "-c", f"echo $$ > {tmp_path}/pid; sleep 60", silence=0.5))
+        connection.sendall(request("stream", "sh", "-c", f"echo $$ > {tmp_path}/pid; sleep 60", silence=2))
         pid = int(wait_for(tmp_path / "pid"))
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert gone(pid, 0.1)
 
 
@@ -121,5 +121,5 @@ def test_a_supervisor_that_is_told_to_end_takes_its_program_along(tmp_path):
         connection.sendall(request("stream", "sh", "-c", f"echo $$ > {tmp_path}/pid; sleep 60"))
         pid = int(wait_for(tmp_path / "pid"))
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert gone(pid, 0.1)

@@ -199,13 +199,13 @@ def test_a_masked_unit_is_not_stopped_and_does_not_start(units: Units) -> None:
     (units.machine.root / "run/systemd/system").mkdir(exist_ok=True)
     units.machine.run("mv", f"/etc/systemd/system/{unit}", f"/run/systemd/system/{unit}")
     units.machine.systemctl("mask", unit)
-    service = units.service(unit, start_timeout=1)
+    service = units.service(unit, start_timeout=3)
     with pytest.raises(ServiceError, match=r"web.service on aplikasi is masked, and could not be started again"):
         service.stop()
     assert units.machine.is_active(unit)
     units.machine.systemctl("stop", unit)
     assert {unit: "inactive (dead, masked)"} == service.prove_down()["units"]
-    with pytest.raises(ServiceError, match=r"not healthy after 1 s \(manager: stopped; its manager said: .*masked"):
+    with pytest.raises(ServiceError, match=r"not healthy after 3 s \(manager: stopped; its manager said: .*masked"):
         service.start()
     units.machine.systemctl("unmask", unit)
     (units.machine.root / "run/systemd/system" / unit).unlink()

@@ -392,9 +392,10 @@ def test_an_output_of_which_part_did_not_arrive_is_no_success(server):
 def test_a_supervisor_that_never_begins_is_given_up(server):
     """The machine answers, so that its connection is well."""
     program = server.directory / "fake_python"
-    program.write_text('#!/bin/sh\ncase "$*" in *-c*) exec python3 "$@";; esac\nexec sleep 60\n')
+    # The directory's name, which is made by chance, may hold a "-c" of its own.
+    program.write_text('#!/bin/sh\ncase "$*" in *" -c "*) exec python3 "$@";; esac\nexec sleep 60\n')
     program.chmod(0o755)
-    host = SshHost(server.settings(python=str(program), name="diam", answer_timeout=0.5))
+    host = SshHost(server.settings(python=str(program), name="diam", answer_timeout=2))
     with (
         pytest.raises(HostError, match="the connection to diam was lost while cat ran there"),
         host.stream(["cat"]),

@@ -80,11 +80,11 @@ def write_on(stream) -> None:
 
 
 def both_gone(tmp_path: Path) -> bool:
-    return gone(pid_in(tmp_path / "pid"), LIMIT * 5) and gone(pid_in(tmp_path / "anak"), LIMIT * 5)
+    return gone(pid_in(tmp_path / "pid")) and gone(pid_in(tmp_path / "anak"))
 
 
 def nothing_whole(tmp_path: Path) -> bool:
-    return gone(pid_in(tmp_path / "pid"), LIMIT * 5) and not (tmp_path / "utuh").exists()
+    return gone(pid_in(tmp_path / "pid")) and not (tmp_path / "utuh").exists()
 
 
 def test_a_connection_that_is_cut_in_a_stream_is_never_its_end(host, server, tmp_path):
@@ -140,7 +140,7 @@ def test_a_cable_that_is_cut_without_a_word_ends_everything_on_both_sides(distan
 
     def stop() -> None:
         pid_in(tmp_path / "pid")
-        begun.wait(10)
+        begun.wait(60)
         proxy.stop()
 
     stopper = threading.Thread(target=stop)
@@ -160,7 +160,7 @@ def test_a_cable_that_is_cut_without_a_word_ends_everything_on_both_sides(distan
         begun.set()
         with pytest.raises(HostError, match=rf"{LOST} \(it did not answer for 2 s\)"):
             distant.run(["sh", "-c", f"echo $$ > {tmp_path}/pid; sleep 60"])
-        assert gone(pid_in(tmp_path / "pid"), LIMIT * 5)
+        assert gone(pid_in(tmp_path / "pid"))
     stopper.join()
     proxy.go_on()
     assert distant.run(["echo", "pulih"]).stdout == b"pulih\n"
@@ -256,7 +256,7 @@ def test_a_supervisor_that_freezes_in_a_stream_is_noticed_within_the_limit(host,
         with pytest.raises(HostError, match=SILENT):
             drain(stream)
         os.kill(supervisor, signal.SIGCONT)
-    assert gone(pid_in(tmp_path / "pid"), LIMIT * 5)
+    assert gone(pid_in(tmp_path / "pid"))
 
 
 @pytest.mark.parametrize("after", [0, 16 << 20])
@@ -269,7 +269,7 @@ def test_a_supervisor_that_freezes_while_it_is_fed_is_noticed_within_the_limit(h
             stream.write(bytes(after))
             stream.finish()
         os.kill(supervisor, signal.SIGCONT)
-    assert gone(pid_in(tmp_path / "pid"), LIMIT * 5)
+    assert gone(pid_in(tmp_path / "pid"))
 
 
 def test_output_that_is_not_taken_for_long_does_not_look_like_silence(host):
@@ -285,6 +285,6 @@ def test_output_that_is_not_taken_for_long_does_not_look_like_silence(host):
 def test_a_supervisor_that_is_stuck_is_not_waited_for_longer_than_the_time_allows(host, tmp_path):
     script = f"echo $PPID > {tmp_path}/penjaga; echo $$ > {tmp_path}/pid; kill -STOP $PPID; sleep 60"
     with pytest.raises(HostError, match=LOST):
-        host.run(["sh", "-c", script], timeout=0.2)
+        host.run(["sh", "-c", script], timeout=2)  # by then it has begun
     os.kill(pid_in(tmp_path / "penjaga"), signal.SIGCONT)
     assert gone(pid_in(tmp_path / "pid"))

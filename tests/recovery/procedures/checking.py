@@ -94,8 +94,7 @@ def _data(office: SmallOffice, known: Known, status: str) -> Iterator[str]:
 def _is_damaged(office: SmallOffice, component: str, copy: str, known: Known) -> bool:
     rows, files = known.damaged
     if component.endswith("berkas"):
-        root = Path(copy)
-        return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()} == files
+        return office.files_of_copy(copy) == files
     return office.rows_of_copy(copy) == rows
 
 

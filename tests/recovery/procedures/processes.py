@@ -73,8 +73,8 @@ def answers(port: int) -> bool:
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:
-    """Return when something has come true; raises TimeoutError after 20 seconds."""
-    give_up_at = time.monotonic() + 20
+    """Return when something has come true; raises TimeoutError after a minute."""
+    give_up_at = time.monotonic() + 60
     while not condition():
         if time.monotonic() > give_up_at:
             raise TimeoutError(what)

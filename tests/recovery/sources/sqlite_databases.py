@@ -13,7 +13,7 @@ from recovery.sources.sqlite import SqliteSource
 APPLICATION = Path(__file__).with_name("fake_application.py")
 
 
-def source_of(path: Path, lock_timeout: float = 5) -> SqliteSource:
+def source_of(path: Path, lock_timeout: float = 60) -> SqliteSource:
     return SqliteSource(LocalHost(), str(path), lock_timeout=lock_timeout)
 
 

@@ -115,7 +115,7 @@ def test_the_live_name_is_never_without_a_tree(source: FilesSource, copy: str) -
         source.swap(receipt)
         source.swap_back(receipt)
     write(stop)
-    assert process.communicate(timeout=30)[0] == "0\n"
+    assert process.communicate(timeout=60)[0] == "0\n"
 
 
 def test_what_is_no_copy_is_not_swapped_in(source: FilesSource, tmp_path: Path) -> None:

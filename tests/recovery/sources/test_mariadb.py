@@ -41,6 +41,7 @@ from recovery.quality.judge import judge
 from recovery.sources.mariadb import MariadbSource
 from recovery.sources.mariadb_scratch import MariadbScratch
 from recovery.sources.server import Account, read_globals
+from tests.recovery.hosts.looking import wait_for
 from tests.recovery.sources.mariadb_databases import Dumped, dumped, make_database, scratch_of, source_of
 from tests.testbed.mariadb import MariaDBServer, run_mariadb
 
@@ -78,7 +79,7 @@ def transfers(server: MariaDBServer, database: str) -> Iterator[None]:
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        assert begun.wait(20)
+        assert begun.wait(60)
         yield
     finally:
         end.set()
@@ -729,7 +730,7 @@ def test_a_load_of_many_hours_keeps_its_password(
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + 20
+    give_up_at = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < give_up_at
         time.sleep(0.01)
@@ -759,7 +760,7 @@ def test_the_server_of_a_proof_listens_in_its_directory_alone(rich_mariadb: Dump
     directory = tmp_path / "bukti"
     with scratch_of(rich_mariadb.source, directory) as scratch:
         rich_mariadb.load("proof", into=scratch)
-        process = int((directory / "server" / "pid").read_text())
+        process = int(wait_for(directory / "server" / "pid"))
         sockets = {os.readlink(path) for path in Path(f"/proc/{process}/fd").iterdir() if path.is_symlink()}
         numbers = {link[8:-1] for link in sockets if link.startswith("socket:[")}
         listening = [
@@ -813,14 +814,12 @@ time.sleep(600)
     worker = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
     assert worker.stdout is not None
     assert worker.stdout.readline() == b"berjalan\n"
-    server = int((tmp_path / "server" / "pid").read_text())
+    # It listens before it writes its number down.
+    server = int(wait_for(tmp_path / "server" / "pid"))
     status = Path(f"/proc/{server}/status").read_text()
     keeper = int(status.partition("PPid:")[2].split()[0])
     os.kill(worker.pid if victim == "worker" else keeper, signal.SIGKILL)
-    give_up_at = time.monotonic() + 20
-    while Path(f"/proc/{server}").exists() and time.monotonic() < give_up_at:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{server}").exists()
+    wait_until(lambda: not Path(f"/proc/{server}").exists())
     worker.kill()
     worker.communicate()
 

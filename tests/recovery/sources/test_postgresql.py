@@ -73,7 +73,7 @@ def transfers(server: PostgreSQLServer, database: str) -> Iterator[None]:
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        assert begun.wait(20)
+        assert begun.wait(60)
         yield
     finally:
         end.set()
@@ -226,11 +226,8 @@ def test_a_database_without_the_schema_public_comes_back_without_it(postgresql: 
 def test_a_dump_that_is_left_early_ends_with_its_session(postgresql: PostgreSQLServer, rich: Dumped) -> None:
     with rich.source.dump() as stream:
         stream.readinto(bytearray(100))
-    give_up_at = time.monotonic() + 20
     query = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{rich.source.database}'"
-    while value(postgresql, "postgres", query) and time.monotonic() < give_up_at:
-        time.sleep(0.05)
-    assert value(postgresql, "postgres", query) == 0
+    until(lambda: value(postgresql, "postgres", query) == 0)
 
 
 def test_a_locked_table_stops_a_dump_in_time(postgresql: PostgreSQLServer) -> None:
@@ -496,6 +493,8 @@ def test_a_password_is_in_no_process_list_and_stays_nowhere(
     watcher.start()
     try:
         dump = dumped(guarded)
+        while not any(b"pg_dump" in line for line in seen):
+            dumped(guarded)  # it is short, and the watcher looked elsewhere
         copy = dump.load()
         assert dump.differences(copy) == []
         url = guarded.judge_url(copy, tmp_path)
@@ -512,7 +511,6 @@ def test_a_password_is_in_no_process_list_and_stays_nowhere(
         end.set()
         watcher.join()
     assert verdict.state == "pass"
-    assert any(b"pg_dump" in line for line in seen)
     assert [line for line in [*seen, url.encode()] if b"sulit" in line] == []
     assert (tmp_path / "pgpass").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir() if path.name != "pgpass"] == []
@@ -592,10 +590,7 @@ time.sleep(600)
     status = Path(f"/proc/{server}/status").read_text()
     keeper = int(status.partition("PPid:")[2].split()[0])
     os.kill(worker.pid if victim == "worker" else keeper, signal.SIGKILL)
-    give_up_at = time.monotonic() + 20
-    while Path(f"/proc/{server}").exists() and time.monotonic() < give_up_at:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{server}").exists()
+    until(lambda: not Path(f"/proc/{server}").exists())
     worker.kill()
     worker.communicate()
 

@@ -271,7 +271,7 @@ def test_a_swap_that_cannot_get_its_lock_gives_up_and_has_moved_nothing(beside: 
 
 def wait_for_program(beside: Beside, worker: "subprocess.Popen[bytes]") -> int:
     """Wait until the swap's transaction waits for a lock; return the process group of the shipped program."""
-    give_up_at = time.monotonic() + 30
+    give_up_at = time.monotonic() + 60
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'pulih'"
     with closing(connect(beside.server, "postgres")) as connection:
         while not connection.execute(waiting).fetchone()[0]:
@@ -283,7 +283,7 @@ def wait_for_program(beside: Beside, worker: "subprocess.Popen[bytes]") -> int:
 
 def wait_until_old(source: PostgresqlSource, receipt: dict[str, Any]) -> str:
     """The server ends the transaction of a session that is gone when it notices."""
-    give_up_at = time.monotonic() + 30
+    give_up_at = time.monotonic() + 60
     while time.monotonic() < give_up_at:
         try:
             source.quiet()
