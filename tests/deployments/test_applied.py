@@ -52,7 +52,7 @@ def test_the_scheduler_creates_a_run_at_the_hour_of_the_schedule_in_wib(
         "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
         "sort": "EXPECTED_START_TIME_ASC",
     }
-    deadline = time.monotonic() + 75
+    deadline = time.monotonic() + 150
     runs: list[Any] = []
     while not runs and time.monotonic() < deadline:
         runs = api("POST", "/flow_runs/filter", body)

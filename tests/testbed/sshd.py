@@ -15,7 +15,7 @@ from pathlib import Path
 from recovery.settings import HostSettings
 
 SSHD = "/usr/sbin/sshd"
-START_SECONDS = 20
+START_SECONDS = 60
 
 
 class SshServer:
@@ -66,7 +66,7 @@ class SshServer:
     def cut(self) -> None:
         """Kill what serves connections; the server goes on."""
         for pid in self.sessions():
-            os.kill(pid, signal.SIGKILL)
+            _kill(pid)
 
     def freeze(self, frozen: bool) -> None:
         """Stop what serves connections as it stands, or let it go on."""

@@ -395,7 +395,7 @@ def test_a_supervisor_that_never_begins_is_given_up(server):
     # The directory's name, which is made by chance, may hold a "-c" of its own.
     program.write_text('#!/bin/sh\ncase "$*" in *" -c "*) exec python3 "$@";; esac\nexec sleep 60\n')
     program.chmod(0o755)
-    host = SshHost(server.settings(python=str(program), name="diam", answer_timeout=2))
+    host = SshHost(server.settings(python=str(program), name="diam", answer_timeout=1))
     with (
         pytest.raises(HostError, match="the connection to diam was lost while cat ran there"),
         host.stream(["cat"]),
