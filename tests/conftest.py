@@ -54,7 +54,8 @@ SLOW_FOLDERS = ("cli", "demo", "recovery/guard", "recovery/hosts", "recovery/sab
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests in one process, and all that need the Prefect server in two: so many servers are started.
 
-    They take longest of all, so those that begin with a reviewed backup do not wait for the others.
+    They take longest of all, so those that begin with a reviewed backup do not wait for the others; and on a busy
+    machine what they wait for takes minutes, without hanging.
     What lies in the slow folders, or runs on PostgreSQL too, is marked slow. What takes longest begins first, so that
     no process is left with it at the end.
     """
@@ -65,6 +66,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         served = {"prefect_server", "prefect_worker"} & set(getattr(item, "fixturenames", ()))
         group = "reviewed backup" if item.path in reviewed else "prefect" if served else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
+        if served and not {"timeout", "endurance"} & {mark.name for mark in item.iter_markers()}:
+            item.add_marker(pytest.mark.timeout(900))
         on_postgresql = "postgresql_server" in getattr(item, "fixturenames", ()) or "[postgresql" in item.nodeid
         if on_postgresql or any(item.path.is_relative_to(folder) for folder in slow_folders):
             item.add_marker(pytest.mark.slow)

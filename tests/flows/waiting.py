@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 240
 
 Found = TypeVar("Found")
 
