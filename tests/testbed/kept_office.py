@@ -7,8 +7,6 @@ from tests.testbed.small_office import SmallOffice, attach
 
 # All that is changed by what is done to an office, but for its service's process.
 PARTS = ("app", "keys", "state", "store")
-# As long as a busy machine may take to start a service.
-PATIENCE = 60
 ORDERS = ("ignore-stop", "refuse-start", "unhealthy*")
 
 
@@ -42,8 +40,6 @@ def _stop(office: SmallOffice) -> None:
 
 
 def _start(office: SmallOffice) -> None:
-    for settings in office.installation.applications[office.application].services:
-        settings.start_timeout = PATIENCE
     services = office.installation.services(office.application)
     # A service opens its database for each question, so one that runs answers from what was put back.
     for service in services:

@@ -402,6 +402,6 @@ def web_service(database: Path, state: Path) -> ServiceSettings:
         stop=[*program, "stop", *place],
         health_url=f"http://127.0.0.1:{port}/sehat",
         port=port,
-        stop_timeout=4,
-        start_timeout=6,
+        stop_timeout=60,
+        start_timeout=60,
     )

@@ -56,7 +56,7 @@ def site_settings(**changes: Any) -> ServiceSettings:
         "health_url": HEALTH,
         "port": PORT,
         "maintenance": {"flag": FLAG, "url": PAGE, "text": TEXT},
-        "stop_timeout": 10,
-        "start_timeout": 10,
+        "stop_timeout": 60,
+        "start_timeout": 60,
     }
     return ServiceSettings.model_validate({**settings, **changes})

@@ -23,6 +23,7 @@ from recovery.procedures.restore.swapping import swap_all, undo_all
 from recovery.procedures.working import work_on
 from recovery.records import forms, leases, ledger, procedures, steps
 from tests.recovery.guard.conftest import COMPONENTS, Scene
+from tests.testbed.service_patience import patience
 
 # Each stops and starts a real service.
 pytestmark = pytest.mark.slow
@@ -155,6 +156,7 @@ def test_a_swap_that_was_finished_goes_back_when_the_service_is_not_well_on_it(s
     replace_table(stopped)
     stopped.office.step("restore.5", stopped.procedure_id)
     (stopped.office.service_state / "unhealthy-with-pegawai").touch()
+    patience(stopped.office, start=6)
     stopped.forget_leases()
     report = stopped.guard()
     assert "on the new it was not well: the service web is not healthy" in report.actions[-1].message
@@ -211,11 +213,13 @@ def test_final_data_stays_even_when_its_service_died_since(stopped: Scene) -> No
         stopped.mark(component, "kept")
     stopped.forget_leases()
     (stopped.office.service_state / "refuse-start").touch()
+    patience(stopped.office, start=2)
     report = stopped.guard()
     assert ["restore"] == [alarm.kind for alarm in report.alarms]
     assert "the service web is not healthy" in report.alarms[0].message
     assert ["kept", "kept"] == stopped.states()
     (stopped.office.service_state / "refuse-start").unlink()
+    patience(stopped.office)
     stopped.guard()
     assert stopped.new == stopped.content()
     assert stopped.office.service_running()
@@ -442,6 +446,7 @@ def test_a_service_that_does_not_start_is_told_every_time_and_recorded_once(stop
     one_of_two_swapped(stopped)
     stopped.forget_leases()
     (stopped.office.service_state / "refuse-start").touch()
+    patience(stopped.office, start=2)
     for _ in range(2):
         report = stopped.guard()
         assert ["restore"] == [alarm.kind for alarm in report.alarms]
@@ -450,6 +455,7 @@ def test_a_service_that_does_not_start_is_told_every_time_and_recorded_once(stop
     assert stopped.old == stopped.content()
     assert [] == stopped.copies(), "before anybody can use the service again"
     (stopped.office.service_state / "refuse-start").unlink()
+    patience(stopped.office)
     assert ["guard.service_started"] == [action.kind for action in stopped.guard().actions]
     assert stopped.office.service_running()
 
@@ -461,10 +467,12 @@ def test_data_is_not_exchanged_under_a_service_that_cannot_be_stopped(stopped: S
     (service,) = stopped.installation.services("simpel")
     service.start()
     (stopped.office.service_state / "ignore-stop").touch()
+    patience(stopped.office, stop=2)
     report = stopped.guard()
     assert "the service web is not down" in report.alarms[0].message
     assert ["prepared", "swapped"] == sorted(stopped.states())
     (stopped.office.service_state / "ignore-stop").unlink()
+    patience(stopped.office)
     stopped.guard()
     assert stopped.old == stopped.content()
     assert stopped.office.service_running()

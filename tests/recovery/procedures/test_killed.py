@@ -21,6 +21,7 @@ from tests.recovery.procedures.playing import ACTIONS, KINDS
 from tests.recovery.procedures.sweep import cases_of, sample
 from tests.recovery.procedures.sweeper import Sweeper, told
 from tests.recovery.swept_points import unreached
+from tests.testbed.service_patience import patience
 from tests.testbed.small_office import SmallOffice, attach
 
 KILL = ("kill",)
@@ -182,6 +183,7 @@ def test_why_the_old_data_came_back_survives_the_process_that_knew(office: Small
         connection.execute("CREATE TABLE lain (id INTEGER)")
     connection.close()
     (office.service_state / "unhealthy-with-pegawai").touch()
+    patience(office, start=6)
     procedure_id = office.request()
     office.approve(procedure_id)
     for number in (4, 5):

@@ -37,6 +37,7 @@ from recovery.records import backups, forms, ledger, officials, procedures, sche
 from recovery.records.approval_requests import RefusedError
 from recovery.settings import OfficialSettings
 from tests.testbed.kept_office import keep, put_back
+from tests.testbed.service_patience import patience
 from tests.testbed.small_office import (
     DISPOSITION,
     EXECUTOR,
@@ -90,15 +91,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restore]:
 
 def at_stage(built: Restore, stage: str) -> Iterator[Restore]:
     office = put_back(built.office.root, stage)
-    patience(office)
     yield replace(built, office=office)
     office.installation.catalog.dispose()
-
-
-def patience(office: SmallOffice, *, start: float = 60, stop: float = 60) -> None:
-    """For how long the service is waited for, from now on; it takes an instant but on the busiest of machines."""
-    (service,) = office.installation.applications["simpel"].services
-    service.start_timeout, service.stop_timeout = start, stop
 
 
 def made_of_another(office: SmallOffice, component: str) -> str:
