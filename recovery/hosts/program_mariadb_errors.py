@@ -52,10 +52,11 @@ def _by_code(code: int, target: Target) -> tuple[str, str]:
         return "SourceLockedError", "let what holds the lock finish, or allow more time (lock_timeout)"
     if code in (1044, 1142, 1143, 1227, 1370):
         return "SourceError", f"give {user} the rights that docs/mariadb.md names"
-    if code == 1045:
-        return "SourceError", "check user and password"
-    if code == 1698:
-        return "SourceError", f"give {user} a password: without one only an account of the host with its name gets in"
+    if code in (1045, 1698):
+        return (
+            "SourceError",
+            "check user and password; without a password only an account of the host with that name gets in",
+        )
     if code == 1049:
         return "SourceMissingError", "correct the name in the inventory, or restore the database"
     if code in (2002, 2003, 2005, 2006, 2013, 1053):

@@ -94,9 +94,7 @@ class SmallOffice:
 
     def files(self) -> dict[str, bytes]:
         """The content of the application's uploads by relative path."""
-        return {
-            str(path.relative_to(self.uploads)): path.read_bytes() for path in self.uploads.rglob("*") if path.is_file()
-        }
+        return content_of(self.uploads)
 
     def damage(self) -> None:
         """Destroy rows and files."""
@@ -118,6 +116,10 @@ class SmallOffice:
             return connection.execute("SELECT * FROM pegawai ORDER BY id").fetchall()
         finally:
             connection.close()
+
+    def files_of_copy(self, copy: str) -> dict[str, bytes]:
+        """The content of a copy of the uploads."""
+        return content_of(Path(copy))
 
     def strays(self, copies: set[str]) -> set[str]:
         """What lies beside the application's data, and is neither its own nor one of these copies."""
@@ -279,6 +281,11 @@ def open_office(root: Path, *, catalog_url: str = "", running: bool = True) -> S
     office = SmallOffice(root, installation, phones, database, uploads, state)
     describe(office)
     return office
+
+
+def content_of(tree: Path) -> dict[str, bytes]:
+    """Given a directory tree, return the content of its files by relative path."""
+    return {str(path.relative_to(tree)): path.read_bytes() for path in tree.rglob("*") if path.is_file()}
 
 
 def describe(office: SmallOffice) -> None:

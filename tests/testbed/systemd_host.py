@@ -74,11 +74,11 @@ class SystemdHost:
             with error:
                 return error.code, error.read().decode()
 
-    def run(self, *argv: str, ok: tuple[int, ...] = (0,), user: str = "root") -> str:
+    def run(self, *argv: str, ok: tuple[int, ...] = (0,), user: str = "root", stdin: str = "") -> str:
         """Run a program there, not over SSH; return what it prints. Fails with it unless its status is in `ok`."""
         enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--uts", "--ipc", "--net", "--root", "--wd"]
         switch = [] if user == "root" else ["/usr/sbin/runuser", "-u", user, "--"]
-        done = subprocess.run([*enter, *switch, *argv], capture_output=True, text=True)
+        done = subprocess.run([*enter, *switch, *argv], input=stdin, capture_output=True, text=True)
         assert done.returncode in ok, f"{argv} ended with {done.returncode}: {done.stderr}{done.stdout}"
         return done.stdout
 
