@@ -54,13 +54,18 @@ def _source(installation: Installation, key: str) -> Iterator[Finding]:
         require_apart(installation, key)
         source = installation.source(key)
         warnings = source.preflight()
-        free = source.free_space()
     except PulihError as error:
         yield Finding(subject, "problem", error.message, error.hint)
         return
     yield Finding(subject, "ok", "can be backed up")
     for warning in warnings:
         yield Finding(subject, "warning", warning, "see whether the application's owner knows")
+    try:
+        free = source.free_space()
+    except PulihError as error:
+        # Only a restore asks for it.
+        yield Finding(subject, "warning", error.message, error.hint)
+        return
     needed = _needed(installation, key)
     if free < needed:
         message = f"a restore needs {format_bytes(needed)} beside the live data, and {format_bytes(free)} are free"

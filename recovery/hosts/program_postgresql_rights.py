@@ -91,6 +91,7 @@ SELECT jsonb_build_object(
     'user', current_user,
     'all powerful', (SELECT rolsuper FROM me),
     'makes databases', (SELECT rolcreatedb FROM me),
+    'sees the place', pg_has_role('pg_read_all_settings', 'USAGE'),
     'sees all', (SELECT rolbypassrls FROM me) OR NOT EXISTS (SELECT 1 FROM pg_class WHERE relrowsecurity),
     'strangers', (SELECT coalesce(jsonb_agg(quote_ident(pg_get_userbyid(role)) ORDER BY 1), '[]') FROM owners
         WHERE NOT pg_has_role(role, 'MEMBER')),
@@ -181,6 +182,10 @@ def restorable(arguments: list[bytes]) -> dict[str, Any]:
         return {"warnings": []}
     if not found["makes databases"]:
         warnings.append(f"the role {role} could not restore: ALTER ROLE {role} CREATEDB")
+    if not found["sees the place"]:
+        warnings.append(
+            f"the role {role} could not see whether there is room for a restore: GRANT pg_monitor TO {role}"
+        )
     if found["strangers"]:
         warnings.append(f"the role {role} could not restore: GRANT {', '.join(found['strangers'])} TO {role}")
     if not found["sees all"]:

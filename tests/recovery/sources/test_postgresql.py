@@ -405,6 +405,7 @@ def test_what_a_restore_would_lack_is_a_warning_with_the_grant(postgresql: Postg
     source.restore_account = Account(role)
     assert source.preflight() == [
         "the role pencadang could not restore: ALTER ROLE pencadang CREATEDB",
+        "the role pencadang could not see whether there is room for a restore: GRANT pg_monitor TO pencadang",
         "the role pencadang could not restore: GRANT postgres TO pencadang",
         "the role pencadang could not prove a restore: ALTER ROLE pencadang BYPASSRLS",
         "only a superuser could restore the extension pageinspect, and pencadang is none",
