@@ -175,6 +175,9 @@ def _take(
             f"{store_name}; it is not offered, and the next retention ends what was begun"
         )
         return 0
+    if recorded is None and backups.by_name(connection, manifest.name) is not None:
+        unproven.append(f"backup {manifest.name}: the records have another backup of this name")
+        return 0
     try:
         quality = json.loads(backup_set.read("quality"))
     except (SetError, ObjectMissingError, ValueError) as error:
@@ -200,10 +203,6 @@ def _take(
         table = schema.backups
         connection.execute(update(table).where(table.c.id == recorded.id).values(row))
         return 1
-    holder = backups.by_name(connection, manifest.name)
-    if holder is not None:
-        unproven.append(f"backup {manifest.name}: the records have another backup of this name")
-        return 0
     if procedure is None:
         connection.execute(insert(schema.procedures).values(_procedure(manifest, found, store_name)))
     connection.execute(insert(schema.backups).values({**row, "id": manifest.backup_id, "created_at": manifest.moment}))
