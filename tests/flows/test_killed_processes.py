@@ -44,6 +44,7 @@ def test_a_backup_killed_while_dumping_is_finished_by_retry_and_repeats_nothing(
             file.write(b"\1" * (1 << 20))
     try:
         run = office.back_up()
+        wait_until(lambda: ("backup.1", "simpel/berkas") in office.steps(run), "step 1 begins")
         reader = wait_until(lambda: stop_reader(big), "one component is read", every=0.02)
 
         def half_way() -> bool:
@@ -92,6 +93,13 @@ def test_a_restore_killed_in_the_middle_of_the_swap_is_finished_by_retry(
     run = office.request_restore()
     office.approve_restore(run)
     office.decide(run, "restore.start", EXECUTOR, "mulai")
+
+    def stopped() -> bool:
+        step = office.steps(run).get(("restore.4", ""))
+        return bool(step and step.state == "done")
+
+    # What looks as often as the swap needs takes a whole core: not while the run's process starts.
+    wait_until(stopped, "the service is stopped", every=0.05)
 
     def swapping() -> bool:
         with office.installation.catalog.read() as connection:
