@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import pytest
 
 from tests.testbed import mariadb, postgresql
+from tests.testbed.family import descendants
 
 START_SECONDS = 60
 TABLE = "pegawai"
@@ -262,21 +263,13 @@ def kill_tree(pid: int) -> None:
         return
     # Stopped first, so that it starts nobody else meanwhile.
     os.kill(pid, signal.SIGSTOP)
-    family = [pid, *_children(pid)]
+    family = [pid, *descendants(pid)]
     for member in family:
         try:
             os.kill(member, signal.SIGKILL)
         except ProcessLookupError:
             continue
     _wait(lambda: not any(_lives(member) for member in family), f"{family} are gone")
-
-
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, path.read_text().split()):
-            found += [child, *_children(child)]
-    return found
 
 
 def _lives(pid: int) -> bool:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recovery.settings import HostSettings
+from tests.testbed.family import descendants
 
 SSHD = "/usr/sbin/sshd"
 START_SECONDS = 60
@@ -61,7 +62,7 @@ class SshServer:
 
     def sessions(self) -> list[int]:
         """The processes of sshd that serve connections, not the one that listens."""
-        return [pid for pid in _descendants(self.pid) if _name(pid).startswith("sshd")]
+        return [pid for pid in descendants(self.pid) if _name(pid).startswith("sshd")]
 
     def cut(self) -> None:
         """Kill what serves connections; the server goes on."""
@@ -75,7 +76,7 @@ class SshServer:
 
     def end(self) -> None:
         """Kill all of it; when this returns, nothing listens any more."""
-        for pid in [*_descendants(self.pid), self.pid]:
+        for pid in [*descendants(self.pid), self.pid]:
             _kill(pid)
         with suppress(ConnectionRefusedError, ConnectionResetError):
             while True:
@@ -131,7 +132,7 @@ def run_sshd(*options: str) -> Iterator[SshServer]:
                 _wait_until_ready(process, server)
                 yield server
             finally:
-                for pid in [*_descendants(process.pid), process.pid]:
+                for pid in [*descendants(process.pid), process.pid]:
                     _kill(pid)
     finally:
         shutil.rmtree(directory)
@@ -155,16 +156,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _descendants(pid: int) -> list[int]:
-    found = []
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        try:
-            found += [*_descendants(int(child)), int(child)]
-        except FileNotFoundError:
-            continue  # ended while we looked
-    return found
 
 
 def _name(pid: int) -> str:

@@ -17,6 +17,7 @@ from recovery.errors import ConfigurationError, SourceBusyError, SourceLockedErr
 from recovery.sources.base import Fingerprint
 from recovery.sources.postgresql import PostgresqlSource
 from tests.recovery.sources.postgresql_databases import Dumped, connect, make_database
+from tests.testbed.family import descendants
 from tests.testbed.postgresql import PostgreSQLServer
 
 COUNT = "SELECT count(*) FROM pegawai"
@@ -277,8 +278,8 @@ def wait_for_program(beside: Beside, worker: "subprocess.Popen[bytes]") -> int:
         while not connection.execute(waiting).fetchone()[0]:
             assert time.monotonic() < give_up_at
             time.sleep(0.02)
-    children = Path(f"/proc/{worker.pid}/task").glob("*/children")
-    return next(int(child) for path in children for child in path.read_text().split())
+    client = next(pid for pid in descendants(worker.pid) if Path(f"/proc/{pid}/comm").read_text() == "psql\n")
+    return os.getpgid(client)
 
 
 def wait_until_old(source: PostgresqlSource, receipt: dict[str, Any]) -> str:
