@@ -5,7 +5,7 @@ import click
 from cli.output import Output
 from recovery.calendar import format_moment
 from recovery.errors import LedgerError, SignatureError, StoreError
-from recovery.records import destructions, ledger
+from recovery.records import destructions, ledger, ledger_heads
 
 
 @click.group("ledger")
@@ -23,7 +23,7 @@ def verify(output: Output) -> None:
     unread: list[StoreError] = []
     for store_name in sorted(installation.stores):
         try:
-            heads += ledger.read_heads(installation.store(store_name), installation.signer.trusted_pem)
+            heads += ledger_heads.read_heads(installation.store(store_name), installation.signer.trusted_pem)
         except (SignatureError, LedgerError) as error:
             findings.append(f"store {store_name}: {error.message}")
         except StoreError as error:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from recovery.errors import LedgerError, PulihError, SignatureError
 from recovery.installation import Installation
-from recovery.records import ledger
+from recovery.records import ledger, ledger_heads
 from recovery.records.forms import Form
 from recovery.records.ledger import Entry
 from recovery.records.procedures import Procedure
@@ -28,7 +28,7 @@ def judge_chain(installation: Installation, connection: Connection, *, anchored:
     heads, findings, unread = [], [], []
     for name in sorted(installation.stores):
         try:
-            head = ledger.newest_head(installation.store(name), trusted)
+            head = ledger_heads.newest_head(installation.store(name), trusted)
         except (SignatureError, LedgerError) as error:
             findings.append(f"store {name}: {error.message}")
         except PulihError as error:

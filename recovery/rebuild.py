@@ -18,7 +18,7 @@ from recovery.rebuild_places import Keys, choose_store_name, prepare_keys, write
 from recovery.rebuild_records import Chooser
 from recovery.rebuild_sets import take_inventory
 from recovery.rebuild_trust import find_trusted_keys, newest_first
-from recovery.records import ledger
+from recovery.records import ledger, ledger_heads
 from recovery.records.catalog import open_catalog
 from recovery.restore_guide import put_restore_guide
 from recovery.settings import StoreSettings
@@ -110,6 +110,6 @@ def rebuild(
 def _anchor(catalog_path: Path, store: Store, keys: Keys) -> ledger.Head:
     catalog = open_catalog(f"sqlite:///{catalog_path}")
     try:
-        return ledger.anchor(catalog, store, keys.signer)
+        return ledger_heads.anchor(catalog, store, keys.signer)
     finally:
         catalog.dispose()

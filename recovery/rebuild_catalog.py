@@ -16,7 +16,7 @@ from recovery.errors import ConflictError, ObjectMissingError, RecordsError, Set
 from recovery.manifest import Manifest
 from recovery.procedures.schedule_approval import ScheduleApproval
 from recovery.rebuild_sets import Inventoried
-from recovery.records import backups, ledger, procedures, schema
+from recovery.records import backups, ledger, ledger_heads, procedures, schema
 from recovery.records.catalog import Catalog, open_catalog
 from recovery.records.ledger import NOTHING_BEFORE, Head
 from recovery.sets import BackupSet
@@ -133,8 +133,8 @@ def _newest_head(found: Inventoried, last: Head, unproven: list[str]) -> Head:
     newest = max(found.believed_heads(), key=lambda head: head.sequence, default=Head(0, NOTHING_BEFORE))
     reached = max(newest.sequence, last.sequence)
     unproven += [
-        f"{ledger.head_key(head.sequence)}: its signature is of a key that was changed before entry {reached} was "
-        "signed; it is not used"
+        f"{ledger_heads.head_key(head.sequence)}: its signature is of a key that was changed before entry {reached} "
+        "was signed; it is not used"
         for head in found.heads
         if head.sequence > reached
     ]

@@ -12,7 +12,7 @@ from recovery.installation import private_directory, remove_tree
 from recovery.own_records import CATALOG
 from recovery.rebuild_catalog import begin_catalog
 from recovery.rebuild_sets import Inventoried, recorded_head
-from recovery.records import ledger
+from recovery.records import ledger, ledger_heads
 from recovery.sets import BackupSet
 
 
@@ -106,7 +106,7 @@ class Chooser:
         heads = {
             head
             for head in self.found.heads
-            if self.found.ages[ledger.head_key(head.sequence)] <= age and head.sequence <= last
+            if self.found.ages[ledger_heads.head_key(head.sequence)] <= age and head.sequence <= last
         }
         catalog = begin_catalog(self.unfinished, self.directory / CATALOG)
         try:

@@ -7,8 +7,9 @@ from recovery.errors import LedgerError, ObjectMissingError, ObjectTooLargeError
 from recovery.keys_succession import FOLDER as KEYS
 from recovery.manifest import MANIFEST, SIGNATURE, Manifest
 from recovery.own_records import RESERVED
-from recovery.records.ledger import FOLDER as HEADS
-from recovery.records.ledger import Head, head_key, read_signed_head
+from recovery.records.ledger import Head
+from recovery.records.ledger_heads import FOLDER as HEADS
+from recovery.records.ledger_heads import head_key, read_signed_head
 from recovery.restore_guide import GUIDE
 from recovery.sets import LARGEST_MANIFEST, LARGEST_SIGNATURE, BackupSet, open_set
 from recovery.stores.base import Store

@@ -22,7 +22,7 @@ from recovery.points import reached
 from recovery.procedures.documents import form_key
 from recovery.procedures.file_digest import sha256_of_file
 from recovery.procedures.working import LEASE_SECONDS, hold_set
-from recovery.records import backups, destructions, forms, leases, ledger, procedures
+from recovery.records import backups, destructions, forms, leases, ledger, ledger_heads, procedures
 from recovery.records.backups import Backup
 from recovery.restore_guide import put_restore_guide
 from recovery.sets import BackupSet, open_set, protect_set, put_copy, set_prefix
@@ -253,7 +253,7 @@ def _copy_head(installation: Installation, missing: Missing) -> None:
     target = installation.store(missing.store)
 
     def take(store: Store) -> tuple[bytes, bytes]:
-        ledger.read_head(store, missing.subject, installation.signer.trusted_pem)
+        ledger_heads.read_head(store, missing.subject, installation.signer.trusted_pem)
         return store.read(missing.subject), store.read(f"{missing.subject}.sig")
 
     others = [name for name in sorted(installation.stores) if name != missing.store]
@@ -268,6 +268,6 @@ def _anchor(installation: Installation, lack: Lack, only: str) -> None:
         if name in lack.down or only not in ("", name):
             continue
         try:
-            ledger.anchor(installation.catalog, installation.store(name), installation.signer)
+            ledger_heads.anchor(installation.catalog, installation.store(name), installation.signer)
         except (StoreError, SetError) as error:  # pragma: no cover - a store that goes down after its last object
             lack.trouble(name, "head", error)

@@ -12,7 +12,7 @@ from recovery.keys_succession import recorded_successions
 from recovery.manifest import SIGNATURE
 from recovery.own_records import COMPONENT, RESERVED
 from recovery.procedures.documents import form_key
-from recovery.records import backups, destructions, forms, ledger, procedures
+from recovery.records import backups, destructions, forms, ledger_heads, procedures
 from recovery.records.backups import Backup
 from recovery.records.forms import Form
 from recovery.restore_guide import GUIDE, lacks_restore_guide
@@ -96,7 +96,7 @@ def _lacking(
         if form_key(paper) not in there:
             yield "form", form_key(paper)
     for key in sorted(elsewhere):
-        if key.startswith(ledger.FOLDER) and key.endswith(".json"):
+        if key.startswith(ledger_heads.FOLDER) and key.endswith(".json"):
             yield "head", key
         elif key.startswith(RECORDS) and key.endswith(f"/{SIGNATURE}") and key.split("/")[2] not in gone:
             yield "records", key.removesuffix(f"/{SIGNATURE}")
@@ -126,7 +126,9 @@ def _keys_of_stores(installation: Installation, lack: Lack) -> dict[str, set[str
     for name in sorted(installation.stores):
         try:
             store = installation.store(name)
-            keys[name] = {info.key for folder in (FORMS, ledger.FOLDER, RECORDS, KEYS) for info in store.list(folder)}
+            keys[name] = {
+                info.key for folder in (FORMS, ledger_heads.FOLDER, RECORDS, KEYS) for info in store.list(folder)
+            }
         except PulihError as error:
             lack.down.add(name)
             lack.trouble(name, "store", error)

@@ -8,7 +8,7 @@ from typing import Any
 from recovery.errors import PulihError
 from recovery.guard.report import Alarm, Report
 from recovery.installation import Installation
-from recovery.records import ledger, procedures
+from recovery.records import ledger, ledger_heads, procedures
 from recovery.records.ledger import Entry, Head
 
 MEND = "run `pulih ledger verify`; keep the catalog as it is, and tell the auditor"
@@ -21,7 +21,7 @@ def look_at_chain(installation: Installation, report: Report) -> None:
     heads: dict[str, Head | None] = {}
     for name in sorted(installation.stores):
         try:
-            head = ledger.newest_head(installation.store(name), installation.signer.trusted_pem)
+            head = ledger_heads.newest_head(installation.store(name), installation.signer.trusted_pem)
         except PulihError as error:
             report.trouble("ledger", f"head in the store {name}", error)
             continue

@@ -16,7 +16,7 @@ from recovery.procedures.restore.r6_start_service import SUCCEEDED
 from recovery.procedures.restore.rehearsal import discard_rehearsed
 from recovery.procedures.restore_document import printed_status
 from recovery.procedures.schedule_approval import APPROVED, KIND, recorded_approval
-from recovery.records import approvals, backups, forms, ledger, notices, procedures, steps
+from recovery.records import approvals, backups, forms, ledger, ledger_heads, notices, procedures, steps
 from recovery.records.procedures import GIVEN_UP, SUPERSEDED, UNACKNOWLEDGED, Procedure
 from recovery.sop import SCHEDULE_APPROVAL
 from recovery.stores.base import Store
@@ -210,7 +210,7 @@ def _anchor(installation: Installation, procedure_id: str) -> None:
 
     def put(store: Store) -> None:
         try:
-            ledger.anchor(installation.catalog, store, installation.signer)
+            ledger_heads.anchor(installation.catalog, store, installation.signer)
         except ObjectExistsError as error:
             refused[store.name] = error.message
 

@@ -14,7 +14,7 @@ from recovery.errors import KeyMissingError, SignatureError
 from recovery.keys_rotation import ROTATED, Rotation, rotate_escrow, rotate_operations, rotate_signing
 from recovery.keys_succession import recorded_successions
 from recovery.points import observe
-from recovery.records import leases, ledger
+from recovery.records import leases, ledger, ledger_heads
 from tests.recovery.key_office import CONTENT, KeyOffice, reopened
 from tests.recovery.killed_work import Work, assert_survives, expire_leases
 from tests.testbed.small_office import describe, open_office
@@ -153,16 +153,16 @@ def test_the_ledger_goes_on_over_a_rotation(office: KeyOffice) -> None:
     with installation.catalog.begin() as connection:
         ledger.append(connection, "test", {})
     store = installation.store("utama")
-    signed = ledger.anchor(installation.catalog, store, installation.signer)
+    signed = ledger_heads.anchor(installation.catalog, store, installation.signer)
     other = Signer.from_pem((office.office.root / "keys" / "signing").read_bytes(), "it")
     rotate_signing(installation)
     with installation.catalog.read() as connection:
-        heads = ledger.read_heads(store, installation.signer.trusted_pem)
+        heads = ledger_heads.read_heads(store, installation.signer.trusted_pem)
         assert signed in heads
         assert [] == ledger.verify(connection, heads)
     # As if the old key had signed this very head in another process: the same again is success.
-    last = ledger.anchor(installation.catalog, store, other)
-    assert last == ledger.anchor(installation.catalog, store, installation.signer)
+    last = ledger_heads.anchor(installation.catalog, store, other)
+    assert last == ledger_heads.anchor(installation.catalog, store, installation.signer)
 
 
 def build(root: Path) -> None:

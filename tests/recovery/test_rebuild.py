@@ -23,7 +23,7 @@ from recovery.inventory import load_inventory
 from recovery.keys_succession import Succession, state_succession
 from recovery.procedures.backup.begin import begin_backup
 from recovery.rebuild import FROM_MANIFESTS, Rebuilt, rebuild
-from recovery.records import backups, forms, ledger, officials, procedures
+from recovery.records import backups, forms, ledger, ledger_heads, officials, procedures
 from recovery.records.catalog import open_catalog
 from recovery.settings import StoreSettings
 from tests.recovery.killed_work import Work, assert_survives
@@ -65,7 +65,7 @@ def build(root: Path, *, running: bool = False) -> SmallOffice:
     begin_backup(office.installation, KILLED, schedule_name="bulanan", routine=True)
     for number in (1, 2, 3, 4):
         office.step(f"backup.{number}", KILLED, "simpel/data")
-    ledger.anchor(office.installation.catalog, office.installation.store("utama"), office.installation.signer)
+    ledger_heads.anchor(office.installation.catalog, office.installation.store("utama"), office.installation.signer)
     office.installation.catalog.dispose()
     (root / "sheet").write_text(office.installation.signer.fingerprint)
     (root / "keys").rename(root / "safe")
@@ -125,7 +125,7 @@ def test_in_an_empty_home_a_restore_works_after_it(lost: Lost) -> None:
     store = installation.store("utama")
     with installation.catalog.read() as connection:
         trusted = installation.signer.trusted_pem
-        assert [] == ledger.verify(connection, ledger.read_heads(store, trusted), trusted)
+        assert [] == ledger.verify(connection, ledger_heads.read_heads(store, trusted), trusted)
         # Who has no key cannot declare a loss.
         assert re.fullmatch(r"entr(y \d+ is|ies \d+ to \d+ are) missing", ledger.verify(connection)[0])
     # And what it makes from now on opens with what it holds, and can be rebuilt from again.
@@ -254,7 +254,7 @@ def test_without_records_the_manifests_give_the_backups(lost: Lost, tmp_path: Pa
     with installation.catalog.read() as connection:
         newest = backups.newest_verified(connection, "simpel", "data")
         trusted = installation.signer.trusted_pem
-        assert [] == ledger.verify(connection, ledger.read_heads(installation.store("utama"), trusted), trusted)
+        assert [] == ledger.verify(connection, ledger_heads.read_heads(installation.store("utama"), trusted), trusted)
     assert newest is not None and KILLED == newest.procedure_id
     fetched = fetch(installation, str(newest.name), tmp_path / "fetched", encrypted=False)
     assert {"data.sqlite", "globals.sql"} > {file.file for file in fetched.files}
@@ -417,7 +417,7 @@ def finish(root: Path) -> None:
         assert 3 == len([each for each in backups.list_backups(connection) if each.state == "secured"])
         assert 1 == len(ledger.entries(connection, kind="ledger.rebuilt"))
         # Only the head may be missing in the store: the next procedure puts one.
-        assert [] == ledger.verify(connection, ledger.read_heads(installation.store("utama"), trusted), trusted)
+        assert [] == ledger.verify(connection, ledger_heads.read_heads(installation.store("utama"), trusted), trusted)
     assert [] == [path for path in (root / "new").rglob("*") if "unfinished" in path.name]
 
 

@@ -14,7 +14,7 @@ from recovery.inventory import load_inventory
 from recovery.keys_rotation import rotate_signing
 from recovery.own_records import back_up_records
 from recovery.rebuild import Rebuilt, rebuild
-from recovery.records import backups, ledger
+from recovery.records import backups, ledger, ledger_heads
 from recovery.records.backups import Backup
 from recovery.records.ledger import Head
 from tests.recovery.key_office import KeyOffice
@@ -39,7 +39,7 @@ class Robbed:
         installation = self.office.fresh()
         with installation.catalog.begin() as connection:
             ledger.append(connection, "test", {})
-        ledger.anchor(installation.catalog, installation.store("utama"), installation.signer)
+        ledger_heads.anchor(installation.catalog, installation.store("utama"), installation.signer)
         return back_up_records(installation, "run")
 
     def forge(self, *, after: int) -> str:
@@ -56,7 +56,7 @@ class Robbed:
         with his.catalog.begin() as connection:
             # He declares as lost whatever he does not know.
             ledger.resume(connection, Head(after, "a" * 64), 0, {}, self.stolen)
-        ledger.anchor(his.catalog, his.store("utama"), self.stolen)
+        ledger_heads.anchor(his.catalog, his.store("utama"), self.stolen)
         name = back_up_records(his, "run")
         his.catalog.dispose()
         for folder in ("pulih", "buku-besar"):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from recovery.records import leases, ledger, procedures
+from recovery.records import leases, ledger, ledger_heads, procedures
 from recovery.settings import StoreSettings
 from recovery.sync import sync
 from tests.testbed.former_application import FORMER, require_destroyed_for_good
@@ -121,7 +121,7 @@ def _require_whole_records(office: SmallOffice) -> None:
     assert objects_of(office.installation.store(MAIN)) == objects_of(office.installation.store(OFFSITE))
     store, public_pem = office.installation.store(OFFSITE), office.installation.signer.public_pem
     with office.installation.catalog.read() as connection:
-        heads = ledger.read_heads(store, public_pem)
+        heads = ledger_heads.read_heads(store, public_pem)
         assert [] == ledger.verify(connection, heads)
         (closed,) = ledger.entries(connection, kind="procedure.closed", last=1)
         assert heads[-1].sequence >= closed.sequence

@@ -13,7 +13,7 @@ from recovery.guard.rounds import make_round
 from recovery.keys_rotation import rotate_signing
 from recovery.own_records import back_up_records
 from recovery.procedures.backup.begin import begin_backup
-from recovery.records import backups, forms, leases, ledger
+from recovery.records import backups, forms, leases, ledger, ledger_heads
 from recovery.settings import StoreSettings
 from recovery.sync import STAGING, Synced, sync
 from tests.recovery.killed_work import Work, assert_survives, expire_leases, recall, remember
@@ -37,7 +37,7 @@ def build(root: Path) -> SmallOffice:
             office.step("backup.4", "one", component)
     with down(offsite):
         office.step("backup.5", "one")
-    ledger.anchor(office.installation.catalog, office.installation.store(MAIN), office.installation.signer)
+    ledger_heads.anchor(office.installation.catalog, office.installation.store(MAIN), office.installation.signer)
     office.installation.catalog.dispose()
     return office
 
@@ -106,7 +106,7 @@ def is_complete(root: Path) -> list[str]:
             if (backup.state, set(backup.stores)) != ("secured", {MAIN, OFFSITE}):
                 wrong.append(f"{backup.name} is {backup.state} in {backup.stores}")
         for name in (MAIN, OFFSITE):
-            heads = ledger.read_heads(installation.store(name), installation.signer.trusted_pem)
+            heads = ledger_heads.read_heads(installation.store(name), installation.signer.trusted_pem)
             wrong += ledger.verify(connection, heads)
         secured = [entry.component for entry in ledger.entries(connection, kind="set.secured")]
         wrong += [] if sorted(COMPONENTS) == sorted(secured) else [f"secured entries: {secured}"]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from recovery.own_records import back_up_records
 from recovery.procedures.retention import begin_retention, conclude_retention, destroy, draw_up_record
-from recovery.records import backups, destructions, ledger
+from recovery.records import backups, destructions, ledger, ledger_heads
 from recovery.records.backups import Backup
 from recovery.sets import open_set, read_back, set_prefix
 from recovery.settings import OwnRecordsSettings, RetentionSettings, ScheduleSettings
@@ -35,7 +35,7 @@ def add_former_application(office: SmallOffice) -> None:
     for _ in range(3):
         back_up_records(installation, str(uuid.uuid4()))
     for name in STORES:
-        ledger.anchor(installation.catalog, installation.store(name), installation.signer)
+        ledger_heads.anchor(installation.catalog, installation.store(name), installation.signer)
 
 
 def take_another(office: SmallOffice) -> Backup:

@@ -11,7 +11,7 @@ from recovery.installation import Installation
 from recovery.inventory import load_inventory
 from recovery.rebuild import Rebuilt, rebuild
 from recovery.rebuild_sets import take_inventory
-from recovery.records import backups, destructions, ledger
+from recovery.records import backups, destructions, ledger, ledger_heads
 from recovery.records.backups import Backup
 from recovery.settings import StoreSettings
 from tests.testbed.small_office import SmallOffice
@@ -24,7 +24,7 @@ def rebuild_meanwhile(office: SmallOffice) -> None:
     installation = office.installation
     store, trusted_pem = installation.store(OFFSITE), installation.signer.trusted_pem
     before = _backups(installation)
-    head = ledger.newest_head(store, trusted_pem)
+    head = ledger_heads.newest_head(store, trusted_pem)
     if head is None:
         raise AssertionError("the off-site store holds no head")
     found = {each.manifest.backup_id for each in take_inventory(store, trusted_pem).sets.values()}
@@ -63,7 +63,7 @@ def _copy(directory: Path, keys: list[str], copy: Path) -> None:
 def _require_whole(rebuilt: Installation, head: ledger.Head) -> set[str]:
     """Return the ids of the sets that the rebuilt catalog offers in the off-site store."""
     trusted_pem = rebuilt.signer.trusted_pem
-    heads = ledger.read_heads(rebuilt.store(OFFSITE), trusted_pem)
+    heads = ledger_heads.read_heads(rebuilt.store(OFFSITE), trusted_pem)
     with rebuilt.catalog.read() as connection:
         wrong = [*ledger.verify(connection, heads, trusted_pem), *destructions.verify(connection)]
         last = ledger.head(connection)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from recovery.records import backups, forms, leases, ledger, notices, procedures, schema, steps
+from recovery.records import backups, forms, leases, ledger, ledger_heads, notices, procedures, schema, steps
 from recovery.sets import open_set, read_back, set_prefix
 from recovery.sop import steps_of
 from recovery.stores.base import TEMPORARY
@@ -99,7 +99,7 @@ def _is_damaged(office: SmallOffice, component: str, copy: str, known: Known) ->
 
 
 def _records(office: SmallOffice, connection: Connection, play: Play, failed: tuple[str, ...]) -> Iterator[str]:
-    heads = ledger.read_heads(office.installation.store("utama"), office.installation.signer.public_pem)
+    heads = ledger_heads.read_heads(office.installation.store("utama"), office.installation.signer.public_pem)
     yield from ledger.verify(connection, heads)
     if not heads or heads[-1] != ledger.head(connection):
         yield "the ledger's head is not anchored in the store"

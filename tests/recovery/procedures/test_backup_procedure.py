@@ -35,7 +35,7 @@ from recovery.procedures.backup import b1_back_up
 from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.conclude import conclude_backup
 from recovery.procedures.questions import question_of
-from recovery.records import backups, forms, leases, ledger, schema, steps
+from recovery.records import backups, forms, leases, ledger, ledger_heads, schema, steps
 from recovery.records.approval_requests import RefusedError
 from tests.recovery.procedures.faults import Watch, watched
 from tests.testbed.postgresql import run_postgresql
@@ -62,7 +62,7 @@ def test_a_backup_runs_through_all_six_steps_and_leaves_its_evidence(office: Sma
     with installation.catalog.read() as connection:
         made = backups.list_of_procedure(connection, procedure_id)
         papers = forms.list_forms(connection, procedure_id)
-        heads = ledger.read_heads(installation.store("utama"), installation.signer.public_pem)
+        heads = ledger_heads.read_heads(installation.store("utama"), installation.signer.public_pem)
         assert [] == ledger.verify(connection, heads)
         done = {
             (row.step_id, row.component) for row in steps.list_steps(connection, procedure_id) if row.state == "done"

@@ -14,7 +14,7 @@ from recovery.installation import RELEASE
 from recovery.procedures.conclude import Conclusion, close, conclude_schedule
 from recovery.procedures.documents import form_key
 from recovery.procedures.schedule_begin import begin_schedule, draw_up, put_decision
-from recovery.records import ledger, procedures, schema
+from recovery.records import ledger, ledger_heads, procedures, schema
 from tests.testbed.small_office import KADIS, SmallOffice, open_office
 from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store
 
@@ -33,7 +33,7 @@ def take_heads(office: SmallOffice, store: str, suffixes: tuple[str, ...] = (".s
     """Put junk into a store in the place of every head that is to come."""
     for number in range(1, FORESEEN):
         for suffix in suffixes:
-            office.installation.store(store).put_bytes(f"{ledger.head_key(number)}{suffix}", b"x")
+            office.installation.store(store).put_bytes(f"{ledger_heads.head_key(number)}{suffix}", b"x")
 
 
 def concluded(office: SmallOffice, procedure_id: str) -> Conclusion:
@@ -66,7 +66,7 @@ def test_whoever_takes_our_names_in_one_store_keeps_no_procedure_from_its_end(of
     form = put_decision(installation, "approval")
     assert form is not None and b"%PDF" == installation.store(OFFSITE).read(form_key(form))[:4]
     assert conclude_schedule(installation, "approval").good
-    (head,) = ledger.read_heads(installation.store(OFFSITE), installation.signer.trusted_pem)
+    (head,) = ledger_heads.read_heads(installation.store(OFFSITE), installation.signer.trusted_pem)
     with installation.catalog.read() as connection:
         (missing,) = ledger.entries(connection, kind="form.copies_missing")
         (refused,) = ledger.entries(connection, kind=ledger.HEAD_REFUSED)
@@ -109,7 +109,7 @@ def test_where_the_ledger_contradicts_a_signed_head_the_records_are_put_before_i
         last = ledger.head(connection).sequence
     for number in range(last + 1, last + 20):
         content = canonical_json({"format": 1, "sequence": number, "hash": "a" * 64, "at": ""})
-        key = ledger.head_key(number)
+        key = ledger_heads.head_key(number)
         installation.store(MAIN).put_bytes(key, content)
         installation.store(MAIN).put_bytes(f"{key}.sig", installation.signer.sign(content))
     with pytest.raises(LedgerError, match="the store utama already holds another head for entry"):

@@ -21,7 +21,7 @@ from recovery.guard.rounds import make_round
 from recovery.procedures.application_page import application_page
 from recovery.procedures.drill import LONGEST_UNPROVEN, begin_drill, prove
 from recovery.procedures.drill_conclude import conclude_drill, report
-from recovery.records import drills, forms, leases, ledger, notices, officials, procedures, schema
+from recovery.records import drills, forms, leases, ledger, ledger_heads, notices, officials, procedures, schema
 from recovery.records.drills import Drilled
 from recovery.settings import DrillSettings, OfficialSettings
 from recovery.standing import overview
@@ -121,7 +121,7 @@ def test_a_drill_proves_every_component_and_leaves_its_evidence(office: SmallOff
     installation = office.installation
     with installation.catalog.read() as connection:
         procedure = procedures.get(connection, "one")
-        heads = ledger.read_heads(installation.store(OFFSITE), installation.signer.public_pem)
+        heads = ledger_heads.read_heads(installation.store(OFFSITE), installation.signer.public_pem)
         assert [] == ledger.verify(connection, heads)
         assert [] == leases.list_leases(connection)
         assert [] == notices.list_notices(connection, "one")
@@ -430,7 +430,7 @@ def is_complete(root: Path, procedure_id: str) -> None:
     office = attach(root)
     installation = office.installation
     with installation.catalog.read() as connection:
-        heads = ledger.read_heads(installation.store(MAIN), installation.signer.public_pem)
+        heads = ledger_heads.read_heads(installation.store(MAIN), installation.signer.public_pem)
         assert [] == ledger.verify(connection, heads)
         entries = ledger.entries(connection, procedure_id=procedure_id, kind=drills.JUDGED)
         verdicts = sorted((entry.component, entry.facts["verdict"]) for entry in entries)

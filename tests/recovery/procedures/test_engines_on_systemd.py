@@ -16,7 +16,7 @@ from recovery.doctor.applications import examine_applications
 from recovery.doctor.hosts import examine_hosts
 from recovery.errors import PulihError, SourceError, SwapError
 from recovery.points import observe
-from recovery.records import backups, ledger, steps
+from recovery.records import backups, ledger, ledger_heads, steps
 from recovery.sources.base import Fingerprint
 from tests.recovery.procedures.checking import Known, content, wrong
 from tests.recovery.procedures.playing import COMPONENTS, Play
@@ -181,7 +181,7 @@ def test_a_connection_that_is_cut_before_the_swap_changes_nothing_and_the_restor
     office.finish(procedure)
     assert good == content(office)
     with office.installation.catalog.read() as connection:
-        heads = ledger.read_heads(office.installation.store("utama"), office.installation.signer.public_pem)
+        heads = ledger_heads.read_heads(office.installation.store("utama"), office.installation.signer.public_pem)
         assert [] == list(ledger.verify(connection, heads))
     works_again(office)
     nothing_is_left(scene)

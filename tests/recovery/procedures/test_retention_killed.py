@@ -8,7 +8,7 @@ import pytest
 from recovery.errors import PulihError
 from recovery.guard.rounds import make_round
 from recovery.procedures.retention import begin_retention, conclude_retention, destroy, draw_up_record
-from recovery.records import backups, destructions, forms, leases, ledger
+from recovery.records import backups, destructions, forms, leases, ledger, ledger_heads
 from recovery.records.backups import Backup
 from recovery.sets import open_set, set_prefix
 from recovery.settings import OwnRecordsSettings, StoreSettings
@@ -123,7 +123,7 @@ def is_complete(root: Path) -> None:
         assert 5 == len(gone) == len(ended)
         assert [] == destructions.unfinished(connection)
         assert [] == leases.list_leases(connection)
-        heads = [ledger.read_heads(installation.store(name), installation.signer.trusted_pem) for name in STORES]
+        heads = [ledger_heads.read_heads(installation.store(name), installation.signer.trusted_pem) for name in STORES]
         assert [[], []] == [ledger.verify(connection, found) for found in heads]
     for name in STORES:
         assert 2 == len({info.key.split("/")[2] for info in installation.store(name).list("bkd/")})

@@ -12,7 +12,7 @@ from recovery.errors import ConfigurationError, FormError, NotFoundError, Proced
 from recovery.procedures.conclude import conclude_schedule
 from recovery.procedures.schedule_approval import approval_of
 from recovery.procedures.schedule_begin import begin_schedule, draw_up, put_decision
-from recovery.records import forms, ledger, procedures, schema
+from recovery.records import forms, ledger, ledger_heads, procedures, schema
 from recovery.records.forms import Form
 from tests.testbed.small_office import KADIS, SmallOffice
 
@@ -68,7 +68,7 @@ def test_one_number_and_a_version_for_each_desk_and_each_change(office: SmallOff
     sentence = conclude_schedule(office.installation, rejected).sentence
     assert f"Jadwal Back Up {found[0].number} versi 4 ditolak: Retensi terlalu pendek." == sentence
     with office.installation.catalog.read() as connection:
-        heads = ledger.read_heads(office.installation.store("utama"), office.installation.signer.public_pem)
+        heads = ledger_heads.read_heads(office.installation.store("utama"), office.installation.signer.public_pem)
         assert [] == ledger.verify(connection, heads)
         assert 3 == len(heads)
         newest = procedures.by_form(connection, found[0].number)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 from recovery.canonical import canonical_json
 from recovery.crypto import Signer, generate_signing_key
 from recovery.errors import LedgerError, ObjectExistsError, RecordsError, SignatureError
-from recovery.records import ledger, schema
+from recovery.records import ledger, ledger_heads, schema
 from recovery.records.catalog import Catalog, open_catalog
 from recovery.records.ledger import Head
 from recovery.settings import StoreSettings
@@ -304,13 +304,13 @@ def signer() -> Signer:
 
 def test_a_head_is_signed_into_the_store_once(catalog: Catalog, store: Store, signer: Signer) -> None:
     """Called again after a crash it changes nothing."""
-    assert ledger.anchor(catalog, store, signer) == Head(0, "0" * 64)
-    assert ledger.read_heads(store, signer.public_pem) == []
+    assert ledger_heads.anchor(catalog, store, signer) == Head(0, "0" * 64)
+    assert ledger_heads.read_heads(store, signer.public_pem) == []
     _append_some(catalog, 3)
-    first = ledger.anchor(catalog, store, signer)
-    assert ledger.anchor(catalog, store, signer) == first == _head(catalog)
+    first = ledger_heads.anchor(catalog, store, signer)
+    assert ledger_heads.anchor(catalog, store, signer) == first == _head(catalog)
     _append_some(catalog, 2)
-    second = ledger.anchor(catalog, store, signer)
+    second = ledger_heads.anchor(catalog, store, signer)
     keys = sorted(item.key for item in store.list("buku-besar/"))
     assert keys == [
         "buku-besar/000000000003.json",
@@ -318,7 +318,7 @@ def test_a_head_is_signed_into_the_store_once(catalog: Catalog, store: Store, si
         "buku-besar/000000000005.json",
         "buku-besar/000000000005.json.sig",
     ]
-    assert ledger.read_heads(store, signer.public_pem) == [first, second]
+    assert ledger_heads.read_heads(store, signer.public_pem) == [first, second]
     assert _verify(catalog, [first, second]) == []
     content = json.loads(store.read("buku-besar/000000000003.json"))
     assert {name: content[name] for name in ("format", "sequence", "hash")} == {
@@ -331,15 +331,15 @@ def test_a_head_is_signed_into_the_store_once(catalog: Catalog, store: Store, si
 def test_a_head_that_contradicts_the_store_is_refused(catalog: Catalog, store: Store, signer: Signer) -> None:
     """A rewritten ledger cannot be anchored over what the store holds."""
     _append_some(catalog, 3)
-    first = ledger.anchor(catalog, store, signer)
+    first = ledger_heads.anchor(catalog, store, signer)
     _rewrite(catalog, lambda rows: rows[0].update(kind="other"))
     with pytest.raises(LedgerError) as caught:
-        ledger.anchor(catalog, store, signer)
+        ledger_heads.anchor(catalog, store, signer)
     assert str(caught.value) == (
         "the store utama already holds another head for entry 3 of the ledger; the head in the store is untouched\n"
         "HINT: the ledger was rewritten, or the signing key was changed since; run `pulih ledger verify`"
     )
-    assert ledger.read_heads(store, signer.public_pem) == [first]
+    assert ledger_heads.read_heads(store, signer.public_pem) == [first]
 
 
 @pytest.mark.parametrize("suffix", [".json", ".json.sig", "copied", "large"])
@@ -348,7 +348,7 @@ def test_what_somebody_put_in_the_place_of_a_head_is_no_head(
 ) -> None:
     """The number that comes is known to everybody: the store lacks that head, and nothing else follows from it."""
     _append_some(catalog, 3)
-    ledger.anchor(catalog, store, signer)
+    ledger_heads.anchor(catalog, store, signer)
     _append_some(catalog, 1)
     if suffix == "copied":
         for each in (".json", ".json.sig"):
@@ -358,34 +358,34 @@ def test_what_somebody_put_in_the_place_of_a_head_is_no_head(
     else:
         store.put_bytes(f"buku-besar/000000000004{suffix}", b"x")
     with pytest.raises(ObjectExistsError) as caught:
-        ledger.anchor(catalog, store, signer)
+        ledger_heads.anchor(catalog, store, signer)
     assert str(caught.value) == (
         "in the store utama something that this installation did not sign lies in the place of the head for entry 4 of "
         "the ledger; it is untouched, and the store lacks that head\n"
         "HINT: somebody has that store's credentials: change them, and tell the auditor"
     )
     _append_some(catalog, 1)
-    assert 5 == ledger.anchor(catalog, store, signer).sequence
+    assert 5 == ledger_heads.anchor(catalog, store, signer).sequence
 
 
 def test_heads_that_were_put_by_somebody_else_are_refused(catalog: Catalog, store: Store, signer: Signer) -> None:
     """Without a signature, with another key's, or copied to another number."""
     _append_some(catalog, 3)
-    ledger.anchor(catalog, store, signer)
+    ledger_heads.anchor(catalog, store, signer)
     other = Signer.from_pem(generate_signing_key(), "file:/other")
     with pytest.raises(SignatureError):
-        ledger.read_heads(store, other.public_pem)
+        ledger_heads.read_heads(store, other.public_pem)
     for suffix in (".json.sig", ".json"):
         store.put_bytes(f"buku-besar/000000000009{suffix}", store.read(f"buku-besar/000000000003{suffix}"))
     with pytest.raises(LedgerError, match=r"000000000009\.json holds the head of entry 3"):
-        ledger.read_heads(store, signer.public_pem)
+        ledger_heads.read_heads(store, signer.public_pem)
 
 
 def test_a_head_without_signature_is_refused(store: Store, signer: Signer) -> None:
     """anchor() puts the signature first, so a lone head is nobody's crash."""
     store.put_bytes("buku-besar/000000000001.json", b"{}")
     with pytest.raises(SignatureError, match=r"the ledger's head buku-besar/000000000001\.json has no signature"):
-        ledger.read_heads(store, signer.public_pem)
+        ledger_heads.read_heads(store, signer.public_pem)
 
 
 def test_a_signed_object_that_is_no_head_is_told(store: Store, signer: Signer) -> None:
@@ -393,7 +393,7 @@ def test_a_signed_object_that_is_no_head_is_told(store: Store, signer: Signer) -
     store.put_bytes("buku-besar/000000000001.json.sig", signer.sign(b"{}"))
     store.put_bytes("buku-besar/000000000001.json", b"{}")
     with pytest.raises(LedgerError, match=r"the ledger's head buku-besar/000000000001\.json cannot be read"):
-        ledger.read_heads(store, signer.public_pem)
+        ledger_heads.read_heads(store, signer.public_pem)
 
 
 def test_the_newest_entries_are_returned_oldest_first(catalog: Catalog) -> None:

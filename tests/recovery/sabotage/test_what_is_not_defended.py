@@ -26,7 +26,7 @@ from recovery.installation import Installation
 from recovery.keys_rotation import rotate_signing
 from recovery.own_records import back_up_records
 from recovery.rebuild import rebuild
-from recovery.records import approvals, backups, ledger, officials, schema
+from recovery.records import approvals, backups, ledger, ledger_heads, officials, schema
 from recovery.sets import open_set, put_set, set_prefix
 from recovery.settings import ServiceSettings, StoreSettings
 from recovery.stores import open_store
@@ -96,15 +96,15 @@ def test_root_with_the_signing_key_rewrites_the_ledger_and_its_heads_in_a_direct
     (tmp_path / "disk").mkdir()
     store = open_store(StoreSettings(name="utama", path=str(tmp_path / "disk")))
     office.answer(office.ask())
-    ledger.anchor(office.catalog, store, SIGNER)
+    ledger_heads.anchor(office.catalog, store, SIGNER)
     # An answer is turned into its contrary, the chain is computed anew, and the head is put again.
     with office.catalog.begin() as connection:
         _drop_triggers(connection)
         _rewrite_ledger(connection, "disetujui", "ditolak")
     shutil.rmtree(tmp_path / "disk" / "buku-besar")
-    ledger.anchor(office.catalog, store, SIGNER)
+    ledger_heads.anchor(office.catalog, store, SIGNER)
     with office.catalog.read() as connection:
-        assert ledger.verify(connection, ledger.read_heads(store, SIGNER.public_pem)) == []
+        assert ledger.verify(connection, ledger_heads.read_heads(store, SIGNER.public_pem)) == []
 
 
 def test_root_deletes_a_set_from_a_directory_store_and_only_looking_there_shows_it(tmp_path: Path) -> None:
@@ -153,13 +153,13 @@ def test_rows_beside_the_ledger_are_changed_by_hand_without_a_finding(office: Of
 def test_what_was_written_after_the_last_head_is_cut_off_without_a_finding(office: Office, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     store = open_store(StoreSettings(name="utama", path=str(tmp_path / "disk")))
-    head = ledger.anchor(office.catalog, store, SIGNER)
+    head = ledger_heads.anchor(office.catalog, store, SIGNER)
     office.refused(office.ask(), code=office.wrong_code(KABID))
     with office.catalog.begin() as connection:
         _drop_triggers(connection)
         connection.execute(delete(schema.ledger).where(schema.ledger.c.sequence > head.sequence))
     with office.catalog.read() as connection:
-        assert ledger.verify(connection, ledger.read_heads(store, SIGNER.public_pem)) == []
+        assert ledger.verify(connection, ledger_heads.read_heads(store, SIGNER.public_pem)) == []
 
 
 # --- anybody with access to Prefect's API -----------------------------------------------------------------------------
@@ -315,7 +315,7 @@ def test_a_store_that_was_put_back_to_an_earlier_day_is_rebuilt_without_a_findin
 
 
 def _conclude(installation: Installation) -> None:
-    ledger.anchor(installation.catalog, installation.store("utama"), installation.signer)
+    ledger_heads.anchor(installation.catalog, installation.store("utama"), installation.signer)
     back_up_records(installation, "run")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from recovery.inventory import load_inventory
 from recovery.own_records import back_up_records
-from recovery.records import ledger
+from recovery.records import ledger, ledger_heads
 from tests.recovery.key_office import CONTENT, KeyOffice
 from tests.testbed.s3 import OWNER, S3Server
 from tests.testbed.small_office import open_office
@@ -36,7 +36,7 @@ def test_a_bucket_is_rebuilt_from(juicefs: S3Server, tmp_path: Path) -> None:
     built.installation.stores["utama"] = built.installation.stores["utama"].model_validate({"name": "utama", **given})
     office = KeyOffice(built)
     office.back_up()
-    ledger.anchor(built.installation.catalog, built.installation.store("utama"), built.installation.signer)
+    ledger_heads.anchor(built.installation.catalog, built.installation.store("utama"), built.installation.signer)
     back_up_records(built.installation, "run")
     built.installation.catalog.dispose()
     home = tmp_path / "home"
@@ -54,7 +54,7 @@ def test_a_bucket_is_rebuilt_from(juicefs: S3Server, tmp_path: Path) -> None:
     installation = load_inventory(Path(told["inventory"])).installation()
     trusted = installation.signer.trusted_pem
     with installation.catalog.read() as connection:
-        heads = ledger.read_heads(installation.store("utama"), trusted)
+        heads = ledger_heads.read_heads(installation.store("utama"), trusted)
         assert 2 == len(heads)
         assert [] == ledger.verify(connection, heads, trusted)
     office.office.installation = installation
