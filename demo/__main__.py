@@ -11,7 +11,7 @@ from pathlib import Path
 from demo.bucket import choose_store
 from demo.engines import ENGINES, choose, engine_of, require_known
 from demo.machine import choose_host
-from demo.running import has_approved_schedule, has_backup, is_up, start, stop_all
+from demo.running import as_now, has_approved_schedule, has_backup, is_up, start, stop_all
 from demo.site import Site
 from recovery.errors import ConfigurationError, PulihError
 
@@ -89,8 +89,9 @@ def _up(site: Site, given: argparse.Namespace) -> int:
     say(f"Aplikasi SIMPEL   : {site.simpel_url}")
     say(f"Pemberitahuan     : {site.notices}")
     say("Mulai restore     : Deployments → restore → Run → Custom run; setujui lewat menu ⋮ → Resume")
-    say(f"Kode pejabat      : .venv/bin/pulih --inventory {site.inventory} official code NIP")
-    say("Selesai           : make down")
+    code = f".venv/bin/pulih --inventory {site.inventory} official code NIP"
+    say(f"Kode pejabat      : {as_now(code)}")
+    say(f"Selesai           : {as_now('make down')}")
     return 0
 
 

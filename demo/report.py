@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from demo.running import Say
+from demo.running import Say, as_now
 from demo.site import APPLICATION
 from recovery.calendar import format_bytes, format_duration, format_moment, format_number
 from recovery.canonical import digest
 from recovery.errors import SourceError
 from recovery.installation import Installation
-from recovery.records import backups, forms, ledger, procedures, steps
+from recovery.procedures.restore_document import printed_status, quiet_in_words
+from recovery.records import backups, forms, ledger, officials, procedures, steps
 from recovery.sop import PROCEDURE_TITLES, steps_of
 
 Measured = dict[str, dict[str, Any]]
@@ -55,13 +56,15 @@ def tell_procedure(installation: Installation, procedure_id: str, say: Say) -> N
     with installation.catalog.read() as connection:
         procedure = procedures.get(connection, procedure_id)
         rows = steps.list_steps(connection, procedure_id)
+        deciding = {str(evidence["official"]) for row in rows if "official" in (evidence := row.evidence or {})}
+        people = {nip: f"{officials.get(connection, nip).name} (NIP {nip})" for nip in deciding}
     say("")
     say(f"{PROCEDURE_TITLES[procedure.kind]} — {procedure.outcome}")
     for entry in steps_of(procedure.kind):
         for row in [row for row in rows if row.step_id == entry.id]:
             say(f"  {entry.title}" + (f" [{row.component}]" if row.component else ""))
             say(f"     {format_moment(row.ended_at)}")
-            for line in _evidence(entry.id, row.evidence or {}):
+            for line in _evidence(entry.id, row.evidence or {}, people):
                 say(f"     {line}")
 
 
@@ -90,7 +93,7 @@ def tell_end(installation: Installation, proof: Proof, say: Say) -> None:
     for form in papers:
         say(f"  {form.number} versi {form.version}: {form.path}")
     say("")
-    say("Berikutnya: `make up` menjalankan semuanya lagi agar dicoba sendiri di peramban.")
+    say(f"Berikutnya: `{as_now('make up')}` menjalankan semuanya lagi agar dicoba sendiri di peramban.")
 
 
 def different(proof: Proof) -> list[str]:
@@ -98,7 +101,7 @@ def different(proof: Proof) -> list[str]:
     return [name for name in proof.before if proof.before[name]["digest"] != proof.after[name]["digest"]]
 
 
-def _evidence(step_id: str, evidence: dict[str, Any]) -> list[str]:
+def _evidence(step_id: str, evidence: dict[str, Any], people: dict[str, str]) -> list[str]:
     match step_id:
         case "backup.1":
             totals = evidence["totals"]
@@ -113,16 +116,19 @@ def _evidence(step_id: str, evidence: dict[str, Any]) -> list[str]:
                 f"SHA-256 manifes {evidence['manifest_sha256'][:16]}…"
             ]
         case "restore.4":
-            return [f"berhenti {format_moment(evidence['stopped_at'])}; tidak ada proses yang membuka data"]
+            return [f"berhenti {format_moment(evidence['stopped_at'])}", quiet_in_words(evidence)]
         case "restore.5":
             return [f"{name}: {part['backup']}" for name, part in evidence["components"].items()] + [
                 f"bukti tenang dan penukaran {format_duration(evidence['milliseconds'] / 1000)}"
             ]
         case "restore.6":
-            return [f"{evidence['status']}, lama henti {format_duration(evidence['downtime_milliseconds'] / 1000)}"]
+            return [
+                f"{printed_status(evidence)}, lama henti {format_duration(evidence['downtime_milliseconds'] / 1000)}"
+            ]
         case "restore.7":
             told = "terkirim" if evidence["notice"]["delivered"] else "GAGAL dikirim"
             return [f"formulir {evidence['form_number']}, pemberitahuan {told}"]
         case _:
-            shown = ("form_number", "decision", "official")
-            return [", ".join(str(evidence[name]) for name in shown if name in evidence)]
+            shown = [str(evidence[name]) for name in ("form_number", "decision") if name in evidence]
+            shown += [f"oleh {people[evidence['official']]}"] if "official" in evidence else []
+            return [", ".join(shown)]

@@ -15,6 +15,11 @@ from recovery.errors import HostError
 Say = Callable[[str], None]
 
 
+def as_now(line: str) -> str:
+    """Given a command line, return it as whoever runs this must type it: what root made belongs to root."""
+    return f"sudo {line}" if "SUDO_USER" in os.environ else line
+
+
 def start(site: Site, say: Say, *, port: int = 0) -> LocalServer:
     """Bring everything up, each part only when it is not up yet; return the Prefect server. Says what it does."""
     say(f"Menyiapkan kantor peraga: kunci, inventaris, aplikasi SIMPEL dan datanya ({site.engine})")
@@ -23,7 +28,7 @@ def start(site: Site, say: Say, *, port: int = 0) -> LocalServer:
         say(f"Menyalakan server S3 untuk gudang cadangan ({site.store_kind})")
         open_bucket(site)
     if site.host == "systemd":
-        say("Menyalakan mesin SIMPEL: Debian dengan systemd dan nginx (dibangun sekali, beberapa menit)")
+        say("Menyalakan mesin SIMPEL: Debian dengan systemd dan nginx (kali pertama dibangun dulu, beberapa menit)")
         boot(site)
     else:
         say("Menjalankan SIMPEL di bawah supervisord")

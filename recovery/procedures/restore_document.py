@@ -42,7 +42,7 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
             execution_id=procedure_id,
             executor=executor,
             stopped_at=stopped.get("stopped_at", ""),
-            quiet=_quiet(stopped),
+            quiet=quiet_in_words(stopped),
             safety_copies=tuple(
                 SafetyCopy(component=titles[component], name=entry.receipt.get("copy", ""))
                 for component, entry in entries.items()
@@ -98,7 +98,8 @@ def _target(installation: Installation, key: str) -> str:
     return f"{installation.host_of(application).title()}: {component.location}"
 
 
-def _quiet(stopped: dict[str, Any]) -> str:
+def quiet_in_words(stopped: dict[str, Any]) -> str:
+    """Given the evidence of step 4, or none, return what is proven of "tidak ada transaksi", as forms say it."""
     if not stopped:
         return "TIDAK TERBUKTI: layanan tidak berhenti, data tidak disentuh"
     services = ", ".join(_down(down) for down in stopped["quiet"]["down"])

@@ -54,6 +54,7 @@ def test_the_whole_story_ends_with_the_data_back_on_the_machine(tmp_path: Path) 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
     assert 0 == done.returncode, done.stdout[-3000:] + done.stderr[-3000:]
     assert 2 == done.stdout.count("SAMA dengan cadangan")
+    assert "halaman pemeliharaan http://127.0.0.1/sehat tampil) mati" in done.stdout
     assert not shut_down(site)
 
 
