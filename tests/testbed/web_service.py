@@ -45,9 +45,9 @@ def run(state: Path, port: int, database: str) -> None:
 
 
 def start(state: Path, port: int, database: str) -> int:
-    """Start the service in the background, as an init script would."""
-    if (state / "refuse-start").exists():
-        return 0  # a return code that lies
+    """Start the service in the background, as an init script would: of one that runs there is no second."""
+    if (state / "refuse-start").exists() or _running(state):
+        return 0  # a return code that may lie
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", __file__, "run", str(state), str(port), database],
         stdin=subprocess.DEVNULL,
@@ -59,19 +59,31 @@ def start(state: Path, port: int, database: str) -> int:
     return 0
 
 
-def stop(state: Path) -> int:
-    """Ask the service to stop; says 0 whatever comes of it."""
+def _running(state: Path) -> int:
+    """Process that serves for STATE, whether it listens yet or not; 0 if none does.
+
+    The file alone proves nothing: an office that is put back has an old one, whose number is somebody else's now.
+    """
     try:
         pid = int((state / "pid").read_text())
-        os.kill(pid, signal.SIGTERM)
+        told = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    for _ in range(20):
-        try:
+    return pid if os.fsencode(__file__) in told and os.fsencode(state) in told else 0
+
+
+def stop(state: Path) -> int:
+    """Ask the service to stop; says 0 whatever comes of it."""
+    pid = _running(state)
+    if not pid:
+        return 0
+    try:
+        os.kill(pid, signal.SIGTERM)
+        for _ in range(20):
             os.kill(pid, 0)
-        except ProcessLookupError:
-            break
-        time.sleep(0.02)
+            time.sleep(0.02)
+    except ProcessLookupError:
+        pass
     return 0
 
 
