@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from recovery.hosts.base import Argument, not_started
-from recovery.hosts.program_forks import BEGUN, ENDED, TOLD
+from recovery.hosts.program_forks import BEGUN, REFUSED, TOLD
 
 HELPER = Path(__file__).with_name("helper.py")
 # -I and -S: the shipped programs need the standard library alone, and start twice as fast without the rest.
@@ -43,12 +43,9 @@ class Fork:
         if not told:
             raise ConnectionError("the process that runs it has ended")
         what, number = TOLD.unpack(told)
-        if what == BEGUN:
-            self.pid = number
-        elif what == ENDED:  # pragma: no cover - killed by another in the instant before it tells its number
-            self._end(number)
-        else:  # pragma: no cover - a machine on which no process can be made any more
-            raise OSError(number, os.strerror(number))
+        if what != BEGUN:  # pragma: no cover - no process can be made any more, or it was killed at its first line
+            raise OSError(number, os.strerror(number) if what == REFUSED else "it was killed before it had begun")
+        self.pid = number
 
     def wait(self, seconds: float | None = None) -> int:
         """Return the exit status, or minus the signal. Raises subprocess.TimeoutExpired."""
@@ -147,7 +144,7 @@ class Forking:
             process.kill()
             process.wait()
 
-    def _forget(self) -> None:
+    def _forget(self) -> None:  # pragma: no cover - called in forks of this process, where nothing is measured
         self._lock = threading.Lock()
         self._running = None
 

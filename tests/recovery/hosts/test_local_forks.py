@@ -18,6 +18,7 @@ from recovery.hosts import local, local_forks
 from recovery.hosts.local import LocalHost
 from recovery.hosts.local_forks import Forking
 from tests.recovery.hosts.looking import gone, wait_for
+from tests.testbed.family import descendants
 
 PROJECT = Path(__file__).parents[3]
 
@@ -136,6 +137,33 @@ def test_a_call_that_is_killed_fails(lasting: tuple[int, list[HostError]]) -> No
         time.sleep(0.01)
     assert isinstance(failures[0], CommandError)
     assert failures[0].code == -signal.SIGTERM
+
+
+def test_a_call_that_takes_too_long_is_killed(forking: Forking) -> None:
+    process = process_of(forking)
+    looked_at = ("", "", "", "", "", "5")
+    was = LocalHost().call("service", "look", *looked_at)
+    with pytest.raises(CommandError, match=r"\(service changed\) on local did not end within 1 s; it was killed"):
+        LocalHost().call("service", "changed", *looked_at, json.dumps(was), "600", timeout=1)
+    give_up_at = time.monotonic() + 60
+    while descendants(process) and time.monotonic() < give_up_at:
+        time.sleep(0.01)
+    assert [] == descendants(process)
+
+
+def test_a_call_that_it_had_not_begun_when_it_was_killed_is_made_by_another(forking: Forking) -> None:
+    """The call waited to be taken, so nothing of it was done."""
+    before = process_of(forking)
+    os.kill(before, signal.SIGSTOP)
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.append(LocalHost().call("system", "space", "/")["free"]))
+    thread.start()
+    # It waits in recvmsg for what the stopped one does not say, or is about to: either way it comes to another.
+    time.sleep(0.5)
+    os.kill(before, signal.SIGKILL)
+    thread.join(60)
+    assert 1 == len(found)
+    assert process_of(forking) != before
 
 
 def test_it_ends_with_the_process_that_calls(tmp_path: Path) -> None:
