@@ -46,8 +46,18 @@ def prefect_worker(prefect_server: "LocalServer") -> "LocalServer":
     return prefect_server
 
 
-# Folders whose tests start processes by the hundred: real programs on real data, left to `make test`.
-SLOW_FOLDERS = ("cli", "demo", "recovery/guard", "recovery/hosts", "recovery/sabotage", "recovery/sources")
+# Where tests start processes by the hundred: real programs on real data, left to `make test`.
+SLOW_FOLDERS = (
+    "cli",
+    "demo",
+    "recovery/doctor",
+    "recovery/guard",
+    "recovery/hosts",
+    "recovery/procedures/test_retention.py",
+    "recovery/quality",
+    "recovery/sabotage",
+    "recovery/sources",
+)
 
 
 @pytest.hookimpl(tryfirst=True)
