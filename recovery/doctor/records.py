@@ -17,7 +17,8 @@ from recovery.records import procedures
 
 
 def examine_records(installation: Installation) -> Iterator[Finding]:
-    """Yield what of the records cannot be believed, whether the guard makes rounds, and what a rebuild would miss."""
+    """Yield what of the records cannot be believed, whether the guard's rounds come to their end, and what a rebuild
+    would miss."""
     reference = installation.office.prefect_database
     if reference is None:
         yield Finding(
@@ -38,7 +39,7 @@ def examine_records(installation: Installation) -> Iterator[Finding]:
     if ahead is not None:
         yield Finding("clock of the records", "problem", ahead.message, ahead.mend)
     if stopped is None:
-        yield Finding("guard", "ok", "makes its rounds")
+        yield Finding("guard", "ok", "makes its rounds to their end")
     else:
         yield Finding("guard", "problem", stopped.message, stopped.mend)
     for name in sorted(installation.stores) if concluded else ():

@@ -1,4 +1,5 @@
-"""Whether the guard makes its rounds: one that was never enabled, or that was stopped, tells nobody so itself."""
+"""Whether the guard's rounds come to their end: one that was never enabled or was stopped, or whose every round dies,
+tells nobody so itself."""
 
 from datetime import datetime, timedelta
 
@@ -6,20 +7,34 @@ from sqlalchemy import Connection
 
 from recovery.calendar import format_moment
 from recovery.guard.report import Alarm
-from recovery.guard.rounds import RESOURCE
-from recovery.records import leases
+from recovery.guard.rounds import RESOURCE, ROUND
+from recovery.records import leases, schema
 
-# It comes by every minute, and a round that takes long renews its lease all the time.
+# It comes by every minute; what a killed round held ends after two.
 LONGEST_PAUSE = timedelta(minutes=15)
-MEND = "systemctl enable --now pulih-guard.timer; if it is, see with journalctl -u pulih-guard what keeps it"
+# TimeoutStartSec= of its unit: a round may have to stop and start services that take their time.
+LONGEST_ROUND = timedelta(minutes=30)
+MEND = (
+    "systemctl enable --now pulih-guard.timer; if it is, journalctl -u pulih-guard says why its rounds do not begin, "
+    "or die before their end"
+)
 
 
 def guard_alarm(connection: Connection, now: datetime) -> Alarm | None:
-    """Given the catalog and the time, return the alarm that no guard is at work; None when one was within minutes."""
-    held = leases.held_until(connection, RESOURCE)
-    if held is None:
-        return Alarm("guard", "guard", "has never made a round in this catalog", MEND)
-    # Either way: a lease that ends in a year was taken while the clock ran ahead, and keeps every guard out.
-    if abs(now - datetime.fromisoformat(held)) <= LONGEST_PAUSE:
+    """Given the catalog and the time, return the alarm that no round of the guard came to its end within minutes; None
+    when one did. That rounds begin is no sign of life."""
+    ended = leases.held_until(connection, ROUND)
+    if ended is None:
+        return Alarm("guard", "guard", "no round of it has ever come to its end in this catalog", MEND)
+    last = datetime.fromisoformat(ended)
+    # Only the first round after the last whole one is believed to be a long one: of the others each follows a dead one.
+    first = any(
+        lease["resource"] == RESOURCE
+        and not lease["expired"]
+        and lease["taken_at"] <= schema.timestamp(last + LONGEST_PAUSE)
+        for lease in leases.list_leases(connection)
+    )
+    # Either way: what ended in a year did so while the clock ran ahead.
+    if abs(now - last) <= LONGEST_PAUSE + (LONGEST_ROUND if first else timedelta()):
         return None
-    return Alarm("guard", "guard", f"the lease of its last round ended, or ends, {format_moment(held)}", MEND, held)
+    return Alarm("guard", "guard", f"no round of it came to its end since {format_moment(ended)}", MEND, ended)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from recovery.errors import LeaseHeldError
 from recovery.guard.approvals import expire_approvals
 from recovery.guard.chain import look_at_chain
+from recovery.guard.copies import look_at_copies
 from recovery.guard.drills import settle_drills
 from recovery.guard.lateness import look_for_lateness
 from recovery.guard.proofs import look_at_proofs
@@ -24,6 +25,8 @@ from recovery.procedures.working import LEASE_SECONDS
 from recovery.records import leases
 
 RESOURCE = "guard"
+# Noted when a round has come to its end: one that dies takes and frees the lease all the same.
+ROUND = "guard.round"
 
 
 def make_round(installation: Installation, *, now: datetime | None = None) -> Report:
@@ -52,7 +55,9 @@ def make_round(installation: Installation, *, now: datetime | None = None) -> Re
             look_at_schedules(installation, report)
             look_for_lateness(installation, moment, report)
             look_at_chain(installation, report)
+            look_at_copies(installation, moment, report)
             tell_alarms(installation, report.alarms, GUARD_KINDS, moment)
+        leases.note(installation.catalog, ROUND)
     finally:
         leases.release(installation.catalog, lease)
     return report

@@ -47,7 +47,7 @@ TITLES: dict[Kind, str] = {
     "sweep": "Sisa pekerjaan tidak dapat dibersihkan",
     "store": "Penyimpanan cadangan bermasalah",
     "records": "Rekaman Pulih tidak dapat dibaca atau ditulis: penjagaan tidak berjalan",
-    "guard": "Penjaga Pulih (pulih guard) tidak berjalan",
+    "guard": "Penjaga Pulih (pulih guard) tidak berjalan atau selalu terhenti",
 }
 # The guard asks no Prefect, so it cannot know whether the scheduler works, nor what the worker reads there;
 # nor is it there to say that the records cannot be read, or that it is not.

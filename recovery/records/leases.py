@@ -145,6 +145,18 @@ def held_until(connection: Connection, resource: str) -> str | None:
     return current.expires_at if current is not None else None
 
 
+def note(catalog: Catalog, resource: str) -> None:
+    """Given a resource that nobody holds, record that something was done just now: held_until() then says when."""
+    with catalog.begin() as connection:
+        current = _find(connection, resource)
+        moment = schema.timestamp(_now(connection))
+        values = {"holder": "", "token": current.token + 1 if current else 1, "taken_at": moment, "expires_at": moment}
+        if current is None:
+            connection.execute(insert(schema.leases).values(resource=resource, **values))
+        else:
+            connection.execute(update(schema.leases).where(schema.leases.c.resource == resource).values(values))
+
+
 @contextmanager
 def keep(catalog: Catalog, lease: Lease) -> Iterator[KeptLease]:
     """Given a lease, renew it at a third of its time in a thread while the block runs.

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from deployments.server import RETENTION_POOL, WORK_POOL
+from recovery.errors import ALARMS_EXIT_CODE
+from recovery.guard.alive import LONGEST_ROUND
 
 UNITS = Path(__file__).resolve().parents[2] / "deployments" / "systemd"
 PROGRAM = "/opt/pulih/.venv/bin/pulih"
@@ -42,6 +44,20 @@ def test_the_guard_makes_a_round_every_minute_and_leaves_started_services_alone(
     assert "SuccessExitStatus" not in service["Service"], "an alarm is a failure on purpose"
     assert "1min" == timer["Timer"]["OnUnitInactiveSec"]
     assert "timers.target" == timer["Install"]["WantedBy"]
+
+
+def test_a_round_of_the_guard_that_dies_is_followed_by_a_look_at_whether_any_comes_to_its_end() -> None:
+    """tests/deployments/test_systemd_failures.py shows it on a real systemd. A round is killed when the look says that
+    it takes too long."""
+    guard = read("pulih-guard.service")
+    assert f"{LONGEST_ROUND.seconds // 60}min" == guard["Service"]["TimeoutStartSec"]
+    look = read(guard["Unit"]["OnFailure"])["Service"]
+    assert (
+        f"/bin/sh -c 'test \"$MONITOR_EXIT_STATUS\" = {ALARMS_EXIT_CODE} || exec {PROGRAM} doctor --alarm'"
+        == (look["ExecStart"])
+    )
+    assert "pulih" == look["User"]
+    assert "EnvironmentFile" not in look, "it needs no Prefect server"
 
 
 def test_silence_is_listened_for_every_hour_with_the_server_s_address() -> None:

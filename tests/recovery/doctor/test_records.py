@@ -8,6 +8,7 @@ from sqlalchemy import update
 from recovery.calendar import format_moment
 from recovery.doctor.finding import Finding
 from recovery.doctor.records import examine_records
+from recovery.guard import make_round
 from recovery.installation import Installation
 from recovery.own_records import back_up_records
 from recovery.records import leases, schema
@@ -71,17 +72,18 @@ def _of_clock(installation: Installation) -> list[Finding]:
 
 
 def test_a_guard_that_makes_no_rounds_is_a_problem(installation: Installation) -> None:
-    """It was never enabled, it was stopped, or it died under a clock that ran ahead and keeps every other one out."""
-    assert ("problem", "has never made a round in this catalog") == _of_guard(installation)
-    lease = leases.acquire(installation.catalog, "guard", "guard-1", 120, "guard")
-    assert ("ok", "makes its rounds") == _of_guard(installation)
-    leases.release(installation.catalog, lease)
-    assert ("ok", "makes its rounds") == _of_guard(installation)
+    """It was never enabled, it was stopped, its rounds die, or the last one ended while the clock ran ahead."""
+    never = ("problem", "no round of it has ever come to its end in this catalog")
+    assert never == _of_guard(installation)
+    leases.release(installation.catalog, leases.acquire(installation.catalog, "guard", "guard-1", 120, "guard"))
+    assert never == _of_guard(installation), "one that only begins is none"
+    make_round(installation)
+    assert ("ok", "makes its rounds to their end") == _of_guard(installation)
     for away in (timedelta(hours=-1), timedelta(days=365)):
         ended = datetime.now(UTC) + away
         with installation.catalog.begin() as connection:
             connection.execute(update(schema.leases).values(expires_at=schema.timestamp(ended)))
-        told = f"the lease of its last round ended, or ends, {format_moment(ended)}"
+        told = f"no round of it came to its end since {format_moment(ended)}"
         assert ("problem", told) == _of_guard(installation)
 
 
