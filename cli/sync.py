@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 WORDS = {
     "set": "set",
     "records": "records",
+    "lock": "lock of records",
     "form": "form",
     "head": "ledger head",
     "key": "statement of a signing key",
@@ -27,8 +28,8 @@ WORDS = {
 def command(output: Output, store: str, dry_run: bool) -> None:
     """Copy sets, forms, heads of the ledger and RESTORE.md that one store has and another lacks.
 
-    Each is checked before and after. A backup of which a copy was missing is secured once all copies match. Nothing is
-    overwritten or removed; repeating it puts nothing more.
+    Each is checked before and after. A backup of which a copy was missing is secured once all copies match. Own records
+    that a store did not lock are locked. Nothing is overwritten or removed; repeating it puts nothing more.
     """
     # Here, because help must not cost the import of everything.
     from recovery.sync import sync

@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
+from recovery.durable import NewFile
 from recovery.errors import ObjectExistsError, SetError, StoreError, StoreFullError
-from recovery.installation import Installation
+from recovery.installation import Installation, private_directory, remove_tree
+from recovery.manifest import SIGNATURE, Manifest
 from recovery.records import ledger
 from recovery.records.procedures import Procedure
+from recovery.sets import BackupSet
 from recovery.stores.base import Store
 
 logger = logging.getLogger(__name__)
@@ -76,6 +80,18 @@ def read_a_good_copy(
     if len(passed_over) > 1:
         first.hint = "no copy serves: " + "; ".join(f"{store}: {error.message}" for store, error in passed_over)
     raise first
+
+
+def take_copy(found: BackupSet, directory: Path) -> tuple[Manifest, bytes]:
+    """Given a set and a directory of our own, copy its parts there, checked byte by byte; return its manifest and
+    signature. Raises SetError, StoreError."""
+    remove_tree(directory)
+    private_directory(directory)
+    for part in found.manifest.parts:
+        with NewFile(directory / part.file) as file:
+            found.copy(part, file.write)
+            file.sync()
+    return found.manifest, found.store.read(f"{found.prefix}/{SIGNATURE}")
 
 
 def put_into_every_store(installation: Installation, put: Callable[[Store], object]) -> dict[str, str]:

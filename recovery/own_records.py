@@ -17,7 +17,7 @@ from typing import Any
 
 from recovery.copies import put_into_every_store
 from recovery.crypto import generate_identity, read_identity
-from recovery.errors import RecordsError
+from recovery.errors import ObjectExistsError, RecordsError
 from recovery.installation import RELEASE, Installation
 from recovery.manifest import Manifest, Part
 from recovery.own_records_configuration import write_configuration
@@ -26,8 +26,9 @@ from recovery.points import reached
 from recovery.records import ledger, schema
 from recovery.records.catalog import open_catalog
 from recovery.records.ledger import Head
+from recovery.records.missed_copies import Faults, noting, record_missed
 from recovery.restore_guide import put_restore_guide
-from recovery.sets import protect_set, put_set, set_prefix
+from recovery.sets import BackupSet, open_set, protect_set, put_set, set_prefix
 from recovery.stores.base import Store
 from recovery.stream import decrypt, encrypt
 
@@ -46,7 +47,8 @@ def back_up_records(installation: Installation, procedure_id: str) -> str:
     its name.
 
     Each store gets the guide, too: with it, a key and the escrow sheet everything can be rebuilt. A store that is
-    down is passed over. Raises RecordsError, KeyMissingError, StoreError when no store takes it.
+    down is passed over; one that does not take or lock it is on record until a synchronisation makes it good. Raises
+    RecordsError, KeyMissingError, StoreError when no store takes it.
     """
     # Not under the procedure's own name: it is closed, so that the guard may remove what lies there at any time.
     holder = f"{COMPONENT}-{procedure_id}"
@@ -60,16 +62,53 @@ def back_up_records(installation: Installation, procedure_id: str) -> str:
         reached("records: staged")
         prefix = set_prefix(RESERVED, RESERVED, name)
 
+        faults: Faults = {}
+
         def put(store: Store) -> None:
-            put_set(store, prefix, staged, manifest, installation.signer)
-            protect_set(store, prefix, manifest)
+            with noting(faults, store.name, "missing"):
+                put_set(store, prefix, staged, manifest, installation.signer)
+            with noting(faults, store.name, "unlocked"):
+                protect_set(store, prefix, manifest)
             put_restore_guide(store, installation.signer.public_pem)
 
-        put_into_every_store(installation, put)
+        try:
+            missed = put_into_every_store(installation, put)
+        finally:
+            _record(installation, prefix, faults, manifest, procedure_id)
+        if len(missed) == len(installation.stores):
+            # Nobody foresees this name: somebody watched it appear. The next try has another one.
+            raise ObjectExistsError(
+                f"every store holds something else where the records {name} were to be put",
+                state=NOT_PUT,
+                hint="somebody has the stores' credentials: change them, tell the auditor, and retry the run",
+            )
         logger.info("put the records up to entry %s of the ledger into the stores as %s", head.sequence, name)
     finally:
         installation.sweep(holder)  # plain records must not lie there longer than needed
     return name
+
+
+def open_records(installation: Installation, store: Store, prefix: str) -> BackupSet:
+    """Given a store and where a set of the records lies in it, return that set; the signature alone says that it is
+    ours, since no catalog lists it. Raises as open_set()."""
+    trusted_pem = installation.signer.trusted_pem
+    return open_set(store, prefix, trusted_pem, application=RESERVED, component=COMPONENT, manifest_sha256=None)
+
+
+def _record(installation: Installation, prefix: str, faults: Faults, manifest: Manifest, procedure_id: str) -> None:
+    """Record where the set is not as it should be; of one that no store has, nothing can be made good."""
+    lacking = [store for store, (fault, _message) in faults.items() if fault != "unlocked"]
+    # A store that knows no locks, a directory, fails to lock only when all of it is gone.
+    noted = {
+        store: (fault, message)
+        for store, (fault, message) in faults.items()
+        if fault != "unlocked" or installation.stores[store].lock != "none"
+    }
+    if noted and len(lacking) < len(installation.stores):
+        with installation.catalog.begin() as connection:
+            record_missed(
+                connection, "records", prefix, noted, until=manifest.retention_until, procedure_id=procedure_id
+            )
 
 
 def _collect(installation: Installation, contents: Path) -> tuple[Head, list[str]]:

@@ -6,10 +6,10 @@ from typing import Any
 from recovery.errors import SetError
 from recovery.installation import Installation
 from recovery.manifest import SIGNATURE, Manifest
-from recovery.own_records import COMPONENT, RESERVED
+from recovery.own_records import COMPONENT, RESERVED, open_records
 from recovery.records.backups import Backup
 from recovery.retention import Policy
-from recovery.sets import open_set, set_prefix
+from recovery.sets import set_prefix
 from recovery.stores.base import Store
 
 KEY = f"{RESERVED}/{COMPONENT}"
@@ -54,15 +54,12 @@ def policy(installation: Installation) -> Policy:
 
 def _manifest(installation: Installation, name: str, stores: list[Store]) -> Manifest | None:
     """The manifest of the first copy that is whole; None when there is none: such a set is left alone."""
-    prefix, trusted_pem = set_prefix(RESERVED, RESERVED, name), installation.signer.trusted_pem
+    prefix = set_prefix(RESERVED, RESERVED, name)
     for store in stores:
         try:
-            found = open_set(
-                store, prefix, trusted_pem, application=RESERVED, component=COMPONENT, manifest_sha256=None
-            )
+            return open_records(installation, store, prefix).manifest
         except SetError:
             continue
-        return found.manifest
     return None
 
 

@@ -11,28 +11,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from recovery.copies import read_a_good_copy, stores_of_schedule
-from recovery.durable import NewFile
-from recovery.errors import DigestError, ProcedureError, PulihError, SetError, StoreError
+from recovery.copies import read_a_good_copy, stores_of_schedule, take_copy
+from recovery.errors import DigestError, ObjectExistsError, ProcedureError, PulihError, SetError, StoreError
 from recovery.installation import Installation, private_directory, remove_tree
 from recovery.keys_succession import recorded_successions
-from recovery.manifest import SIGNATURE, Manifest
-from recovery.own_records import COMPONENT, RESERVED
 from recovery.points import reached
 from recovery.procedures.documents import form_key
 from recovery.procedures.file_digest import sha256_of_file
 from recovery.procedures.working import LEASE_SECONDS, hold_set
-from recovery.records import backups, destructions, forms, leases, ledger, ledger_heads, procedures
+from recovery.records import backups, forms, leases, ledger, ledger_heads, procedures
 from recovery.records.backups import Backup
+from recovery.records.missed_copies import Faults, missed_copies, noting, record_mended, record_missed
 from recovery.restore_guide import put_restore_guide
 from recovery.sets import BackupSet, open_set, protect_set, put_copy, set_prefix
 from recovery.stores.base import Store
-from recovery.sync_plan import Lack, Missing, Trouble, is_held, look
+from recovery.sync_plan import PURPOSE, Lack, Missing, Trouble, is_held, look
+from recovery.sync_records import copy_records, lock_records
 
 RESOURCE = "sync"
 COPIED = "set.copied"
 SECURED = "set.secured"
-PURPOSE = "make the stores equal"
 STAGING = "sync-"
 
 
@@ -54,7 +52,8 @@ class Synced:
 def sync(installation: Installation, *, store_name: str = "", dry_run: bool = False) -> Synced:
     """Given an installation, put into its stores (or into one) what they lack of each other.
 
-    Sets, forms, heads of the ledger and RESTORE.md. A backup of which a copy was missing is secured once all match.
+    Sets, forms, heads of the ledger and RESTORE.md; own records that a store did not lock are locked. A backup of which
+    a copy was missing is secured once all match.
     What cannot be read or put becomes a trouble and keeps nothing else from being put; `error` is the first of them.
     Nothing is overwritten or removed. Raises NotFoundError for an unknown store, LeaseHeldError beside another one.
     """
@@ -105,7 +104,9 @@ def _put(installation: Installation, missing: Missing, directory: Path) -> None:
         case "set":
             _copy_set(installation, missing, directory)
         case "records":
-            _copy_records(installation, missing, directory)
+            copy_records(installation, missing.subject, missing.store, directory)
+        case "lock":
+            lock_records(installation, missing.subject, missing.store, directory.name)
         case "form":
             _put_form(installation, missing, directory)
         case "head":
@@ -138,7 +139,7 @@ def _copy_held_set(
     (manifest, signature), source = read_a_good_copy(
         installation,
         sources,
-        lambda store: _take(_open(installation, store, backup), directory),
+        lambda store: take_copy(_open(installation, store, backup), directory),
         name=str(backup.name),
         procedure_id=backup.procedure_id,
         component=backup.key,
@@ -169,46 +170,6 @@ def _copy_held_set(
             ledger.append(connection, SECURED, {"name": backup.name, "stores": stores}, **keys)
 
 
-def _copy_records(installation: Installation, missing: Missing, directory: Path) -> None:
-    """Copy a set of the installation's own records; the signature alone says that it is ours."""
-    name = missing.subject.rpartition("/")[2]
-    with hold_set(installation, name, directory.name, PURPOSE):
-        with installation.catalog.read() as connection:
-            if name in destructions.given_up(connection):  # pragma: no cover - retention between looking and copying
-                return
-        _copy_held_records(installation, missing, directory)
-
-
-def _copy_held_records(installation: Installation, missing: Missing, directory: Path) -> None:
-    prefix, staging, trusted_pem = missing.subject, directory / COMPONENT, installation.signer.trusted_pem
-
-    def open_records(store: Store) -> BackupSet:
-        return open_set(store, prefix, trusted_pem, application=RESERVED, component=COMPONENT, manifest_sha256=None)
-
-    others = [name for name in sorted(installation.stores) if name != missing.store]
-    (manifest, signature), _source = read_a_good_copy(
-        installation, others, lambda store: _take(open_records(store), staging), name=prefix
-    )
-    target = installation.store(missing.store)
-    put_copy(
-        target, prefix, {part.file: staging / part.file for part in manifest.parts}, manifest, signature, trusted_pem
-    )
-    open_records(target)
-    protect_set(target, prefix, manifest)
-    remove_tree(staging)
-
-
-def _take(found: BackupSet, directory: Path) -> tuple[Manifest, bytes]:
-    """Copy a set's parts into a directory of our own, checked byte by byte; return its manifest and signature."""
-    remove_tree(directory)
-    private_directory(directory)
-    for part in found.manifest.parts:
-        with NewFile(directory / part.file) as file:
-            found.copy(part, file.write)
-            file.sync()
-    return found.manifest, found.store.read(f"{found.prefix}/{SIGNATURE}")
-
-
 def _open(installation: Installation, store: Store, backup: Backup) -> BackupSet:
     return open_set(
         store,
@@ -227,11 +188,25 @@ def _prefix(backup: Backup) -> str:
 def _put_form(installation: Installation, missing: Missing, directory: Path) -> None:
     with installation.catalog.read() as connection:
         form = next(each for each in forms.list_all(connection) if form_key(each) == missing.subject)
+        copies = missed_copies(connection)
     path = Path(form.path)
     if not path.is_file() or sha256_of_file(path) != form.pdf_sha256:
         # The office's own copy is gone or was changed; the one in another store is as good when it has the SHA-256.
         path = _form_from_another_store(installation, missing, form, directory)
-    installation.store(missing.store).put_file(missing.subject, path)
+    lacked = any((each.key, each.store) == (missing.subject, missing.store) for each in copies)
+    faults: Faults = {}
+    try:
+        with noting(faults, missing.store, "missing"):
+            installation.store(missing.store).put_file(missing.subject, path)
+    except ObjectExistsError:
+        # Somebody took its name between issuing it and now.
+        known = any((each.key, each.store, each.fault) == (missing.subject, missing.store, "taken") for each in copies)
+        with installation.catalog.begin() as connection:
+            record_missed(connection, "form", missing.subject, {} if known else faults, procedure_id=form.procedure_id)
+        raise
+    if lacked:
+        with installation.catalog.begin() as connection:
+            record_mended(connection, "form", missing.subject, missing.store, procedure_id=form.procedure_id)
 
 
 def _form_from_another_store(installation: Installation, missing: Missing, form: forms.Form, directory: Path) -> Path:

@@ -1,6 +1,6 @@
 """What the stores lack of each other: looked at the same way whether it is then put there or only told."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,23 +10,25 @@ from recovery.installation import Installation
 from recovery.keys_succession import FOLDER as KEYS
 from recovery.keys_succession import recorded_successions
 from recovery.manifest import SIGNATURE
-from recovery.own_records import COMPONENT, RESERVED
+from recovery.own_records import COMPONENT, RESERVED, open_records
 from recovery.procedures.documents import form_key
 from recovery.records import backups, destructions, forms, ledger_heads, procedures
 from recovery.records.backups import Backup
 from recovery.records.forms import Form
+from recovery.records.missed_copies import Missed, missed_copies
 from recovery.restore_guide import GUIDE, lacks_restore_guide
 from recovery.sets import open_set, set_prefix
 from recovery.stores.base import Store
 
-Kind = Literal["set", "records", "form", "head", "key", "guide"]
+PURPOSE = "make the stores equal"
+Kind = Literal["set", "records", "lock", "form", "head", "key", "guide"]
 FORMS = "formulir/"
 RECORDS = set_prefix(RESERVED, RESERVED, COMPONENT)
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Something that a store lacks. `subject`: a backup's name, or the key of an object."""
+    """Something that a store lacks. `subject`: a backup's name, the prefix of a set of records, or an object's key."""
 
     kind: Kind
     subject: str
@@ -69,17 +71,21 @@ def look(installation: Installation, only: str = "") -> Lack:
     with installation.catalog.read() as connection:
         gone = destructions.given_up(connection)
         papers = forms.list_all(connection)
+        copies = missed_copies(connection)
     keys = _keys_of_stores(installation, lack)
     for store_name in [name for name in sorted(keys) if only in ("", name)]:
         there = keys[store_name]
-        elsewhere = set().union(*keys.values()) - there
+        others = set().union(*(held for name, held in keys.items() if name != store_name))
+        missed = [each for each in copies if each.store == store_name]
         store = installation.store(store_name)
         try:
             for backup, wanted in backups_to_hold(installation):
                 if store_name in wanted and not _holds(installation, store, backup, wanted, lack):
                     lack.missing.append(Missing("set", str(backup.name), store_name))
-            for kind, key in _lacking(installation, there, elsewhere, papers, gone):
+            for kind, key in _lacking(installation, there, others, papers, gone, missed):
                 lack.missing.append(Missing(kind, key, store_name))
+            for prefix in _unlocked(installation, store, there, gone, missed, lack):
+                lack.missing.append(Missing("lock", prefix, store_name))
             if lacks_restore_guide(store, installation.signer.public_pem):
                 lack.missing.append(Missing("guide", GUIDE, store_name))
         except StoreError as error:  # it went down meanwhile: the other stores do not wait for it
@@ -89,13 +95,20 @@ def look(installation: Installation, only: str = "") -> Lack:
 
 
 def _lacking(
-    installation: Installation, there: set[str], elsewhere: set[str], papers: list[Form], gone: set[str]
+    installation: Installation,
+    there: set[str],
+    others: set[str],
+    papers: list[Form],
+    gone: set[str],
+    missed: list[Missed],
 ) -> Iterator[tuple[Kind, str]]:
-    """Yield what a store lacks beside sets, by the keys that it has and those that only the others have."""
+    """Yield what a store lacks beside sets, by the keys that it has and those that the others have. Under a name of
+    what it did not take lies something else, whatever it looks like."""
+    lacked = {each.key if each.kind == "form" else f"{each.key}/{SIGNATURE}" for each in missed if _is_lacking(each)}
     for paper in papers:
-        if form_key(paper) not in there:
+        if form_key(paper) not in there - lacked:
             yield "form", form_key(paper)
-    for key in sorted(elsewhere):
+    for key in sorted(others - (there - lacked)):
         if key.startswith(ledger_heads.FOLDER) and key.endswith(".json"):
             yield "head", key
         elif key.startswith(RECORDS) and key.endswith(f"/{SIGNATURE}") and key.split("/")[2] not in gone:
@@ -103,6 +116,48 @@ def _lacking(
     for statement in recorded_successions(installation.keys.signing_key):
         if statement.key not in there:
             yield "key", statement.key
+
+
+def _is_lacking(missed: Missed) -> bool:
+    return missed.fault != "unlocked"
+
+
+def _unlocked(
+    installation: Installation, store: Store, there: set[str], gone: set[str], missed: list[Missed], lack: Lack
+) -> Iterator[str]:
+    """Yield the sets of the records that a store holds and does not lock. No catalog has which of them are locked, so
+    the store is asked; a damaged one is a trouble, and one that it never took is dealt with elsewhere."""
+    noted = {each.key: _is_lacking(each) for each in missed}
+    for prefix in stored_records_of(there):
+        if prefix.rpartition("/")[2] in gone or noted.get(prefix, False):
+            continue
+        if prefix in noted:
+            yield prefix
+            continue
+        try:
+            if lacks_lock(installation, store, prefix):
+                yield prefix
+        except SetError as error:
+            lack.trouble(store.name, prefix, error)
+        except StoreError as error:
+            store.check()  # raises when all of the store is out of reach, and not this one set
+            lack.trouble(store.name, prefix, error)
+
+
+def stored_records_of(keys: Iterable[str]) -> list[str]:
+    """Given keys of a store, return the prefixes of the sets of records that were completed among them."""
+    return sorted(
+        key.removesuffix(f"/{SIGNATURE}") for key in keys if key.startswith(RECORDS) and key.endswith(f"/{SIGNATURE}")
+    )
+
+
+def lacks_lock(installation: Installation, store: Store, prefix: str) -> str:
+    """Given a set of the records in a store, return why it is not locked until its retention ends, or "" when it is or
+    need not be. The signature is locked last, so its lock speaks for the whole set. Raises SetError, StoreError."""
+    if installation.stores[store.name].lock == "none":
+        return ""
+    manifest = open_records(installation, store, prefix).manifest
+    return store.lacks_lock(f"{prefix}/{SIGNATURE}", manifest.retention_until)
 
 
 def backups_to_hold(installation: Installation) -> Iterator[tuple[Backup, tuple[str, ...]]]:

@@ -9,11 +9,11 @@ from recovery.doctor.finding import Finding, attempt
 from recovery.errors import PulihError, RecordsError
 from recovery.guard.alive import guard_alarm
 from recovery.guard.clock import clock_alarm
+from recovery.guard.copies import TAKEN, UNLOCKED, copy_alarms
 from recovery.installation import Installation
-from recovery.manifest import SIGNATURE
-from recovery.own_records import RESERVED
 from recovery.own_records_databases import database_url
 from recovery.records import procedures
+from recovery.sync_plan import RECORDS, lacks_lock, stored_records_of
 
 
 def examine_records(installation: Installation) -> Iterator[Finding]:
@@ -34,6 +34,7 @@ def examine_records(installation: Installation) -> Iterator[Finding]:
         with installation.catalog.read() as connection:
             concluded = any(each.state == "closed" for each in procedures.list_all(connection))
             ahead, stopped = clock_alarm(connection, now := datetime.now(UTC)), guard_alarm(connection, now)
+            taken = [each for each in copy_alarms(installation, connection, now) if each.mend == TAKEN]
     except PulihError:
         return  # said by the look at the catalog
     if ahead is not None:
@@ -42,6 +43,8 @@ def examine_records(installation: Installation) -> Iterator[Finding]:
         yield Finding("guard", "ok", "makes its rounds to their end")
     else:
         yield Finding("guard", "problem", stopped.message, stopped.mend)
+    for alarm in taken:
+        yield Finding(alarm.subject, "problem", alarm.message, alarm.mend)
     for name in sorted(installation.stores) if concluded else ():
         yield attempt(f"records in {name}", partial(_look_at_store, installation, name), "can be rebuilt from")
 
@@ -56,8 +59,13 @@ def _look_at_database(reference: str) -> None:
 
 
 def _look_at_store(installation: Installation, name: str) -> None:
-    if not any(each.key.endswith(f"/{SIGNATURE}") for each in installation.store(name).list(f"{RESERVED}/")):
+    store = installation.store(name)
+    held = stored_records_of(each.key for each in store.list(RECORDS))
+    if not held:
         raise RecordsError(
             "no set of the catalog, the ledger and the configuration lies there",
             hint="the next procedure that ends puts one; retry a run that failed at its end",
         )
+    unlocked = [why for prefix in held if (why := lacks_lock(installation, store, prefix))]
+    if unlocked:
+        raise RecordsError("; ".join(unlocked), hint=f"{UNLOCKED}; whoever may remove objects there can remove them")

@@ -20,7 +20,9 @@ from recovery.procedures.restore_document import restore_facts
 from recovery.procedures.restore_request_document import restore_request_facts
 from recovery.procedures.retention_document import destruction_facts
 from recovery.procedures.schedule_document import schedule_facts
-from recovery.records import forms, ledger, numbers
+from recovery.records import forms, numbers
+from recovery.records.missed_copies import Faults, missed_copies, noting, record_mended, record_missed
+from recovery.stores.base import Store
 
 PLACE = "Trenggalek"
 
@@ -44,18 +46,37 @@ def issue_form(installation: Installation, procedure_id: str, kind: Kind, *, ver
     3); restore: 1 informing (step 7), 2 acknowledged (step 8); destruction: 1 proposed, 2 decided and carried out.
 
     Number, facts and the file's hash are one transaction, so that a number never stands for nothing. The copies in the
-    stores are put after it, and again by a repeated call; one store that takes it is enough to go on.
+    stores are put after it, and again by a repeated call; one store that takes it is enough to go on. Each that did not
+    is on record until it has the form: nothing is overwritten, and names of forms can be foreseen.
     """
     with installation.catalog.read() as connection:
         form = forms.find_version(connection, kind, procedure_id, version)
+        lacked = [each.store for each in missed_copies(connection) if form and each.key == form_key(form)]
     if form is None:
         form = _render_and_record(installation, procedure_id, kind, version)
-    missed = put_into_every_store(installation, lambda store: store.put_file(form_key(form), Path(form.path)))
-    if missed:
-        facts = {"number": form.number, "version": form.version, "stores": missed}
-        with installation.catalog.begin() as connection:
-            ledger.append(connection, "form.copies_missing", facts, procedure_id=procedure_id)
+    _put_into_stores(installation, form, lacked)
     return form
+
+
+def _put_into_stores(installation: Installation, form: forms.Form, lacked: list[str]) -> None:
+    """Put it there, and record which store lacks it, and which of those that lacked it has it now."""
+    key, faults = form_key(form), Faults()
+
+    def put(store: Store) -> None:
+        with noting(faults, store.name, "missing"):
+            store.put_file(key, Path(form.path))
+
+    missed = put_into_every_store(installation, put)
+    mended = [store for store in lacked if store in installation.stores and store not in missed]
+    if not missed and not mended:
+        return
+    # One that could not even be asked, for want of credentials, noted nothing itself.
+    lacking: Faults = {store: faults.get(store, ("missing", message)) for store, message in missed.items()}
+    facts = {"number": form.number, "version": form.version}
+    with installation.catalog.begin() as connection:
+        record_missed(connection, "form", key, lacking, procedure_id=form.procedure_id, facts=facts)
+        for store in mended:
+            record_mended(connection, "form", key, store, procedure_id=form.procedure_id)
 
 
 def issue_schedule(installation: Installation, procedure_id: str, *, decided: bool) -> forms.Form:

@@ -88,6 +88,11 @@ class Store(Protocol):
         """
         ...
 
+    def lacks_lock(self, key: str, until: str) -> str:
+        """Given a key and a moment, return "" when what there is keeps the object until then as far as this store and
+        its settings can, else the reason in words. Changes nothing. Raises ObjectMissingError."""
+        ...
+
     def removable(self, key: str) -> str:
         """Given a key, return "" when `remove` would work now, else the reason in words. What is gone is removable."""
         ...

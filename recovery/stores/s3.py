@@ -132,6 +132,10 @@ class S3Store:
         """Given a key and a moment (ISO 8601 with its zone), lock its object until then; return what holds."""
         return s3_lock.protect(self.bucket, self._version(key), datetime.fromisoformat(until), self._what(key))
 
+    def lacks_lock(self, key: str, until: str) -> str:
+        """Given a key and a moment, return "" when its object is locked until then, or need not be, else the reason."""
+        return s3_lock.lacks(self.bucket, self._version(key), datetime.fromisoformat(until), self._what(key))
+
     def removable(self, key: str) -> str:
         """Given a key, return "" when `remove` would work now, else the reason in words."""
         return s3_lock.why_kept(self.bucket, self._versions(key), self._what(key))

@@ -57,7 +57,7 @@ def protect(bucket: Bucket, version: Version, until: datetime, what: str) -> str
             return _unlocked(bucket, what, f"the service cannot lock it ({answer[REFUSED]})")
         holds, held_until = retention(bucket, version, what)
     if not _suffices(holds, held_until, demanded, wanted):
-        told = f"it says {holds} until {held_until.isoformat()}" if held_until else "it says that nothing is locked"
+        told = _told(holds, held_until)
         return _unlocked(bucket, what, f"the service took the lock and did not keep it: {told}")
     return holds
 
@@ -72,6 +72,22 @@ def retention(bucket: Bucket, version: Version, what: str) -> tuple[str, datetim
     if mode not in _STRENGTH or until is None:
         return NONE, None
     return mode, until.astimezone(UTC)
+
+
+def lacks(bucket: Bucket, version: Version, until: datetime, what: str) -> str:
+    """Given a version, a moment, and its name for people, return "" when it is locked until then, or need not be: the
+    settings demand no lock, or accept that the service has none, or the moment has passed. Else what the service says.
+
+    Any lock suffices: one that was set before the settings demanded a harder one is not missing.
+    """
+    settings = bucket.settings
+    holds, held_until = retention(bucket, version, what)
+    wanted = until.astimezone(UTC).replace(microsecond=0)
+    if settings.lock == NONE or _suffices(holds, held_until, "governance", wanted) or wanted <= clock(bucket):
+        return ""
+    if settings.without_lock == "warn" and not _can_lock(bucket):
+        return ""
+    return f"{what} is not locked until {wanted.isoformat()}: {_told(holds, held_until)}"
 
 
 def why_kept(bucket: Bucket, versions: list[Version], what: str) -> str:
@@ -129,6 +145,16 @@ def _on_hold(bucket: Bucket, version: Version, what: str) -> bool:
 
 def _suffices(holds: str, until: datetime | None, demanded: str, wanted: datetime) -> bool:
     return until is not None and _STRENGTH[holds] >= _STRENGTH[demanded] and until >= wanted
+
+
+def _told(holds: str, until: datetime | None) -> str:
+    return f"it says {holds} until {until.isoformat()}" if until else "it says that nothing is locked"
+
+
+def _can_lock(bucket: Bucket) -> bool:
+    answer = bucket.call("get_object_lock_configuration", "whether it can lock", allowed=CANNOT)
+    kept = {} if REFUSED in answer else answer.get("ObjectLockConfiguration", {})
+    return bool(kept.get("ObjectLockEnabled") == "Enabled")
 
 
 def _unlocked(bucket: Bucket, what: str, reason: str) -> str:
