@@ -69,6 +69,13 @@ def in_use(path: bytes) -> dict[str, Any]:
     if not os.path.isdir(real):
         return result
     here = [mount for mount in mounts() if _inside(real, mount.point)]
+    if not here:  # in a changed root directory (chroot) that is no mount point
+        raise ProgramError(
+            "SourceError",
+            f"none of the mounts that can be seen holds {os.fsdecode(real)}",
+            "who else sees it mounted cannot be proven",
+            "run Pulih's programs outside of the chroot, or mount its root directory onto itself",
+        )
     # The longest mount point is the nearest; of several on one another the last one is on top.
     nearest = sorted(here, key=lambda mount: len(mount.point))[-1]
     tree = os.path.normpath(os.path.join(nearest.root, os.path.relpath(real, nearest.point)))

@@ -20,6 +20,7 @@ from recovery.procedures.restore.quiet import make_quiet
 from recovery.procedures.restore.swapping import is_final, keep_all, replaced, to_be_undone, undo_all, why_undone
 from recovery.procedures.working import prove_held
 from recovery.records.leases import Lease
+from recovery.records.steps import find
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,9 @@ def restart(
         health = _start_all(installation, plan, held)
     except (ServiceError, CommandError) as error:  # a look that took too long says as little good
         # Data on which the service once was well stays: users may have worked on it.
-        if not new_data or is_final(installation, procedure_id):
+        if not new_data:
+            raise _unwell_on_old(installation, procedure_id, error) from error
+        if is_final(installation, procedure_id):
             raise
         logger.warning("the service is not well on the new data, putting the old data back: %s", error.message)
         health = _go_back(installation, procedure_id, plan, held, error.message)
@@ -139,3 +142,19 @@ def _go_back(
             state="the old data is live and unchanged; the service is not healthy",
             hint="look at the service's own log, start it by hand, then retry this run so that the form gets written",
         ) from error
+
+
+def _unwell_on_old(installation: Installation, procedure_id: str, error: ServiceError | CommandError) -> ServiceError:
+    """Return what to say of services that are not well on data that was not restored: above all, why it was not.
+
+    Whose data is damaged is often not well before, either; then mending the earlier step is what helps.
+    """
+    with installation.catalog.read() as connection:
+        recorded = [find(connection, procedure_id, step_id) for step_id in ("restore.4", "restore.5")]
+    failed = [f", because step {row.step_id[-1]} failed: {row.error}" for row in recorded if row and row.error]
+    return ServiceError(
+        f"the data was not restored{''.join(failed[:1])}; on the old data {error.message}",
+        state="the old data is live; the service is not healthy",
+        hint="mend what failed, and if the service was well on the old data before, look at its own log; then retry "
+        "this run: what never moved is restored, what was put back stays and the form says so",
+    )

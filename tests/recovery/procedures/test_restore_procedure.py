@@ -106,6 +106,17 @@ def made_of_another(office: SmallOffice, component: str) -> str:
     return elsewhere
 
 
+def add_backup_ahead(office: SmallOffice, component: str) -> str:
+    """Record the backup of a component twice more, as taken in times still to come; return the name of the last."""
+    with office.installation.catalog.begin() as connection:
+        (backup,) = [each for each in backups.list_backups(connection) if each.key == component]
+        row = connection.execute(schema.backups.select().where(schema.backups.c.id == backup.id)).mappings().one()
+        for year in ("2998", "2999"):
+            copy = {**row, "id": year, "name": f"{backup.name}-{year}", "moment": f"{year}-11-20T15:00:03.000000+00:00"}
+            connection.execute(schema.backups.insert().values(copy))
+    return f"{backup.name}-2999"
+
+
 @pytest.fixture
 def requested(built: Restore) -> Iterator[Restore]:
     """The restore after step 1, as this test's own."""
@@ -233,6 +244,36 @@ def test_a_service_that_does_not_start_at_all_fails_loudly_on_the_old_data(appro
 
 
 @pytest.mark.slow
+def test_a_service_unwell_on_data_that_was_not_restored_is_told_with_what_failed_before(approved: Restore) -> None:
+    """An application with damaged data is not healthy: what stopped the restore is what helps, and it goes on there."""
+    office, procedure_id = approved.office, approved.procedure_id
+    (office.service_state / "ignore-stop").touch()
+    patience(office, stop=1)
+    for number in (4, 5):
+        with pytest.raises(PulihError):
+            office.step(f"restore.{number}", procedure_id)
+    (office.service_state / "ignore-stop").unlink()
+    for service in office.installation.services("simpel"):
+        service.stop()
+    (office.service_state / "refuse-start").touch()
+    patience(office, start=1)
+    with pytest.raises(ServiceError) as caught:
+        office.step("restore.6", procedure_id)
+    patience(office)
+    first = "the data was not restored, because step 4 failed: the service web is not down"
+    assert caught.value.message.startswith(first)
+    assert "; on the old data the service web is not healthy" in caught.value.message
+    assert "the old data is live; the service is not healthy" == caught.value.state
+    assert "what never moved is restored" in caught.value.hint
+    assert approved.damaged == approved.content()
+    (office.service_state / "refuse-start").unlink()
+    for number in (4, 5, 6):
+        evidence = office.step(f"restore.{number}", procedure_id)
+    assert "berhasil" == evidence["status"]
+    assert approved.damaged != approved.content()
+
+
+@pytest.mark.slow
 def test_the_second_component_failing_brings_the_first_back(approved: Restore) -> None:
     """All new, or all back: the rehearsed copy of the files vanishes between the rehearsal and the swap."""
     office, procedure_id = approved.office, approved.procedure_id
@@ -282,7 +323,15 @@ def test_a_restore_that_its_executor_calls_off_leaves_nothing_and_tells_why(disp
         f"BERBEDA dari data yang akan diganti: letak {elsewhere}, sekarang {live['path']}; server basis data 7312, "
         "sekarang –. Lanjutkan hanya bila data itu memang dipindahkan atau servernya dibangun ulang.",
     ]
+    ahead = add_backup_ahead(office, "simpel/data")
+    passed_over = [
+        f"Cadangan yang dilewati {office.installation.component('simpel/data')[1].printed_name} (simpel/data)",
+        f"{ahead} bertanggal Rabu, 20 November 2999 pukul 22.00.03 WIB dan 1 cadangan lain: waktu itu belum tiba, atau "
+        "lebih akhir daripada waktu cadangan yang dibuat sesudahnya, jadi ada jam yang salah. Bila cadangan itu yang "
+        "dikehendaki, titik pulihnya harus ditulis dalam permintaan.",
+    ]
     found = question_of(office.installation, procedure_id, "restore.3").document["bagian"][1]["baris"]
+    assert [passed_over] == [row for row in found if row[0].startswith("Cadangan yang dilewati")]
     assert [origin] == [row for row in found if row[0].startswith("Asal cadangan")], "of one component, not of both"
     # In a small office the Kadis may stand in for the Kabid; the requester never may.
     assert [REQUESTER] == list(question_of(office.installation, procedure_id, "restore.3").excluded)
@@ -295,6 +344,7 @@ def test_a_restore_that_its_executor_calls_off_leaves_nothing_and_tells_why(disp
         "Batas waktu: web berhenti dalam 1 menit, berjalan dalam 1 menit",
     ] in shown
     assert [origin] == [row for row in shown if row[0].startswith("Asal cadangan")]
+    assert passed_over in shown
     office.decide("restore.start", procedure_id, EXECUTOR, "batalkan", note="Ada ujian daring.")
     assert 1 == len(office.installation.source("simpel/data").copies())
     expected = Conclusion(True, "Restore dibatalkan. Alasan: Ada ujian daring.")

@@ -214,6 +214,19 @@ def test_a_container_that_sees_the_tree_mounted_is_named(source: FilesSource, tm
     assert source.quiet()["mounted"] == []
 
 
+@pytest.mark.skipif(not ROOT, reason="only root can change the root directory")
+def test_where_no_mount_holds_the_tree_nothing_is_proven(tmp_path: Path) -> None:
+    """In a chroot that is no mount point: a sentence, and never the answer that nobody has the tree mounted."""
+    for name in ("proc", "unggahan"):
+        (tmp_path / name).mkdir()
+    look = "import os; from recovery.hosts.program_files import in_use; os.chroot('.'); in_use(b'/unggahan')"
+    script = 'mount -t proc proc "$1/proc" && cd "$1" && exec "$2" -c "$3"'
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", str(tmp_path), sys.executable, look]
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(command, capture_output=True, text=True, env=here)
+    assert done.stderr.strip().endswith("ProgramError: none of the mounts that can be seen holds /unggahan")
+
+
 def test_quiet_of_a_tree_that_was_lost_finds_nobody(tmp_path: Path) -> None:
     found = FilesSource(LocalHost(), str(tmp_path / "hilang")).quiet()
     assert (found["holders"], found["mounted"]) == ([], [])
