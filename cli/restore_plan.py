@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def command(output: Output, application: str, moment: str, backup: str) -> None:
     """Say which backups a restore of APPLICATION would take, where to, what stops, who approves, how long it takes.
 
-    Changes nothing. Without a recovery point it is the newest verified backup of each component, as in the SOP.
+    Changes nothing. Without a recovery point it is the newest verified backup of each component, as in the SOP;
+    one whose moment cannot be believed, because a clock was wrong, is passed over and named.
     """
     if moment and backup:
         raise click.UsageError("name either --moment or --backup")
@@ -54,6 +55,12 @@ def _lines(planned: "Forecast") -> list[str]:
     ]
     return [
         *table(head, rows),
+        *(
+            f"  PASSED OVER: {each.component} {other['name']} of {format_moment(other['moment'])}: that is still to "
+            "come, or later than a backup that was taken afterwards; --backup takes it"
+            for each in planned.components
+            for other in each.passed_over
+        ),
         "",
         "targets:",
         *(f"  {each.component}: {place(each.target)} (identity {each.target_sha256})" for each in planned.components),

@@ -30,7 +30,7 @@ def stored_sets(
     have other names since, and those that the same schedule makes now. Where none is on record it has no policy.
     """
     gone = destructions.given_up(connection) if records else set()
-    positions, held = _positions(connection), holds.list_holds(connection)
+    positions, held = backups.order_taken(connection), holds.list_holds(connection)
     restoring = {each.application: each.id for each in procedures.list_open(connection, "restore")}
     schedules: dict[str, tuple[str, Policy | None]] = {}
     found = []
@@ -81,17 +81,6 @@ def newest_moment(connection: Connection) -> datetime | None:
 def size_of(backup: Backup) -> int:
     """Given a backup, return the bytes that its data takes in each store."""
     return int(backup.facts["digests"]["cipher_size"])
-
-
-def _positions(connection: Connection) -> dict[tuple[str, str], int]:
-    """Where each backup's step 1 stands in the ledger: an order that no clock can change."""
-    table = schema.ledger
-    query = (
-        select(table.c.procedure_id, table.c.component, func.min(table.c.sequence))
-        .where(table.c.kind == "step.done", table.c.step_id == "backup.1")
-        .group_by(table.c.procedure_id, table.c.component)
-    )
-    return {(procedure_id, component): sequence for procedure_id, component, sequence in connection.execute(query)}
 
 
 def _policy(connection: Connection, installation: Installation, procedure_id: str) -> tuple[str, Policy | None]:

@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 from recovery import sop
 from recovery.guard.proofs import proof_alarms
 from recovery.installation import Installation
-from recovery.records import backups, drills, procedures, schema, steps
+from recovery.newest import newest_by_order
+from recovery.records import drills, procedures, schema, steps
 from recovery.records.procedures import Procedure
 from recovery.records.steps import StepRow
 from recovery.records.waiting import OpenRequest, open_requests
@@ -87,7 +88,7 @@ def overview(installation: Installation, now: datetime) -> Overview:
         for application in installation.applications.values():
             for component in application.components:
                 key = f"{application.name}/{component.name}"
-                newest = backups.newest_verified(connection, application.name, component.name)
+                newest = newest_by_order(connection, application.name, component.name, now).backup
                 told = tuple(alarm.kind for alarm in alarms if alarm.subject == key)
                 passed, drilled = drills.newest_passed(connection, key), drills.newest(connection, key)
                 components.append(

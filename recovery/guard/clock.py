@@ -13,8 +13,8 @@ from recovery.records import backups, ledger, procedures, schema
 from recovery.retention import CLOCK_TOLERANCE
 
 MEND = (
-    "set the clock right, then start a backup with a reason. Until the real time passes that moment, a restore without "
-    "a wanted time takes that backup for the newest: let the request name one"
+    "set the clock right, then start a backup with a reason. A restore without a wanted time passes that backup over: "
+    "`pulih restore-plan --backup NAME` says what a request has to say to get it"
 )
 
 

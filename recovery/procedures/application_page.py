@@ -11,9 +11,10 @@ from sqlalchemy import Connection
 from recovery.calendar import format_bytes, format_moment
 from recovery.forms.drill import VERDICTS
 from recovery.installation import Installation
+from recovery.newest import newest_by_order
 from recovery.procedures.approval_text import plain
 from recovery.procedures.restore_document import printed_status
-from recovery.records import backups, drills, forms, procedures, steps
+from recovery.records import drills, forms, procedures, steps
 from recovery.records.backups import Backup
 from recovery.records.procedures import Procedure
 from recovery.settings import ApplicationSettings, ComponentSettings
@@ -32,7 +33,7 @@ def application_page(
         sections = [
             line
             for component in application.components
-            for line in _section(installation, connection, application, component, link)
+            for line in _section(installation, connection, application, component, link, now or datetime.now(UTC))
         ]
         restore = _last_restore(connection, application_name, link)
     lines = [
@@ -61,9 +62,10 @@ def _section(
     application: ApplicationSettings,
     component: ComponentSettings,
     link: Link,
+    now: datetime,
 ) -> list[str]:
     """A list, not a row of a table: the Artifacts page cuts a table off at the right."""
-    newest = backups.newest_verified(connection, application.name, component.name)
+    newest = newest_by_order(connection, application.name, component.name, now).backup
     lines = [("Cadangan terverifikasi terbaru", "**belum ada**")]
     if newest is not None:
         stores = ", ".join(_store_title(installation, store) for store in newest.stores)

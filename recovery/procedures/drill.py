@@ -10,6 +10,7 @@ from typing import Any
 
 from recovery.errors import ConfigurationError, NotFoundError, PulihError, SetError, SourceCorruptError
 from recovery.installation import RELEASE, Installation, remove_tree
+from recovery.newest import newest_by_order
 from recovery.points import reached
 from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.procedures.working import hold_set
@@ -200,16 +201,13 @@ def _choose(installation: Installation, key: str, store_name: str, choice: str) 
     application, _, component = key.partition("/")
     with installation.catalog.read() as connection:
         before = drills.of_component(connection, key)
-        found = [
-            backup
-            for backup in backups.list_backups(connection, application)
-            if backup.component == component and (backup.state, backup.verdict) == ("secured", "pass")
-        ]
+        found = backups.list_verified(connection, application, component)
+        newest = newest_by_order(connection, application, component, datetime.now(UTC)).backup
     if not found:
         return {}
     proven_at = {backup.id: backup.moment for backup in found}
     proven_at |= {each.backup_id: each.ended_at for each in before if each.passed and each.backup_id in proven_at}
-    backup = found[-1] if choice == NEWEST else min(found, key=lambda each: proven_at[each.id])
+    backup = (newest or found[-1]) if choice == NEWEST else min(found, key=lambda each: proven_at[each.id])
     stores = [name for name in backup.stores if name in installation.stores] or list(backup.stores)
     return {
         "backup_id": backup.id,

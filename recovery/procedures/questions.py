@@ -8,7 +8,7 @@ from typing import Any
 from recovery.calendar import format_bytes, format_date, format_duration, format_moment, format_number
 from recovery.errors import NotFoundError, ProcedureError
 from recovery.installation import Installation
-from recovery.procedures.restore.backup_origin import foreign_origins
+from recovery.procedures.restore.backup_origin import foreign_origins, passed_over
 from recovery.procedures.restore.expected_downtime import expected_downtime
 from recovery.procedures.restore.plan import Plan, approved_plan, make_plan
 from recovery.procedures.restore_document import printed_status
@@ -284,7 +284,12 @@ def _request_rows(installation: Installation, procedure_id: str) -> tuple[dict[s
 
 
 def _origins(installation: Installation, plan: Plan) -> Rows:
-    return [[f"Asal cadangan {_titled(installation, key)}", words] for key, words in foreign_origins(plan).items()]
+    told = {"Asal cadangan": foreign_origins(plan), "Cadangan yang dilewati": passed_over(plan)}
+    return [
+        [f"{label} {_titled(installation, key)}", words]
+        for label, found in told.items()
+        for key, words in found.items()
+    ]
 
 
 def _titled(installation: Installation, component: str) -> str:

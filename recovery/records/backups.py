@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
 from recovery.canonical import canonical_json
 from recovery.errors import ConflictError, NotFoundError, ProcedureError
@@ -176,17 +176,38 @@ def newest_verified(
 
     With `before`, the newest whose moment is not after it: a restore to 22.00 may use the backup of 22.00.
     """
+    conditions = _is_verified(application, component)
+    if before is not None:
+        conditions.append(schema.backups.c.moment <= _moment(before))
+    found = _list(connection, *conditions)
+    return found[-1] if found else None
+
+
+def list_verified(connection: Connection, application: str, component: str) -> list[Backup]:
+    """Given a component, return its backups that were proven and are in a store, by their moments."""
+    return _list(connection, *_is_verified(application, component))
+
+
+def order_taken(connection: Connection) -> dict[tuple[str, str], int]:
+    """Return for each procedure and "application/component" where its backup's step 1 stands in the ledger: an order
+    that no clock can change."""
+    table = schema.ledger
+    query = (
+        select(table.c.procedure_id, table.c.component, func.min(table.c.sequence))
+        .where(table.c.kind == "step.done", table.c.step_id == "backup.1")
+        .group_by(table.c.procedure_id, table.c.component)
+    )
+    return {(procedure_id, component): sequence for procedure_id, component, sequence in connection.execute(query)}
+
+
+def _is_verified(application: str, component: str) -> list[ColumnElement[bool]]:
     table = schema.backups
-    conditions = [
+    return [
         table.c.application == application,
         table.c.component == component,
         table.c.state == "secured",
         table.c.verdict == "pass",
     ]
-    if before is not None:
-        conditions.append(table.c.moment <= _moment(before))
-    found = _list(connection, *conditions)
-    return found[-1] if found else None
 
 
 def _list(connection: Connection, *conditions: Any) -> list[Backup]:

@@ -130,6 +130,12 @@ def test_a_request_that_cannot_come_true_or_is_open_already_is_refused(
     assert 4 == ended.code
     assert "a restore of simpel is open already: procedure another" in ended.err
     with broken.catalog.begin() as connection:
+        connection.execute(update(schema.procedures).where(schema.procedures.c.id == "another").values(state="closed"))
+        connection.execute(update(schema.backups).values(moment="2099-11-20T15:00:03.000000+00:00"))
+    ended = pulih("--inventory", broken.inventory, "request", letter)
+    assert 3 == ended.code
+    assert "has no verified backup whose moment can be believed" in ended.err
+    with broken.catalog.begin() as connection:
         connection.execute(update(schema.backups).values(verdict="fail"))
     ended = pulih("--inventory", broken.inventory, "request", letter)
     assert 3 == ended.code

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from cli.restore_plan import place
-from recovery.calendar import to_wib
+from recovery.calendar import format_moment, to_wib
 from recovery.inventory import load_inventory
 from recovery.procedures.restore.plan import choose_backups, recovery_point
 from recovery.records import backups, leases, ledger, procedures, schema
@@ -120,6 +120,29 @@ def test_a_backup_names_its_whole_run(pulih: Pulih, broken: Office) -> None:
         chosen["name"]
         for chosen in choose_backups(load_inventory(broken.inventory).installation(), "simpel", asked).values()
     }
+
+
+def test_a_backup_of_a_time_still_to_come_is_passed_over_unless_it_is_named(pulih: Pulih, broken: Office) -> None:
+    """The clock was set forward for one run, and back."""
+    ahead = "2099-10-20T15:00:00.000000+00:00"
+    add_run(broken, "ahead", ahead)
+    found = {each["component"]: each for each in plan(pulih, broken)["components"]}
+    assert broken.name == found["simpel/data"]["name"]
+    assert [{"name": "data-lama", "moment": ahead}] == found["simpel/data"]["passed_over"]
+    told = (
+        f"  PASSED OVER: simpel/data data-lama of {format_moment(ahead)}: that is still to come, or later than a "
+        "backup that was taken afterwards; --backup takes it"
+    )
+    assert told in pulih("--inventory", broken.inventory, "restore-plan", "simpel").out.splitlines()
+    document = plan(pulih, broken, "--backup", "data-lama")
+    assert ["data-lama", "berkas-lama"] == [each["name"] for each in document["components"]]
+    assert [[], []] == [each["passed_over"] for each in document["components"]]
+    with broken.catalog.begin() as connection:
+        connection.execute(update(schema.backups).where(schema.backups.c.name == broken.name).values(verdict="fail"))
+    ended = pulih("--inventory", broken.inventory, "restore-plan", "simpel")
+    assert 3 == ended.code
+    assert "simpel/data has no verified backup whose moment can be believed: data-lama is of a time still" in ended.err
+    assert "set the clock right; or let the request name the recovery point" in ended.err
 
 
 def test_what_stands_in_the_way_is_told(pulih: Pulih, broken: Office) -> None:

@@ -1,5 +1,6 @@
-"""What officials read where a backup was not made of the very thing that it would replace."""
+"""What officials read where a backup was not made of the very thing that it would replace, or seems not the newest."""
 
+from recovery.calendar import format_moment
 from recovery.procedures.restore.plan import Plan
 
 WORDS = {
@@ -23,4 +24,20 @@ def foreign_origins(plan: Plan) -> dict[str, str]:
         ]
         if parts:
             found[key] = f"BERBEDA dari data yang akan diganti: {'; '.join(parts)}. {WHAT_TO_DO}"
+    return found
+
+
+def passed_over(plan: Plan) -> dict[str, str]:
+    """Given a plan, return for each component for which something was passed over that seems newer what that is."""
+    found = {}
+    for key, backup in plan.backups.items():
+        # A plan that was approved before an upgrade may not say it.
+        others = backup.get("passed_over", [])
+        if others:
+            more = f" dan {len(others) - 1} cadangan lain" if others[1:] else ""
+            found[key] = (
+                f"{others[0]['name']} bertanggal {format_moment(others[0]['moment'])}{more}: waktu itu belum tiba, "
+                "atau lebih akhir daripada waktu cadangan yang dibuat sesudahnya, jadi ada jam yang salah. Bila "
+                "cadangan itu yang dikehendaki, titik pulihnya harus ditulis dalam permintaan."
+            )
     return found

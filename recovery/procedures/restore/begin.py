@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from recovery.errors import ConfigurationError, NotFoundError
 from recovery.forms.model import contains_nik
 from recovery.installation import RELEASE, Installation
+from recovery.procedures.restore.plan import newest_or_refuse
 from recovery.procedures.restore.r1_request import letter_digest
 from recovery.procedures.restore.request_form import RestoreRequest
 from recovery.records import backups, officials, procedures
@@ -45,7 +46,7 @@ def check_request(installation: Installation, request: RestoreRequest) -> Offici
     application = installation.application(request.aplikasi)
     with installation.catalog.read() as connection:
         requester = _requester_of(connection, request)
-        _require_backups(connection, application)
+        _require_backups(connection, application, request)
         procedures.refuse_second_restore(connection, application.name)
     letter_digest(installation, request.berkas_surat)
     return requester
@@ -74,7 +75,7 @@ def _requester_of(connection: Connection, request: RestoreRequest) -> Official:
     return requester
 
 
-def _require_backups(connection: Connection, application: ApplicationSettings) -> None:
+def _require_backups(connection: Connection, application: ApplicationSettings, request: RestoreRequest) -> None:
     for component in application.components:
         if backups.newest_verified(connection, application.name, component.name) is None:
             raise NotFoundError(
@@ -82,3 +83,5 @@ def _require_backups(connection: Connection, application: ApplicationSettings) -
                 state="nothing was touched and no request was opened",
                 hint="run a backup first (deployment di-luar-jadwal); `pulih backups` lists what there is",
             )
+        if not request.titik_pulih.strip():
+            newest_or_refuse(connection, application.name, component.name)

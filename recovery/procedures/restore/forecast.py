@@ -25,8 +25,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class PlannedComponent:
-    """One component: the backup that would be restored, where to, in what that is not what was backed up, the room for
-    its copy, and how long that takes."""
+    """One component: the backup that would be restored, what seems newer and was passed over, where to, in what that is
+    not what was backed up, the room for its copy, and how long that takes."""
 
     component: str
     name: str
@@ -34,6 +34,7 @@ class PlannedComponent:
     verdict: str
     bytes: int
     stores: tuple[str, ...]
+    passed_over: tuple[dict[str, str], ...]
     target: dict[str, Any]
     target_sha256: str
     differences: dict[str, Any]
@@ -142,6 +143,7 @@ def _component(installation: Installation, key: str, chosen: dict[str, Any]) -> 
         verdict=chosen["verdict"],
         bytes=int(backup.facts["digests"]["cipher_size"]),
         stores=tuple(chosen["stores"]),
+        passed_over=tuple(chosen["passed_over"]),
         target=source.identify(),
         target_sha256=chosen["target"],
         differences=chosen["differences"],

@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import Connection
+
 from recovery.calendar import WIB
 from recovery.canonical import digest
 from recovery.errors import ConfigurationError, NotFoundError
 from recovery.installation import Installation
+from recovery.newest import newest_by_order
 from recovery.records import backups, procedures, steps
+from recovery.records.backups import Backup
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,8 @@ class Plan:
 def make_plan(installation: Installation, procedure_id: str) -> Plan:
     """Given a restore procedure, choose the newest verified backup of each component at or before the point asked for.
 
-    SOP step 5 says "data terbaru": without a point in the request that is the newest. Raises NotFoundError when a
-    component has no verified backup, ConfigurationError when the point cannot be read.
+    SOP step 5 says "data terbaru": without a point in the request that is the newest whose moment can be believed.
+    Raises NotFoundError when a component has no such backup, ConfigurationError when the point cannot be read.
     """
     with installation.catalog.read() as connection:
         procedure = procedures.get(connection, procedure_id)
@@ -50,21 +54,19 @@ def make_plan(installation: Installation, procedure_id: str) -> Plan:
 
 def choose_backups(installation: Installation, application_name: str, point: str | None) -> dict[str, dict[str, Any]]:
     """Given an application and a recovery point (UTC; None: the newest), return for each of its components
-    "application/component" the backup to restore, the target by identity, and in what it is not the one that was
-    backed up. Raises NotFoundError."""
+    "application/component" the backup to restore, what seems newer and was passed over, the target by identity, and in
+    what it is not the one that was backed up. Raises NotFoundError."""
     application = installation.application(application_name)
     chosen: dict[str, dict[str, Any]] = {}
     made_of: dict[str, dict[str, Any]] = {}
     with installation.catalog.read() as connection:
         for component in application.components:
-            backup = backups.newest_verified(connection, application.name, component.name, before=point)
-            if backup is None:
-                raise NotFoundError(
-                    f"{application.name}/{component.name} has no verified backup"
-                    + (f" at or before {point}" if point else ""),
-                    state="nothing was touched",
-                    hint="choose a later recovery point; `pulih backups` lists what there is",
-                )
+            passed_over: tuple[Backup, ...] = ()
+            if point is None:
+                backup, passed_over = newest_or_refuse(connection, application.name, component.name)
+            else:
+                # What the requester names goes by what the backups say of themselves.
+                backup = _newest_at(connection, application.name, component.name, point)
             made_of[backup.key] = backup.facts["target"]
             chosen[backup.key] = {
                 "backup_id": backup.id,
@@ -75,12 +77,47 @@ def choose_backups(installation: Installation, application_name: str, point: str
                 "totals": backup.facts["fingerprint"]["totals"],
                 "stores": backup.stores,
                 "unit": backup.unit,
+                "passed_over": [{"name": each.name, "moment": each.moment} for each in passed_over],
             }
     for key, backup_facts in chosen.items():
         live = installation.source(key).identify()
         backup_facts["target"] = digest(live)
         backup_facts["differences"] = _differences(made_of[key], live)
     return chosen
+
+
+def newest_or_refuse(connection: Connection, application: str, component: str) -> tuple[Backup, tuple[Backup, ...]]:
+    """Given a component, return its newest verified backup, and what seems newer and was passed over.
+
+    Raises NotFoundError when there is none, or none whose moment can be believed.
+    """
+    found = newest_by_order(connection, application, component, datetime.now(UTC))
+    if found.backup is not None:
+        return found.backup, found.passed_over
+    if not found.passed_over:
+        raise NotFoundError(
+            f"{application}/{component} has no verified backup",
+            state="nothing was touched",
+            hint="run a backup first (deployment di-luar-jadwal); `pulih backups` lists what there is",
+        )
+    raise NotFoundError(
+        f"{application}/{component} has no verified backup whose moment can be believed: "
+        f"{found.passed_over[0].name} is of a time still to come",
+        state="nothing was touched",
+        hint="set the clock right; or let the request name the recovery point, as `pulih restore-plan --backup NAME` "
+        "says it",
+    )
+
+
+def _newest_at(connection: Connection, application: str, component: str, point: str) -> Backup:
+    backup = backups.newest_verified(connection, application, component, before=point)
+    if backup is None:
+        raise NotFoundError(
+            f"{application}/{component} has no verified backup at or before {point}",
+            state="nothing was touched",
+            hint="choose a later recovery point; `pulih backups` lists what there is",
+        )
+    return backup
 
 
 def _differences(made_of: dict[str, Any], live: dict[str, Any]) -> dict[str, dict[str, Any]]:

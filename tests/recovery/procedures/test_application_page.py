@@ -14,7 +14,8 @@ from recovery.procedures.restore.forecast import forecast
 from recovery.records import backups, forms, procedures
 from tests.testbed.small_office import SmallOffice
 
-NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+# After whatever these tests do.
+NOW = datetime(2099, 11, 20, 3, 0, tzinfo=UTC)
 
 
 def link(procedure_id: str) -> str:
@@ -37,7 +38,7 @@ def sections(office: SmallOffice) -> dict[str, dict[str, str]]:
 def test_before_the_first_backup_the_page_says_that_there_is_none(office: SmallOffice) -> None:
     assert page(office).startswith(
         "# Cadangan SIMPEL\n\n"
-        "Pemilik data: Badan Kepegawaian Daerah. Keadaan pada Jumat, 20 November 2026 pukul 10.00.00 WIB.\n"
+        "Pemilik data: Badan Kepegawaian Daerah. Keadaan pada Jumat, 20 November 2099 pukul 10.00.00 WIB.\n"
     )
     none = {"Cadangan terverifikasi terbaru": "**belum ada**", "Gladi restore terakhir": "belum pernah"}
     assert {"data": none, "berkas": none} == sections(office)
