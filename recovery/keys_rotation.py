@@ -6,12 +6,21 @@ from pathlib import Path
 from sqlalchemy import select
 
 from recovery.canonical import canonical_json
-from recovery.crypto import Signer, generate_identity, generate_signing_key, read_identities, recipient_of
-from recovery.errors import KeyMissingError
+from recovery.crypto import (
+    Signer,
+    generate_identity,
+    generate_signing_key,
+    public_fingerprint,
+    read_identities,
+    recipient_of,
+)
+from recovery.durable import remove_file
+from recovery.errors import KeyMissingError, PulihError
 from recovery.installation import Installation
 from recovery.keys import read_file
-from recovery.keys_files import alone_with, file_of, put_in_place, replace, write_new
+from recovery.keys_files import alone_with, file_of, replace, write_new
 from recovery.keys_succession import Succession, beside, recorded_successions, state_succession
+from recovery.own_records import back_up_records
 from recovery.points import reached
 from recovery.records import ledger
 from recovery.records.schema import ledger as ledger_table
@@ -19,6 +28,7 @@ from recovery.restore_guide import put_restore_guide
 
 ROTATED = "key.rotated"
 NEXT = ".next"
+RECORDS_OF = "key-rotation"  # what stands in the place of a procedure
 
 
 @dataclass(frozen=True)
@@ -89,28 +99,55 @@ def rotate_signing(installation: Installation) -> Rotation:
     """Make a new signing key, let both keys sign that it follows the one before, and put it in that one's place.
 
     The statement lies beside the key and in every store before the new key is used; the old private key is gone then.
-    Raises KeyMissingError, ConfigurationError, ConflictError, StoreError: the old key is in use until all was written.
+    At last the new key signs a set of the installation's records into the stores: a rebuild begins from what the newest
+    key signed. Raises KeyMissingError, ConfigurationError, ConflictError, StoreError, RecordsError; the old key is in
+    use until all but the records was written. A call that died is finished by the next one, which makes no other key.
     """
     path = file_of(installation.keys.signing_key, "signing key")
     coming = path.with_name(path.name + NEXT)
     with alone_with(path):
-        old = Signer.from_pem(read_file(path), str(path))
-        if not coming.exists():
-            write_new(coming, generate_signing_key(), like=path)
-        reached("key: signing key made")
-        new = Signer.from_pem(read_file(coming), str(coming))
-        statement = _stated(installation, path, old, new)
-        reached("key: succession stated")
-        for name in sorted(installation.stores):
-            store = installation.store(name)
-            store.put_bytes(statement.key, statement.to_bytes())
-            put_restore_guide(store, new.public_pem)
-            reached("key: succession in a store")
-        rotation = Rotation("signing", old.fingerprint, new.fingerprint, path, "")
-        _record(installation, rotation)
-        reached("key: before the signing key is exchanged")
-        put_in_place(coming, path)
-    vars(installation).pop("signer", None)  # whoever signs next in this process signs with the new key
+        rotation = _exchanged(installation, path, coming) or _exchange(installation, path, coming)
+        vars(installation).pop("signer", None)  # whoever signs next in this process signs with the new key
+        try:
+            back_up_records(installation, RECORDS_OF, needs_prefect=False)
+        except PulihError as error:
+            error.state = "the new key is in use, and no store holds records that it signed"
+            error.hint = f"{error.hint}; then `pulih key rotate signing` again: it makes no other key"
+            raise
+        remove_file(coming)
+    return rotation
+
+
+def _exchanged(installation: Installation, path: Path, coming: Path) -> Rotation | None:
+    """The rotation of a call that died when the key was in its place already; None when there is none."""
+    if not coming.exists():
+        return None
+    key = Signer.from_pem(read_file(path), str(path))
+    if Signer.from_pem(read_file(coming), str(coming)).fingerprint != key.fingerprint:
+        return None
+    known = recorded_successions(installation.keys.signing_key)
+    before = next(each.old for each in known if each.new == key.public_pem.decode())
+    return Rotation("signing", public_fingerprint(before.encode()), key.fingerprint, path, "")
+
+
+def _exchange(installation: Installation, path: Path, coming: Path) -> Rotation:
+    """Exchange the key, and leave the new one under its other name, too: what is to be done yet is known by that."""
+    old = Signer.from_pem(read_file(path), str(path))
+    if not coming.exists():
+        write_new(coming, generate_signing_key(), like=path)
+    reached("key: signing key made")
+    new = Signer.from_pem(read_file(coming), str(coming))
+    statement = _stated(installation, path, old, new)
+    reached("key: succession stated")
+    for name in sorted(installation.stores):
+        store = installation.store(name)
+        store.put_bytes(statement.key, statement.to_bytes())
+        put_restore_guide(store, new.public_pem)
+        reached("key: succession in a store")
+    rotation = Rotation("signing", old.fingerprint, new.fingerprint, path, "")
+    _record(installation, rotation)
+    reached("key: before the signing key is exchanged")
+    replace(path, read_file(coming), like=path)
     return rotation
 
 

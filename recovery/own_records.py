@@ -17,7 +17,8 @@ from typing import Any
 
 from recovery.copies import put_into_every_store
 from recovery.crypto import generate_identity, read_identity
-from recovery.errors import ObjectExistsError, RecordsError
+from recovery.durable import remove_file
+from recovery.errors import ObjectExistsError, PulihError, RecordsError
 from recovery.installation import RELEASE, Installation
 from recovery.manifest import Manifest, Part
 from recovery.own_records_configuration import write_configuration
@@ -42,9 +43,9 @@ DATA = "data.tar.zst.age"
 QUALITY = "quality.json"
 
 
-def back_up_records(installation: Installation, procedure_id: str) -> str:
+def back_up_records(installation: Installation, procedure_id: str, *, needs_prefect: bool = True) -> str:
     """Given the procedure that was just concluded, put a set of the installation's records into every store; return
-    its name.
+    its name. `needs_prefect`: whether it is an error that Prefect's database cannot be copied; else the set says so.
 
     Each store gets the guide, too: with it, a key and the escrow sheet everything can be rebuilt. A store that is
     down is passed over; one that does not take or lock it is on record until a synchronisation makes it good. Raises
@@ -56,7 +57,7 @@ def back_up_records(installation: Installation, procedure_id: str) -> str:
     try:
         contents = directory / "isi"
         contents.mkdir(mode=0o700)
-        head, warnings = _collect(installation, contents)
+        head, warnings = _collect(installation, contents, needs_prefect)
         name = f"{COMPONENT}_{head.sequence:012d}_{uuid.uuid4().hex[:12]}"
         staged, manifest = _stage(installation, directory, contents, name, procedure_id, head, warnings)
         reached("records: staged")
@@ -111,7 +112,7 @@ def _record(installation: Installation, prefix: str, faults: Faults, manifest: M
             )
 
 
-def _collect(installation: Installation, contents: Path) -> tuple[Head, list[str]]:
+def _collect(installation: Installation, contents: Path, needs_prefect: bool) -> tuple[Head, list[str]]:
     """Write everything that is to be kept; return the ledger's head in it, and what is wrong with it."""
     copy = contents / CATALOG
     copy_catalog(installation.catalog, copy)
@@ -121,7 +122,14 @@ def _collect(installation: Installation, contents: Path) -> tuple[Head, list[str
     if prefect is None:
         findings.append("Prefect's database is not in it: office.prefect_database names none")
     else:
-        copy_prefect_database(prefect, contents)
+        try:
+            copy_prefect_database(prefect, contents)
+        except PulihError as error:
+            if needs_prefect:
+                raise
+            for left in contents.glob("prefect.*"):
+                remove_file(left)
+            findings.append(f"Prefect's database is not in it: {error.message}")
     return head, findings
 
 

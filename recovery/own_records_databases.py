@@ -17,7 +17,7 @@ from recovery.secrets import resolve
 
 ROWS_AT_ONCE = 1000
 # In which state all is when the records cannot be copied: they come last.
-NOT_PUT = "the procedure is ended and what it did stands; the records were not put into a store"
+NOT_PUT = "what was done before stands; the records were not put into a store"
 
 
 def copy_catalog(catalog: Catalog, copy: Path) -> None:

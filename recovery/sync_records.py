@@ -38,8 +38,9 @@ def lock_records(installation: Installation, prefix: str, target: str, holder: s
     """Given a set of the records in a store that did not lock it when it was put, lock it now. Raises SetError,
     StoreError."""
     with _held(installation, prefix, holder) as is_there:
-        if is_there:  # pragma: no branch - retention between looking and locking
-            _lock(installation, prefix, target)
+        if not is_there:  # pragma: no cover - retention between looking and locking
+            return
+        _lock(installation, prefix, target)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Changing keys: whenever it dies, every backup opens and new ones can be made; and it is finished by calling again."""
 
 import os
+import shutil
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from recovery.crypto import Signer, generate_identity, read_identities, recipient_of, verify_signature
-from recovery.errors import KeyMissingError, SignatureError
-from recovery.keys_rotation import ROTATED, Rotation, rotate_escrow, rotate_operations, rotate_signing
+from recovery.doctor.keys import examine_keys
+from recovery.errors import KeyMissingError, SignatureError, StoreError
+from recovery.keys_rotation import RECORDS_OF, ROTATED, Rotation, rotate_escrow, rotate_operations, rotate_signing
 from recovery.keys_succession import recorded_successions
+from recovery.manifest import Manifest
 from recovery.points import observe
 from recovery.records import leases, ledger, ledger_heads
 from tests.recovery.key_office import CONTENT, KeyOffice, reopened
@@ -145,6 +148,65 @@ def test_a_rotation_of_the_signing_key_that_was_interrupted_goes_on_with_the_key
     assert statement.new == office.fresh().signer.public_pem.decode()
     assert [statement] == recorded_successions(office.office.installation.keys.signing_key)
     assert [("signing", rotation.new)] == entries(office)
+
+
+def records(office: KeyOffice) -> list[Manifest]:
+    """The manifests of the sets of records in the store that the key of now signed."""
+    found = []
+    for path in sorted((office.office.root / "store").glob("pulih/pulih/*/manifest.json")):
+        verify_signature(office.fresh().signer.public_pem, path.read_bytes(), Path(f"{path}.sig").read_bytes())
+        found.append(Manifest.from_bytes(path.read_bytes()))
+    return found
+
+
+@pytest.mark.parametrize("point", ["records: staged", "set: manifest put"])
+def test_a_rotation_that_died_before_the_new_key_signed_the_records_signs_them_the_next_time(
+    office: KeyOffice, point: str
+) -> None:
+    """And makes no other key. Until then `pulih key check` says that it is not finished."""
+
+    def interrupt(name: str) -> None:
+        if name == point:
+            raise KeyboardInterrupt
+
+    with observe(interrupt), pytest.raises(KeyboardInterrupt):
+        rotate_signing(office.fresh())
+    now = office.fresh().signer
+    assert [("signing", now.fingerprint)] == entries(office)
+    waiting = [each for each in examine_keys(office.fresh()) if each.subject == "signing rotation"]
+    assert ["run `pulih key rotate signing` again"] == [each.mend for each in waiting]
+    shutil.rmtree(office.office.root / "store" / "pulih", ignore_errors=True)  # what was put of it
+    rotation = rotate_signing(office.fresh())
+    assert now.fingerprint == rotation.new == office.fresh().signer.fingerprint != rotation.old
+    assert [("signing", now.fingerprint)] == entries(office)
+    assert [RECORDS_OF] == [each.procedure_id for each in records(office)]
+    assert [] == list((office.office.root / "keys").glob("*.next"))
+
+
+def test_a_rotation_says_when_no_store_took_the_records(office: KeyOffice) -> None:
+    """The key is changed then: the next call is to do the rest."""
+
+    def fail(name: str) -> None:
+        if name == "records: staged":
+            raise StoreError("the store is full", state="nothing was put", hint="make room")
+
+    with observe(fail), pytest.raises(StoreError, match="the store is full; the new key is in use") as raised:
+        rotate_signing(office.fresh())
+    assert "make room; then `pulih key rotate signing` again: it makes no other key" == raised.value.hint
+    assert [("signing", office.fresh().signer.fingerprint)] == entries(office)
+    rotate_signing(office.fresh())
+    assert 1 == len(records(office)) == len(entries(office))
+
+
+def test_a_rotation_waits_for_no_database_of_prefects(office: KeyOffice, tmp_path: Path) -> None:
+    """Whoever rotates need not be the account that reads it; the set says that it is not in it."""
+    (tmp_path / "url").write_text(f"sqlite+aiosqlite:///{tmp_path / 'none.db'}")
+    installation = office.fresh()
+    installation.office.prefect_database = f"file:{tmp_path / 'url'}"
+    rotate_signing(installation)
+    (manifest,) = records(office)
+    assert manifest.warnings[0].startswith("Prefect's database is not in it: the database ")
+    assert [] == [name for name in manifest.fingerprint["objects"] if name.startswith("prefect.")]
 
 
 def test_the_ledger_goes_on_over_a_rotation(office: KeyOffice) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from recovery.crypto import Signer
 from recovery.inventory import load_inventory
-from recovery.keys_rotation import rotate_signing
+from recovery.keys_rotation import RECORDS_OF, ROTATED, rotate_signing
 from recovery.own_records import back_up_records
 from recovery.rebuild import Rebuilt, rebuild
 from recovery.records import backups, ledger, ledger_heads
@@ -65,6 +65,12 @@ class Robbed:
             )
         return name
 
+    def forget_the_rotations_records(self) -> None:
+        """As if the rotation had died before it put them."""
+        for folder in (self.root / "office/store/pulih/pulih").iterdir():
+            if f'"procedure_id":"{RECORDS_OF}"' in (folder / "manifest.json").read_text():
+                shutil.rmtree(folder)
+
     def rebuild(self) -> Rebuilt:
         installation = self.office.fresh()
         fingerprint = installation.signer.fingerprint
@@ -94,6 +100,22 @@ def recorded(done: Rebuilt) -> tuple[list[Backup], list[ledger.Entry]]:
     return found
 
 
+def test_right_after_a_rotation_what_the_stolen_key_makes_is_not_used(robbed: Robbed) -> None:
+    """No procedure has ended since. The catalog that is rebuilt knows of the rotation, and its keys go on from it."""
+    his = robbed.forge(after=FAR - 1)
+    now = robbed.office.fresh().signer
+    done = robbed.rebuild()
+    rotated = f"the records {his} are not used: their signature is of a key that was changed before {done.source} was"
+    assert any(each.startswith(rotated) for each in done.unproven)
+    found, entries = recorded(done)
+    assert [robbed.backup.id] == [each.id for each in found]
+    assert [now.fingerprint] == [entry.facts["new"] for entry in entries if entry.kind == ROTATED]
+    assert done.inventory is not None
+    rebuilt = load_inventory(done.inventory).installation()
+    assert now.public_pem in rebuilt.signer.trusted_pem
+    rebuilt.catalog.dispose()
+
+
 def test_what_a_changed_key_signs_afterwards_is_not_used_and_named(robbed: Robbed) -> None:
     """However far ahead it says that it is."""
     newest = robbed.conclude()
@@ -116,6 +138,7 @@ def test_what_a_changed_key_signs_afterwards_is_not_used_and_named(robbed: Robbe
 @pytest.mark.parametrize("after", [FAR - 1, 1], ids=["far ahead", "far behind"])
 def test_where_one_key_signed_both_the_one_that_fits_the_rest_is_used(robbed: Robbed, after: int) -> None:
     """Before the new key has signed any: his contradict what was signed before, or what is behind contradicts them."""
+    robbed.forget_the_rotations_records()
     his = robbed.forge(after=after)
     done = robbed.rebuild()
     assert robbed.genuine == done.source
@@ -127,6 +150,7 @@ def test_where_one_key_signed_both_the_one_that_fits_the_rest_is_used(robbed: Ro
 
 def test_records_that_are_of_no_use_give_way_to_those_of_the_key_before(robbed: Robbed) -> None:
     """One names no entry of the ledger, of the other a bit was flipped."""
+    robbed.forget_the_rotations_records()
     nameless = old_records(robbed.office.office, datetime.now(UTC), "nought")
     damaged = robbed.conclude()
     path = robbed.root / "office/store/pulih/pulih" / damaged / "data.tar.zst.age"
