@@ -15,7 +15,7 @@ from recovery.points import reached
 from recovery.rebuild_catalog import FROM_MANIFESTS, begin_catalog, fill, put_in_place, refuse_used_catalog
 from recovery.rebuild_forms import fetch_forms
 from recovery.rebuild_places import Keys, choose_store_name, prepare_keys, write_inventory
-from recovery.rebuild_records import Chooser
+from recovery.rebuild_records import Chooser, unopened_backups
 from recovery.rebuild_sets import take_inventory
 from recovery.rebuild_trust import find_trusted_keys, newest_first
 from recovery.records import ledger, ledger_heads
@@ -58,7 +58,7 @@ def rebuild(
 
     `store_name` is what the inventory calls the store; needed where it names several. The store gets the new signing
     key's statement, guide and head. Raises ConflictError for a catalog that is not empty, SignatureError when no key
-    has the fingerprint, KeyMissingError when the identity does not open the newest records, StoreError, SetError.
+    has the fingerprint, KeyMissingError when the identity opens none of the records, StoreError, SetError.
     """
     directory = directory.absolute()
     catalog_path = directory / STATE / CATALOG
@@ -68,11 +68,11 @@ def rebuild(
     identities = read_identities(read_file(identity_file), str(identity_file))
     by_age = newest_first(trusted_pem, successions)
     found = take_inventory(store, by_age)
-    unproven += found.unproven
+    unproven += found.unproven + unopened_backups(found, identity_file, identities)
     private_directory(directory / STATE)
     records = directory / RECORDS
     unfinished = catalog_path.with_name(f"{CATALOG}.unfinished")
-    source = Chooser(found, identities, by_age, records, unfinished, unproven).unpack()
+    source = Chooser(found, identities, identity_file, by_age, records, unfinished, unproven).unpack()
     reached("rebuild: records unpacked")
     document = None if source is None else records
     keys = prepare_keys(directory, trusted_pem, successions, identity_file, document)

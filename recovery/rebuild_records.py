@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recovery.crypto import identity_that_opens
+from recovery.crypto import identity_that_opens, recipient_of
 from recovery.durable import NewFile
 from recovery.errors import KeyMissingError, ObjectMissingError, SetError
 from recovery.installation import private_directory, remove_tree
@@ -18,11 +18,13 @@ from recovery.sets import BackupSet
 
 @dataclass(frozen=True)
 class Chooser:
-    """What is needed to choose: what the store holds, identities, trusted keys (the newest first), the directory into
-    which the copy is unpacked, a place for a catalog that is looked at, and where all is said that cannot be proven."""
+    """What is needed to choose: what the store holds, identities and their file, trusted keys (the newest first), the
+    directory into which the copy is unpacked, a place for a catalog that is looked at, and where all is said that
+    cannot be proven."""
 
     found: Inventoried
     identities: list[Any]
+    identity_file: Path
     trusted_pem: bytes
     directory: Path
     unfinished: Path
@@ -32,15 +34,30 @@ class Chooser:
         """Unpack the copy of the records to rebuild from, and return its set; None when there is none that opens.
 
         What a later key signed comes first, however new the others say that they are: an earlier key may have been
-        stolen before it was changed. Raises KeyMissingError when no identity opens one that is to be looked at.
+        stolen before it was changed. What no identity opens is named, and the next one is taken: whoever has only an
+        earlier key goes on with what it opens. Raises KeyMissingError when nothing is chosen and another identity would
+        open one: a catalog out of manifests would be less than what is there.
         """
+        closed = self._closed()
         for age in sorted({self._age(each) for each in self.found.records}):
             chosen = self._unpack_of(age)
             if chosen is not None:
                 self._say_passed_over(chosen)
+                self._say_unopened(closed, chosen)
                 return chosen
         remove_tree(self.directory)
+        if closed:
+            raise KeyMissingError(
+                f"nothing could be rebuilt from the records in the store: {self._unopened(closed[0])}",
+                state="no catalog was made",
+                hint="bring the identity of one of these recipients: that of an earlier key, or the one in escrow",
+            )
         return None
+
+    def _closed(self) -> list[BackupSet]:
+        """The records that no identity opens, the newest first."""
+        held = {recipient_of(identity) for identity in self.identities}
+        return [each for each in reversed(self.found.records) if not held & set(each.manifest.recipients)]
 
     def _age(self, backup_set: BackupSet) -> int:
         return self.found.ages[backup_set.prefix]
@@ -49,7 +66,9 @@ class Chooser:
         """Unpack, of the sets of one key, the newest that nothing contradicts. Where each is contradicted by another,
         somebody else had the key: then the one with which most of what is signed agrees."""
         looked: list[tuple[int, BackupSet, list[str]]] = []
-        for backup_set in reversed([each for each in self.found.records if self._age(each) == age]):
+        closed = {each.prefix for each in self._closed()}
+        opened = [each for each in self.found.records if self._age(each) == age and each.prefix not in closed]
+        for backup_set in reversed(opened):
             if self._unpack(backup_set):
                 agreeing, findings = self._examine(backup_set)
                 looked.append((agreeing, backup_set, findings))
@@ -76,10 +95,26 @@ class Chooser:
             if self._age(each) > self._age(chosen) and recorded_head(each).sequence > last
         )
 
+    def _say_unopened(self, closed: list[BackupSet], chosen: BackupSet) -> None:
+        """Name those that would have been taken before it; what is older is not missed."""
+        last = recorded_head(chosen).sequence
+        self.unproven.extend(
+            f"{self._unopened(each)}: what happened after entry {last} is not in the catalog"
+            for each in closed
+            if self._age(each) < self._age(chosen)
+            or (self._age(each) == self._age(chosen) and recorded_head(each).sequence > last)
+        )
+
+    def _unopened(self, records: BackupSet) -> str:
+        manifest, last = records.manifest, recorded_head(records).sequence
+        return (
+            f"the records {manifest.name}, up to entry {last} of the ledger, are for {', '.join(manifest.recipients)}, "
+            f"which {_held(self.identity_file, self.identities)} does not open"
+        )
+
     def _unpack(self, backup_set: BackupSet) -> bool:
         manifest = backup_set.manifest
-        # An identity that opens nothing is a mistake of whoever called: what it would cost must not come unnoticed.
-        identity = identity_that_opens(self.identities, manifest.recipients, "the identity file")
+        identity = identity_that_opens(self.identities, manifest.recipients, str(self.identity_file))
         remove_tree(self.directory)
         private_directory(self.directory)
         archive = self.directory / "data.tar"
@@ -123,3 +158,22 @@ class Chooser:
             if head not in agreeing
         ]
         return len(agreeing), findings
+
+
+def unopened_backups(found: Inventoried, identity_file: Path, identities: list[Any]) -> list[str]:
+    """Given what a store holds and the identities of a file, return a sentence for all backups of the same recipients
+    that none of them opens: they are listed, and whoever restores them needs another key."""
+    held = {recipient_of(identity) for identity in identities}
+    closed: dict[tuple[str, ...], list[str]] = {}
+    for each in found.sets.values():
+        if not held & set(each.manifest.recipients):
+            closed.setdefault(tuple(each.manifest.recipients), []).append(each.manifest.name)
+    who = _held(identity_file, identities)
+    return [
+        f"{len(names)} backups are for {', '.join(recipients)}, which {who} does not open: {', '.join(sorted(names))}"
+        for recipients, names in closed.items()
+    ]
+
+
+def _held(identity_file: Path, identities: list[Any]) -> str:
+    return f"the identity file {identity_file} (of {', '.join(recipient_of(each) for each in identities)})"

@@ -286,8 +286,15 @@ def test_a_fingerprint_that_no_key_has_writes_nothing(lost: Lost) -> None:
 
 def test_an_identity_that_opens_nothing_is_said(lost: Lost) -> None:
     (lost.root / "stranger").write_text(generate_identity()[0])
-    with pytest.raises(KeyMissingError, match="the identity file holds no identity of age1"):
+    (mine,) = [recipient_of(each) for each in read_identities((lost.root / "stranger").read_bytes(), "it")]
+    (records,) = lost.sets("pulih/pulih")[-1:]
+    with pytest.raises(KeyMissingError) as raised:
         rebuild(lost.store, lost.root / "new", lost.fingerprint, lost.root / "stranger")
+    told = f"nothing could be rebuilt from the records in the store: the records {records.name}, up to entry "
+    assert raised.value.message.startswith(told)
+    held = f"which the identity file {lost.root / 'stranger'} (of {mine}) does not open"
+    assert raised.value.message.endswith(held)
+    assert "bring the identity of one of these recipients" in raised.value.hint
     assert not (lost.root / "new" / "state" / "catalog.sqlite").exists()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recovery.crypto import Signer
+from recovery.crypto import Signer, generate_identity, read_identities, recipient_of
 from recovery.inventory import load_inventory
 from recovery.keys_rotation import RECORDS_OF, ROTATED, rotate_signing
 from recovery.own_records import back_up_records
@@ -146,6 +146,39 @@ def test_where_one_key_signed_both_the_one_that_fits_the_rest_is_used(robbed: Ro
     assert [robbed.backup.id] == [each.id for each in found]
     told = "\n".join(done.unproven)
     assert re.search(rf"^the records {his} are not used: (entry \d+|less of what is signed)", told, re.MULTILINE)
+
+
+def test_with_an_earlier_identity_the_newest_records_that_it_opens_are_used_and_the_others_are_named(
+    robbed: Robbed,
+) -> None:
+    """Both keys were changed, and only the medium of before is at hand. With that of now nothing is missed: what is
+    older is not named, but for the backups that only the earlier one opens."""
+    office = robbed.office
+    before, (escrow,) = robbed.conclude(), read_identities((robbed.root / "office/keys/escrow").read_bytes(), "it")
+    keys = office.office.installation.keys
+    (new, recipient), (_other, operations) = generate_identity(), generate_identity()
+    office.office.installation.keys = keys.model_copy(
+        update={"escrow_recipient": recipient, "operations_recipient": operations}
+    )
+    after = robbed.conclude()
+    office.back_up()
+    done = robbed.rebuild()
+    assert before == done.source
+    who = f"the identity file {robbed.root / 'office/keys/escrow'} (of {recipient_of(escrow)})"
+    (records, sets) = [each for each in done.unproven if who in each][::-1]
+    last = int(before.split("_")[1])
+    assert f"the records {after}, up to entry {last + 1} of the ledger, are for {operations}, {recipient}, " in records
+    assert records.endswith(f"which {who} does not open: what happened after entry {last} is not in the catalog")
+    assert f"1 backups are for {operations}, {recipient}, which {who} does not open: {office.names[0]}" == sets
+    shutil.rmtree(robbed.root / "new")
+    (robbed.root / "safe").write_text(new)
+    installation = office.fresh()
+    done = rebuild(
+        installation.stores["utama"], robbed.root / "new", installation.signer.fingerprint, robbed.root / "safe"
+    )
+    assert after == done.source
+    (sets,) = [each for each in done.unproven if "does not open" in each]
+    assert robbed.backup.name is not None and sets.endswith(robbed.backup.name)
 
 
 def test_records_that_are_of_no_use_give_way_to_those_of_the_key_before(robbed: Robbed) -> None:
