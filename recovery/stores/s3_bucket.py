@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from recovery.errors import PulihError, StoreError
+from recovery.errors import PulihError, StoreError, StoreReadOnlyError
 from recovery.secrets import resolve
 from recovery.settings import StoreSettings
 from recovery.stores.s3_errors import code_of, failure, refusal
@@ -116,9 +116,15 @@ class Bucket:
     def parts(self, key: str, upload: str) -> Iterator[datetime]:
         """Given an unfinished upload, yield when each of its parts was put; none of one that has ended meanwhile."""
         given = {"Key": key, "UploadId": upload}
-        for page in self._pages("list_parts", f"the parts of {key}", ("PartNumberMarker",), ("NoSuchUpload",), **given):
-            for entry in page.get("Parts", []):
-                yield entry["LastModified"]
+        markers, allowed = ("PartNumberMarker",), ("NoSuchUpload",)
+        try:
+            for page in self._pages("list_parts", f"the parts of {key}", markers, allowed, **given):
+                for entry in page.get("Parts", []):
+                    yield entry["LastModified"]
+        except StoreReadOnlyError as error:
+            # A right of its own, which policies lack that were written before it was needed.
+            error.hint = f"{error.hint}; the backup's credentials need s3:ListMultipartUploadParts"
+            raise
 
     def _versions(self, prefix: str) -> Iterator[dict[str, Any]]:
         markers = ("KeyMarker", "VersionIdMarker")

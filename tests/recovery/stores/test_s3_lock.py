@@ -1,5 +1,6 @@
 """Immutability on a real Ceph: what a thief with the backup machine's credentials tries, and what is read after it."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -277,6 +278,28 @@ def test_what_the_documentation_allows_is_enough_to_sweep(ceph: S3Server, bucket
         proxy.rule = lambda request: Answer(404, [], b"<Error><Code>NoSuchUpload</Code></Error>")
         gone = S3Store(settings.model_copy(update={"endpoint": proxy.endpoint}))
         assert [] == list(gone.bucket.parts(WHOLE, upload))
+
+
+def test_what_a_policy_without_the_right_to_look_at_uploads_lacks_is_named(
+    ceph: S3Server, bucket: str, settings: StoreSettings
+) -> None:
+    """On Ceph whoever began an upload may look at it all the same, unless that is denied; other services ask for the
+    right. Until there is an upload, nothing is asked that it forbids. The guard tells it with this hint."""
+    policy = json.loads(documented_policy(bucket))
+    (rights,) = [each for each in policy["Statement"] if "s3:ListMultipartUploadParts" in each["Action"]]
+    policy["Statement"].append({**rights, "Effect": "Deny", "Action": ["s3:ListMultipartUploadParts"]})
+    ceph.set_policy(bucket, policy)
+    assert [] == open_store(settings).sweep(-60)
+    upload = ceph.client(BACKUP).create_multipart_upload(Bucket=bucket, Key=WHOLE)["UploadId"]
+    ceph.client(BACKUP).upload_part(Bucket=bucket, Key=WHOLE, UploadId=upload, PartNumber=1, Body=b"half")
+    with pytest.raises(
+        StoreReadOnlyError, match=f"does not allow it to its credentials: the parts of {WHOLE} "
+    ) as raised:
+        open_store(settings).sweep(-60)
+    assert (
+        "compare the bucket's policy and the credentials' rights with docs/stores.md; the backup's credentials need "
+        "s3:ListMultipartUploadParts"
+    ) == raised.value.hint
 
 
 def test_what_stands_behind_a_thousand_others_is_still_found(ceph: S3Server, tmp_path: Path) -> None:
