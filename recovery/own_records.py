@@ -17,7 +17,6 @@ from typing import Any
 
 from recovery.copies import put_into_every_store
 from recovery.crypto import generate_identity, read_identity
-from recovery.durable import remove_file
 from recovery.errors import ObjectExistsError, PulihError, RecordsError
 from recovery.installation import RELEASE, Installation
 from recovery.manifest import Manifest, Part
@@ -123,12 +122,12 @@ def _collect(installation: Installation, contents: Path, needs_prefect: bool) ->
         findings.append("Prefect's database is not in it: office.prefect_database names none")
     else:
         try:
-            copy_prefect_database(prefect, contents)
+            # Not into it at once: half a copy is none.
+            copy = copy_prefect_database(prefect, contents.parent)
+            copy.rename(contents / copy.name)
         except PulihError as error:
             if needs_prefect:
                 raise
-            for left in contents.glob("prefect.*"):
-                remove_file(left)
             findings.append(f"Prefect's database is not in it: {error.message}")
     return head, findings
 

@@ -159,7 +159,7 @@ def records(office: KeyOffice) -> list[Manifest]:
     return found
 
 
-@pytest.mark.parametrize("point", ["records: staged", "set: manifest put"])
+@pytest.mark.parametrize("point", [pytest.param("records: staged", marks=pytest.mark.endurance), "set: manifest put"])
 def test_a_rotation_that_died_before_the_new_key_signed_the_records_signs_them_the_next_time(
     office: KeyOffice, point: str
 ) -> None:

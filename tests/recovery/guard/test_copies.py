@@ -23,6 +23,8 @@ from recovery.sync import sync
 from tests.testbed.small_office import SmallOffice, open_office
 from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store, down, objects
 
+pytestmark = pytest.mark.slow
+
 FOLDERS = {MAIN: "store", OFFSITE: "store-terpisah"}
 
 

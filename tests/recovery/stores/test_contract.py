@@ -126,6 +126,7 @@ def test_a_key_that_could_leave_the_store_is_refused(store: Store, key: str) -> 
         lambda: store.exists(key),
         lambda: store.location(key),
         lambda: store.protect(key, LATER),
+        lambda: store.lacks_lock(key, LATER),
         lambda: store.removable(key),
         lambda: store.remove(key),
     ]
@@ -142,6 +143,7 @@ def test_what_is_not_there_is_missing_and_not_an_empty_object(store: Store) -> N
             lambda key=key: store.read(key),
             lambda key=key: read_in_pieces(store, key),
             lambda key=key: store.protect(key, LATER),
+            lambda key=key: store.lacks_lock(key, LATER),
         ]
         for use in uses:
             with pytest.raises(ObjectMissingError, match=f"{key} is not in the store gudang; nothing was read"):
@@ -173,6 +175,7 @@ def test_a_staged_file_that_is_gone_or_no_file_is_named(store: Store, tmp_path: 
 def test_a_store_without_a_demanded_lock_says_none(store: Store) -> None:
     store.put_bytes(KEY, b"words")
     assert store.protect(KEY, LATER) == "none"
+    assert store.lacks_lock(KEY, LATER) == "", "none is demanded"
 
 
 def test_removing_removes_and_what_is_gone_is_success(settings: StoreSettings) -> None:
