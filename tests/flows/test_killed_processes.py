@@ -1,4 +1,4 @@
-"""Processes that are killed: a run in the middle of its work, the worker and the server while a run waits."""
+"""Processes that are killed: a run, the worker and the server, in the middle of the work and while a run waits."""
 
 import os
 import signal
@@ -36,8 +36,8 @@ def stop_reader(file: Path) -> int:
 
 
 def test_a_backup_killed_while_dumping_is_finished_by_retry_and_repeats_nothing(office: "WorkingOffice") -> None:
-    """One component is dumped, the other half dumped when the server dies and comes again, and then the run. While it
-    waits for its review, the worker is killed."""
+    """One component is dumped, the other half dumped when the server dies and comes again, and then the run. When it
+    has come back, the worker is killed in the middle of a step: the run goes on without it, and does none twice."""
     big = office.small.uploads / "besar.bin"
     with big.open("wb") as file:
         for _ in range(BIG >> 20):
@@ -63,6 +63,8 @@ def test_a_backup_killed_while_dumping_is_finished_by_retry_and_repeats_nothing(
     assert "open" == office.steps(run)["backup.1", "simpel/berkas"].state
     office.wait_for_crash(run)
     office.retry(run)
+    step, _component = office.kill_worker_during_a_step(run)
+    assert step < "backup.6"
     office.wait_for_question(run, "backup.6")
     tries = {key: row.tries for key, row in office.steps(run).items() if key[0] in ("backup.1", "backup.3")}
     assert {
@@ -72,9 +74,7 @@ def test_a_backup_killed_while_dumping_is_finished_by_retry_and_repeats_nothing(
         ("backup.3", "simpel/berkas"): 1,
     } == tries
 
-    office.kill_worker()
     office.start_worker()
-    assert "Suspended" == office.browser.state(run)["name"]
     state = office.review(run)
     assert "COMPLETED" == state["type"]
     done = [(entry.step_id, entry.component) for entry in office.ledger(run, "step.done")]
@@ -86,8 +86,8 @@ def test_a_backup_killed_while_dumping_is_finished_by_retry_and_repeats_nothing(
 def test_a_restore_killed_in_the_middle_of_the_swap_is_finished_by_retry(
     office: "WorkingOffice", reviewed_backup: str
 ) -> None:
-    """The service is down and the data half exchanged; nobody is asked again what he has answered. While the run then
-    waits for the requester, the worker is killed and the server restarted."""
+    """The service is down and the data half exchanged; nobody is asked again what he has answered. When the run has
+    come back, the worker is killed in the middle of a step, and with the server while the requester is waited for."""
     rows, files = office.small.rows(), office.small.files()
     office.small.damage()
     run = office.request_restore()
@@ -114,6 +114,8 @@ def test_a_restore_killed_in_the_middle_of_the_swap_is_finished_by_retry(
     office.wait_for_crash(run)
 
     office.retry(run)
+    step, _component = office.kill_worker_during_a_step(run)
+    assert "restore.5" <= step < "restore.8"
     office.wait_for_question(run, "restore.8")
     assert (rows, files) == (office.small.rows(), office.small.files())
     assert office.small.service_running()
@@ -121,6 +123,7 @@ def test_a_restore_killed_in_the_middle_of_the_swap_is_finished_by_retry(
     assert 2 == tries.pop("restore.5")
     assert {0, 1} >= set(tries.values())
 
+    office.start_worker()
     office.kill_worker()
     office.restart_server()
     office.start_worker()

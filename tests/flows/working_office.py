@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -253,19 +253,51 @@ class WorkingOffice:
 
     def kill_run(self, run: str) -> None:
         """SIGKILL every process group of a run: what a power cut or the kernel's memory killer does to it."""
-        groups = {os.getpgid(pid) for pid in self.processes_of(run)}
+        groups = self._groups_of(run)
         assert groups, "the run has no process"
-        worker = os.getpgid(self.pid_of(f"worker-{self.worker_name}"))
-        assert worker not in groups, "the run lives in the worker's process group"
-        for group in groups:
-            os.killpg(group, signal.SIGKILL)
+        signal_groups(groups, signal.SIGKILL)
         wait_until(lambda: not self.processes_of(run), "the run's processes are gone")
 
+    def _groups_of(self, run: str) -> set[int]:
+        """The process groups of a run; none of them is the worker's."""
+        groups = set()
+        for pid in self.processes_of(run):
+            with suppress(ProcessLookupError):  # it has ended since
+                groups.add(os.getpgid(pid))
+        worker = os.getpgid(self.pid_of(f"worker-{self.worker_name}"))
+        assert worker not in groups, "the run lives in the worker's process group"
+        return groups
+
     def kill_worker(self) -> None:
-        """SIGKILL the worker and what it runs."""
+        """SIGKILL the worker, and nothing that it has started in a process group of its own, as it does its runs."""
         worker = self.pid_of(f"worker-{self.worker_name}")
         os.killpg(worker, signal.SIGKILL)
         wait_until(lambda: is_gone(worker), "the worker is gone")
+
+    def kill_worker_during_a_step(self, run: str) -> tuple[str, str]:
+        """SIGKILL the worker alone while its run is in the middle of a step, as the kernel's memory killer and systemd
+        (KillMode=process) do it: the run lives on. Return the step and its component."""
+        # What a killed process of this run left open is not being worked on.
+        left = {key: row.tries for key, row in self.steps(run).items() if row.state == "open"}
+
+        def stopped_in_a_step() -> tuple[set[int], tuple[str, str]] | None:
+            groups = self._groups_of(run)
+            signal_groups(groups, signal.SIGSTOP)
+            rows = self.steps(run).items()
+            begun = [key for key, row in rows if row.state == "open" and row.tries != left.get(key)]
+            if groups and begun:
+                return groups, begun[0]
+            signal_groups(groups, signal.SIGCONT)
+            return None
+
+        found = wait_until(stopped_in_a_step, f"{run} works on a step", every=0.1)
+        assert found is not None
+        groups, step = found
+        try:
+            self.kill_worker()
+        finally:
+            signal_groups(groups, signal.SIGCONT)
+        return step
 
     def start_worker(self) -> None:
         """Start a worker as the test session did."""
@@ -316,6 +348,13 @@ def enrol_missing(small: SmallOffice) -> None:
         if nip not in small.phones:
             key = small.installation.enrolment_key()
             small.phones[nip] = officials.enrol(small.installation.catalog, nip, key).secret
+
+
+def signal_groups(groups: set[int], number: signal.Signals) -> None:
+    """Send a signal to process groups, as far as they are still there."""
+    for group in groups:
+        with suppress(ProcessLookupError):
+            os.killpg(group, number)
 
 
 def is_gone(pid: int) -> bool:
