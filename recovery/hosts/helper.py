@@ -57,8 +57,8 @@ def _outside(error: OSError) -> dict[str, str]:
     reasons = {
         errno.ENOSPC: "make room on that file system",
         errno.EDQUOT: "the account's quota on that file system is used up",
-        errno.EACCES: "give the account of the worker the right to do this",
-        errno.EPERM: "give the account of the worker the right to do this",
+        errno.EACCES: "give Pulih's account on the host the right to do this",
+        errno.EPERM: "give Pulih's account on the host the right to do this",
         errno.EROFS: "the file system is mounted read-only",
     }
     kind = "SourceMissingError" if error.errno == errno.ENOENT else "SourceError"

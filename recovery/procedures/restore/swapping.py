@@ -42,11 +42,7 @@ def swap_all(
     except PulihError as error:
         logger.warning("swapping failed, putting the old data back: %s", error.message)
         undo_all(installation, procedure_id, held)
-        raise SwapError(
-            f"the new data could not be made live ({error.message})",
-            state="the old data of every component is live again",
-            hint="the service is started on it; mend the cause and start a new restore",
-        ) from error
+        raise _not_swapped(installation, procedure_id, error) from error
 
 
 def require_not_undone(installation: Installation, procedure_id: str) -> None:
@@ -145,6 +141,25 @@ def _swap_each(installation: Installation, procedure_id: str, held: list[leases.
             journal.mark(connection, procedure_id, entry.component, "swapped")
         swapped[entry.component] = {"safety_copy": source.safety_copy(entry.receipt)}
     return swapped
+
+
+def _not_swapped(installation: Installation, procedure_id: str, error: PulihError) -> SwapError:
+    with installation.catalog.read() as connection:
+        undone = bool(journal.entries(connection, procedure_id))
+    message = f"the new data could not be made live ({error.message})"
+    if undone:
+        return SwapError(
+            message,
+            state="the old data of every component is live again",
+            hint="the service is started on it; mend the cause and start a new restore",
+        )
+    # Such as a connection that was lost before the first swap: no journal says that this restore was undone.
+    return SwapError(
+        message,
+        state="nothing was exchanged: the old data of every component is live",
+        hint="mend the cause; when step 6 has started the service on it, start a new restore; otherwise retry this "
+        "run: it exchanges the data",
+    )
 
 
 def _undone_before() -> SwapError:

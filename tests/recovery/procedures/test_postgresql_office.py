@@ -99,8 +99,10 @@ def test_three_kinds_of_components_are_restored_together_or_not_at_all(
             # A program that nobody stopped is back, after the proof of quiet.
             intruders.append(connect(postgresql, DATABASE))
 
-    with observe(connect_again), pytest.raises(SwapError, match="is still used by"):
+    with observe(connect_again), pytest.raises(SwapError, match="is still used by") as caught:
         office.step("restore.5", procedure)
+    assert "the old data of every component is live again" == caught.value.state
+    assert "the service is started on it; mend the cause and start a new restore" == caught.value.hint
     for intruder in intruders:
         intruder.close()
     assert rows(postgresql) == damaged

@@ -359,7 +359,7 @@ def test_a_restore_that_its_executor_calls_off_leaves_nothing_and_tells_why(disp
 
 @pytest.mark.slow
 def test_another_database_than_the_approved_one_is_never_swapped(approved: Restore) -> None:
-    """Somebody changed the path between approval and swap; the service comes back with its old data."""
+    """Somebody changed the path between approval and swap. Nothing moved, so the run goes on when that is mended."""
     office, procedure_id = approved.office, approved.procedure_id
     office.step("restore.4", procedure_id)
     elsewhere = office.root / "app" / "lain.db"
@@ -369,10 +369,14 @@ def test_another_database_than_the_approved_one_is_never_swapped(approved: Resto
     with pytest.raises(SwapError) as caught:
         office.step("restore.5", procedure_id)
     assert str(caught.value) == (
-        "the new data could not be made live (simpel/data is not the target that was approved); the old data of every "
-        "component is live again\nHINT: the service is started on it; mend the cause and start a new restore"
+        "the new data could not be made live (simpel/data is not the target that was approved); nothing was exchanged: "
+        "the old data of every component is live\nHINT: mend the cause; when step 6 has started the service on it, "
+        "start a new restore; otherwise retry this run: it exchanges the data"
     )
     assert approved.damaged == approved.content()
+    application.components[0] = application.components[0].model_copy(update={"path": str(office.database)})
+    office.step("restore.5", procedure_id)
+    assert approved.whole == approved.content()
 
 
 @pytest.mark.slow
