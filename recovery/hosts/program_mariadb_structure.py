@@ -160,7 +160,7 @@ def _triggers(session: Session, database: str) -> list[dict[str, Any]]:
             f"CREATE DEFINER={definer_clause(str(definer))} TRIGGER {quoted(str(name))} {timing} {event}"
             f" ON {quoted(str(table))} FOR EACH ROW {body}"
         )
-        made.append({**_made("trigger", name, definer, tuple(setting), statement, mode=mode), "place": place})
+        made.append({**_made("trigger", name, definer, tuple(setting), statement, mode=mode), "place": int(str(place))})
     return made
 
 

@@ -152,9 +152,10 @@ def _unwell_on_old(installation: Installation, procedure_id: str, error: Service
     with installation.catalog.read() as connection:
         recorded = [find(connection, procedure_id, step_id) for step_id in ("restore.4", "restore.5")]
     failed = [f", because step {row.step_id[-1]} failed: {row.error}" for row in recorded if row and row.error]
+    first = "mend what failed; if the service was well on the old data before, " if failed else ""
     return ServiceError(
         f"the data was not restored{''.join(failed[:1])}; on the old data {error.message}",
         state="the old data is live; the service is not healthy",
-        hint="mend what failed, and if the service was well on the old data before, look at its own log; then retry "
-        "this run: what never moved is restored, what was put back stays and the form says so",
+        hint=f"{first}look at the service's own log; then retry this run: what never moved is restored, what was put back "
+        "stays and the form says so",
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from recovery.hosts import program_mariadb_content
 from tests.recovery.sources.mariadb_databases import Dumped
 from tests.testbed.mariadb import MariaDBServer
 
@@ -91,3 +92,23 @@ def test_a_fingerprint_holds_no_value_of_the_data(rich_mariadb: Dumped) -> None:
     assert "rahasia" not in text
     assert "komentar" not in text
     assert b"komentar" in rich_mariadb.result.server_globals
+
+
+class FakeSession:
+    """A server of release 10.11.14, which puts an aggregate's number into JSON as a text; that of the tests does not."""
+
+    def run(self, _statement: str) -> list[list[str]]:
+        return []
+
+    def one(self, _statement: str) -> str:
+        return '["2","36893488147419103232"]'
+
+    def documents(self, _statement: str) -> list[list[object]]:
+        return [["surat", "id", "int", None, None, ""]]
+
+
+def test_a_release_that_counts_in_texts_gives_the_same_fingerprint() -> None:
+    found = [{"name": "surat", "type": "BASE TABLE", "bytes": "16384"}]
+    content = program_mariadb_content.rows(FakeSession(), "simpel", found)  # type: ignore[arg-type]
+    assert {"surat": {"rows": 2, "digest": "36893488147419103232"}} == content
+    assert {"objects": 1, "rows": 2, "bytes": 16384} == program_mariadb_content.assembled(content, {}, found)["totals"]

@@ -260,7 +260,12 @@ def test_what_pg_dump_and_pg_restore_say_without_a_code_is_told_with_what_helps(
     denied = told("pg_dump", f"--username={role}", source.database)
     postgresql.execute("DROP DATABASE lain")
     assert [
-        (error.report["error"], error.report["message"].partition(": ")[2], error.report["hint"])
+        # Before release 16 it says "must be member of role".
+        (
+            error.report["error"],
+            error.report["message"].partition(": ")[2].replace("be member of role", "be able to SET ROLE"),
+            error.report["hint"],
+        )
         for error in (locked, foreign, denied)
     ] == [
         (
@@ -268,7 +273,11 @@ def test_what_pg_dump_and_pg_restore_say_without_a_code_is_told_with_what_helps(
             "canceling statement due to statement timeout",
             "let what holds the lock finish, or allow more time (lock_timeout)",
         ),
-        ("SourceError", 'must be member of role "postgres"', "give the role the rights that docs/postgresql.md names"),
+        (
+            "SourceError",
+            'must be able to SET ROLE "postgres"',
+            "give the role the rights that docs/postgresql.md names",
+        ),
         (
             "SourceError",
             "permission denied for table role_timeout",
@@ -343,7 +352,7 @@ def test_a_name_that_leaves_no_room_for_a_copy_is_refused(rich: Dumped) -> None:
 
 
 def test_programs_older_than_the_server_are_refused() -> None:
-    with pytest.raises(ProgramError, match=r"pg_dump is of version 15\.\d+ and the server of version 99") as raised:
+    with pytest.raises(ProgramError, match=r"pg_dump is of version \d+\.\d+ and the server of version 99") as raised:
         client("pg_dump", 990001)
     assert raised.value.report["hint"] == (
         "install the programs of the server's version (Debian: postgresql-client-99)"
