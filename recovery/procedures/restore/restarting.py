@@ -156,6 +156,6 @@ def _unwell_on_old(installation: Installation, procedure_id: str, error: Service
     return ServiceError(
         f"the data was not restored{''.join(failed[:1])}; on the old data {error.message}",
         state="the old data is live; the service is not healthy",
-        hint=f"{first}look at the service's own log; then retry this run: what never moved is restored, what was put back "
-        "stays and the form says so",
+        hint=f"{first}look at the service's own log; then retry this run: what never moved is restored, what was put "
+        "back stays and the form says so",
     )
