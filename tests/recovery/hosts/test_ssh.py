@@ -1,5 +1,6 @@
 """The way to a machine by SSH: pinned host keys, one private key, nothing of ~/.ssh; and what is kept there."""
 
+import getpass
 import os
 import shutil
 import socket
@@ -22,6 +23,7 @@ from recovery.settings import ServiceSettings
 from tests.recovery.hosts.looking import gone, read_all, wait_for
 from tests.testbed.sshd import SshServer, make_key, run_sshd
 
+USER = getpass.getuser()
 UNTOUCHED = "nothing was asked of the machine"
 
 
@@ -57,7 +59,7 @@ def test_a_machine_whose_host_key_is_not_pinned_is_refused_and_not_remembered(se
     known = tmp_path / "known_hosts"
     known.write_text("")
     error = refusal(SshHost(server.settings(host_keys=str(known))))
-    assert error.message == (f"the host key of server (root@127.0.0.1, port {server.port}) is not pinned in {known}")
+    assert error.message == (f"the host key of server ({USER}@127.0.0.1, port {server.port}) is not pinned in {known}")
     assert error.state == UNTOUCHED
     assert f"ssh-keyscan -p {server.port} 127.0.0.1 >> {known}" in error.hint
     assert "ssh_host_ed25519_key.pub" in error.hint
@@ -89,7 +91,7 @@ def test_a_file_of_host_keys_that_cannot_be_read_is_not_told_as_a_machine_that_i
 
 def test_a_key_that_the_machine_does_not_know_is_refused_with_what_to_do(server, other_key):
     error = refusal(SshHost(server.settings(key=f"file:{other_key}")))
-    assert error.message == f"server (root@127.0.0.1, port {server.port}) refuses the key file:{other_key}"
+    assert error.message == f"server ({USER}@127.0.0.1, port {server.port}) refuses the key file:{other_key}"
     assert "passwords are never used" in error.hint
 
 
@@ -142,7 +144,7 @@ def test_a_machine_that_does_not_listen_cannot_be_reached(server):
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     error = refusal(SshHost(server.settings(port=port)))
-    assert error.message == f"server (root@127.0.0.1, port {port}) cannot be reached (Connection refused)"
+    assert error.message == f"server ({USER}@127.0.0.1, port {port}) cannot be reached (Connection refused)"
 
 
 def test_a_machine_that_drops_what_it_gets_is_given_up(server):
@@ -155,12 +157,14 @@ def test_a_machine_that_drops_what_it_gets_is_given_up(server):
             waiting.setblocking(False)
             waiting.connect_ex(("127.0.0.1", port))
         error = refusal(SshHost(server.settings(port=port, connect_timeout=1)))
-    assert error.message == f"server (root@127.0.0.1, port {port}) did not answer within 1 s"
+    assert error.message == f"server ({USER}@127.0.0.1, port {port}) did not answer within 1 s"
 
 
 def test_a_name_that_nobody_knows_is_a_mistake_of_the_inventory(server):
     error = refusal(SshHost(server.settings(address="tidak-ada.invalid")))
-    assert error.message.startswith(f"the address of server (root@tidak-ada.invalid, port {server.port}) is unknown (")
+    assert error.message.startswith(
+        f"the address of server ({USER}@tidak-ada.invalid, port {server.port}) is unknown ("
+    )
     assert error.hint == "correct the inventory"
 
 
