@@ -93,7 +93,7 @@ def sweep(work: Work, root: Path, every: int) -> Played:
         for way in work.ways if every == 1 else [work.ways[turn % len(work.ways)]]:
             recall(root)
             code, _ = _in_a_process(root, _killed, work.play, root, point)
-            found = ["the point was not reached"]
+            found = [f"the point was not reached: it ended with {code}"]
             if code == -signal.SIGKILL:
                 _, found = _in_a_process(root, _tried, getattr(work, way), root)
             told = [f"{work.title}, {point} {names[point]!r}, {way}: {each}" for each in found]
