@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -31,6 +30,7 @@ from recovery.errors import (
     StoreReadOnlyError,
 )
 from recovery.stream import PartDigests, decrypt, encrypt
+from tests.testbed.only_root import mounted
 
 SECRET, RECIPIENT = generate_identity()
 IDENTITY = read_identity(SECRET.encode(), "the operations identity")
@@ -60,19 +60,6 @@ def sample(size: int) -> bytes:
 
 def stream_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("stream-")]
-
-
-@contextmanager
-def mounted(directory: Path, options: str) -> Iterator[Path]:
-    """A small real file system, because permission bits do not stop root."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting needs root")
-    directory.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)], check=True)
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", str(directory)], check=True)
 
 
 class Trickle:

@@ -1,7 +1,6 @@
 """What a shipped program says of what the system refuses it: it runs on any host, under the account of that host."""
 
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -14,7 +13,7 @@ import recovery.hosts
 NOBODY = 65534
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run it as another account")
+@pytest.mark.root
 def test_what_an_account_may_not_do_is_told_with_the_host_on_which_it_may_not() -> None:
     """Not the worker's: on another machine that account is nobody."""
     with tempfile.TemporaryDirectory() as directory:

@@ -339,9 +339,8 @@ def test_nothing_of_what_is_asked_for_stands_in_a_command_line_of_the_server(ser
     assert asked[1:] == ["-I", "-S", f"{server.home}/.cache/pulih/{bundle()[0]}/helper.py", "connection", "serve"]
 
 
+@pytest.mark.root
 def test_an_account_that_is_not_root_is_served_alike(tmp_path):
-    if os.geteuid() != 0:
-        pytest.fail("only root can let another account log in: this test did not run")
     # Without PAM an account that has no password, as this one, counts as locked.
     with run_sshd("UsePAM yes") as shared:
         shutil.chown(shared.home, "postgres", "postgres")

@@ -34,9 +34,9 @@ from tests.recovery.sources.directory_trees import (
     without_touching,
     write,
 )
+from tests.testbed.only_root import did_not_run, mounted
 
 ROOT = os.geteuid() == 0
-needs_root = pytest.mark.skipif(not ROOT, reason="only root can do what this test needs")
 PROJECT = Path(__file__).parents[3]
 
 
@@ -291,7 +291,7 @@ def test_the_fingerprint_tells_a_hard_link_from_an_equal_file(tmp_path: Path) ->
     assert "structure: entries_by_type 'hard link' is missing" in dump.fingerprint.differences(source.fingerprint(copy))
 
 
-@needs_root
+@pytest.mark.root
 def test_the_fingerprint_sees_owners_apart(tmp_path: Path) -> None:
     source = make_ordinary_tree(tmp_path / "unggahan")
     copy, dump = copied(source)
@@ -316,7 +316,7 @@ print(source.copies(), source.quiet()["proven"])
 
 
 def run_as_nobody(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run Python as an account that owns nothing; skips, and says so, when that account can run none."""
+    """Run Python as an account that owns nothing; fails, and says so, when that account can run none."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join([str(PROJECT), *filter(None, sys.path)])}
     account = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "env"]
     # Not the virtual environment's own name: the links behind it may lead through root's private directory.
@@ -327,13 +327,13 @@ def run_as_nobody(*arguments: str) -> "subprocess.CompletedProcess[str]":
             return subprocess.run(
                 [*command, *arguments], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
             )
-    pytest.skip("NO PYTHON HERE RUNS AS NOBODY: that the source works without privileges is not shown by this run")
+    raise did_not_run("no Python here runs as nobody")
 
 
 UNPRIVILEGED_WARNING = "Pulih's account on the host is not root: owners, groups and security attributes are not proven"
 
 
-@needs_root
+@pytest.mark.root
 def test_an_account_without_privileges_proves_all_but_owners() -> None:
     with tempfile.TemporaryDirectory() as directory:
         os.chown(directory, NOBODY, NOBODY)
@@ -406,18 +406,7 @@ def test_a_path_that_could_mean_something_else_is_refused(path: str) -> None:
         source_of(Path("/x")).__class__(LocalHost(), path)
 
 
-@contextmanager
-def mounted(point: Path) -> Iterator[None]:
-    result = subprocess.run(["mount", "-t", "tmpfs", "pulih-uji", point], capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        pytest.skip(f"nothing can be mounted here: {result.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", point], check=True)
-
-
-@needs_root
+@pytest.mark.root
 def test_a_mount_point_is_refused(tmp_path: Path) -> None:
     (tmp_path / "unggahan dengan spasi").mkdir()
     refused = pytest.raises(SourceCorruptError, match="is a mount point, whose name cannot be exchanged")
@@ -425,7 +414,7 @@ def test_a_mount_point_is_refused(tmp_path: Path) -> None:
         source_of(tmp_path / "unggahan dengan spasi").preflight()
 
 
-@needs_root
+@pytest.mark.root
 def test_a_tree_beside_which_nothing_can_be_written_is_warned_of(tmp_path: Path) -> None:
     """It can be backed up, and a restore would fail after the service was stopped."""
     source = make_ordinary_tree(tmp_path / "disk" / "unggahan")
@@ -445,7 +434,7 @@ def read_only(directory: Path) -> Iterator[None]:
         subprocess.run(["umount", directory], check=True)
 
 
-@needs_root
+@pytest.mark.root
 def test_what_is_mounted_inside_of_a_tree_is_never_left_out_silently(tmp_path: Path) -> None:
     source = make_ordinary_tree(tmp_path / "unggahan")
     refused = pytest.raises(SourceCorruptError, match=r"another file system is mounted inside of .*, at .*/foto")
@@ -459,7 +448,7 @@ def test_what_is_mounted_inside_of_a_tree_is_never_left_out_silently(tmp_path: P
             stream.finish()
 
 
-@needs_root
+@pytest.mark.root
 def test_a_copy_in_which_something_is_mounted_is_not_removed(tmp_path: Path) -> None:
     source = make_ordinary_tree(tmp_path / "unggahan")
     copy, _ = copied(source)

@@ -26,8 +26,7 @@ from tests.recovery.sources.directory_trees import (
     source_of,
     write,
 )
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can do what this test needs")
+from tests.testbed.only_root import mounted
 
 WRITER = """
 import os, sys, random
@@ -224,23 +223,15 @@ def test_a_stream_that_was_cut_off_is_not_loaded(tmp_path: Path, share: float) -
     assert os.listdir(tmp_path) == ["unggahan"]
 
 
-@needs_root
+@pytest.mark.root
 def test_a_full_disk_fails_the_load_and_leaves_nothing(tmp_path: Path) -> None:
     data, _ = dumped(tree_that_blocks(tmp_path / "unggahan"))
-    small = tmp_path / "kecil"
-    small.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "pulih-uji", small]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        pytest.skip(f"nothing can be mounted here: {result.stderr.strip()}")
-    try:
+    with mounted(tmp_path / "kecil", "size=2m") as small:
         target = source_of(small / "unggahan")
         with pytest.raises(SourceError, match="the copy could not be written: ") as caught:
             loaded(target, data)
         assert caught.value.hint == "make room on that file system"
         assert os.listdir(small) == []
-    finally:
-        subprocess.run(["umount", small], check=True)
 
 
 def archive(*members: tarfile.TarInfo, form: int = tarfile.PAX_FORMAT) -> bytes:

@@ -14,6 +14,7 @@ from recovery.errors import ConfigurationError, SourceBusyError, SourceCorruptEr
 from recovery.hosts.local import LocalHost
 from recovery.sources.files import FilesSource
 from tests.recovery.sources.directory_trees import copied, dumped, loaded, make_ordinary_tree, source_of, write
+from tests.testbed.only_root import did_not_run
 
 ROOT = os.geteuid() == 0
 
@@ -195,7 +196,7 @@ def test_a_process_in_a_neighbours_tree_is_not_in_ours(source: FilesSource, tmp_
     assert found["proven"] == (found["unreadable"] == 0)
 
 
-@pytest.mark.skipif(not ROOT, reason="only root can mount")
+@pytest.mark.root
 @pytest.mark.parametrize("inner", ["", "/foto"])
 def test_a_container_that_sees_the_tree_mounted_is_named(source: FilesSource, tmp_path: Path, inner: str) -> None:
     """An exchange of names would leave such a container with the old data, and nobody would notice."""
@@ -207,14 +208,14 @@ def test_a_container_that_sees_the_tree_mounted_is_named(source: FilesSource, tm
         assert process.stdout is not None
         assert process.stderr is not None
         if process.stdout.readline() != b"1\n":
-            pytest.skip(f"nothing can be mounted here: {process.stderr.read().decode()}")
+            raise did_not_run(f"nothing can be mounted here ({process.stderr.read().decode()})")
         with pytest.raises(SourceBusyError, match=rf"sh \(pid {process.pid}, which sees it mounted\)"):
             source.quiet()
         process.communicate(b"\n")
     assert source.quiet()["mounted"] == []
 
 
-@pytest.mark.skipif(not ROOT, reason="only root can change the root directory")
+@pytest.mark.root
 def test_where_no_mount_holds_the_tree_nothing_is_proven(tmp_path: Path) -> None:
     """In a chroot that is no mount point: a sentence, and never the answer that nobody has the tree mounted."""
     for name in ("proc", "unggahan"):

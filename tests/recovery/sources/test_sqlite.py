@@ -488,7 +488,7 @@ def test_another_name_of_the_file_is_a_warning(database):
     assert source.preflight() == [f"{database} has other names (hard links), which a restore does not change"]
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another account")
+@pytest.mark.root
 @pytest.mark.parametrize("mode", [0o000, 0o444])
 @pytest.mark.parametrize("verb", ["preflight", "dump"])
 def test_an_account_without_the_rights_is_told_so(mode, verb):

@@ -6,8 +6,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from recovery.errors import (
 from recovery.settings import StoreSettings
 from recovery.stores import open_store
 from recovery.stores.base import ObjectInfo, Store
+from tests.testbed.only_root import mounted
 
 KEY = "kepegawaian/simpel/simpel_data_full_20261120t220003+0700/manifest.json"
 MEBIBYTE = 1 << 20
@@ -40,19 +40,6 @@ def store_at(directory: Path, prefix: str = "cadangan", title: str = "") -> Stor
 
 def files(directory: Path) -> list[str]:
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if not path.is_dir())
-
-
-@contextmanager
-def mounted(directory: Path, options: str) -> Iterator[Path]:
-    """A small real file system, because permission bits do not stop root."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting needs root")
-    directory.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)], check=True)
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", str(directory)], check=True)
 
 
 def test_bytes_that_were_put_are_read_back(store: Store, tmp_path: Path) -> None:
