@@ -1,7 +1,9 @@
 """From which copy of the records a rebuild is made where somebody with a stolen signing key has put his own, too."""
 
+import io
 import re
 import shutil
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from recovery.crypto import Signer, generate_identity, read_identities, recipient_of
+from recovery.errors import SetError
 from recovery.inventory import load_inventory
 from recovery.keys_rotation import RECORDS_OF, ROTATED, rotate_signing
 from recovery.own_records import back_up_records
 from recovery.rebuild import Rebuilt, rebuild
+from recovery.rebuild_records import _extract
 from recovery.records import backups, ledger, ledger_heads
 from recovery.records.backups import Backup
 from recovery.records.ledger import Head
@@ -193,3 +197,27 @@ def test_records_that_are_of_no_use_give_way_to_those_of_the_key_before(robbed: 
     assert robbed.genuine == done.source
     assert f"pulih/pulih/{nameless}: its manifest names no entry of the ledger" in done.unproven
     assert any(each.startswith(f"the records {damaged}: ") for each in done.unproven)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("../catalog.sqlite", tarfile.REGTYPE),
+        ("/tmp/catalog.sqlite", tarfile.REGTYPE),
+        ("catalog.sqlite", tarfile.SYMTYPE),
+        ("catalog.sqlite", tarfile.FIFOTYPE),
+    ],
+)
+def test_records_that_hold_anything_but_files_of_their_own_are_refused(name: str, kind: bytes, tmp_path: Path) -> None:
+    """Also by the Python of Debian 12, whose tarfile refuses nothing by itself."""
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, "/etc/passwd"
+    archive, into = io.BytesIO(), tmp_path / "unpacked"
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.addfile(member)
+    archive.seek(0)
+    into.mkdir()
+    with tarfile.open(fileobj=archive) as tar, pytest.raises(SetError, match=f"the records hold {name}, which is no"):
+        _extract(tar, into)
+    assert [into] == [*tmp_path.iterdir()]
+    assert [] == [*into.iterdir()]

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from recovery.installation import remove_tree
 from tests.testbed.small_office import SmallOffice, attach
 
 # All that is changed by what is done to an office, but for its service's process.
@@ -23,7 +24,7 @@ def put_back(root: Path, stage: str, *, running: bool = True) -> SmallOffice:
     Call it when nobody else has the office open; dispose of its catalog before the next call.
     """
     for part in PARTS:
-        shutil.rmtree(root / part)
+        remove_tree(root / part)
         shutil.copytree(_kept(root, stage) / part, root / part, symlinks=True)
     for order in ORDERS:
         for path in root.glob(f"service*/{order}"):

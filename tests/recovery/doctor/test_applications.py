@@ -20,7 +20,10 @@ def test_a_healthy_installation_is_warned_only_of_what_the_office_has_not_set_up
     """What cries wolf is not read."""
     make_round(whole)
     trouble = [finding for finding in examine(whole, None) if finding.state != "ok"]
-    assert ["off-site store", "Prefect's database", "Prefect server"] == [finding.subject for finding in trouble]
+    # Without root's rights owners are not proven, nor who has the data open.
+    rights = [] if os.geteuid() == 0 else ["component simpel/berkas", "processes on server"]
+    expected = ["off-site store", "Prefect's database", *rights, "Prefect server"]
+    assert expected == [finding.subject for finding in trouble]
 
 
 def with_component_path(installation: Installation, path: str) -> Installation:

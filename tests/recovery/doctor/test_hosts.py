@@ -1,5 +1,6 @@
 """Machines that are reached by SSH: what keeps the worker from them is found, each with how to mend it."""
 
+import getpass
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,8 @@ def test_a_machine_in_order_is_told_with_its_python(installation: Installation, 
     """Here it is the worker's own machine, which is a warning of its own."""
     first, second = findings(installation, server)
     assert first.state == "ok"
-    assert first.message.startswith("reached as root, its host key is the pinned one, Python 3.")
+    account = getpass.getuser()
+    assert first.message.startswith(f"reached as {account}, its host key is the pinned one, Python 3.")
     assert (second.state, second.message) == ("warning", "is this machine itself")
 
 
