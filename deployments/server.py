@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -95,11 +96,13 @@ def start_worker(
     """Start a process worker of a work pool and wait until the server has heard from it.
 
     `environment` are further variables for the worker and the runs that it starts. A worker of this name that runs
-    already is left alone. Raises HostError, with the end of its log, when it does not report in time.
+    already is left alone. Raises HostError, with the end of its log, when it does not report in time, and when another
+    account keeps it from working here.
     """
     kind = f"worker-{name}"
     if _running(server.home, kind):
         return
+    _share_runner_storage()
     variables = {
         **_clean_environment(),
         **server.environment(),
@@ -114,6 +117,21 @@ def start_worker(
     process = _launch(server.home, kind, arguments, variables, {"name": title})
     _wait(lambda: _worker_reported(server, pool, title), process, server.home, kind, timeout)
     logger.info("Prefect worker %s is online", title)
+
+
+def _share_runner_storage() -> None:
+    """Let workers of several accounts run on one machine: Prefect keeps the files of all of them in one directory, and
+    whoever comes first would have it for himself. Each makes a directory of his own in it, which is nobody else's."""
+    directory = Path(tempfile.gettempdir()) / "runner_storage"
+    directory.mkdir(exist_ok=True)
+    if directory.stat().st_uid == os.geteuid():
+        directory.chmod(0o1777)
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise HostError(
+            f"{directory} belongs to another account, and Prefect's worker needs to write there",
+            state="no worker was started",
+            hint=f"sudo chmod 1777 {directory}, or let its owner remove it",
+        )
 
 
 def running_server(home: Path) -> LocalServer | None:

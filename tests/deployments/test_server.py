@@ -2,17 +2,22 @@
 
 import json
 import os
+import stat
 import subprocess
+import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from deployments.server import LocalServer, running_server, start_server, stop
+from deployments.server import LocalServer, _share_runner_storage, running_server, start_server, stop
 from recovery.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -42,6 +47,35 @@ def test_what_the_pid_file_names_is_ended(tmp_path: Path, sleeper: "subprocess.P
     assert running_server(tmp_path) == LocalServer(tmp_path, 4200)
     assert stop(tmp_path) == ["server"]
     assert sleeper.wait(timeout=60) < 0
+
+
+def test_workers_of_several_accounts_share_the_directory_of_prefects_runners(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    shared = tmp_path / "runner_storage"
+    for _ in range(2):
+        _share_runner_storage()
+        assert 0o1777 == stat.S_IMODE(shared.stat().st_mode)
+
+
+@pytest.mark.root
+def test_a_directory_of_prefects_runners_that_is_somebody_elses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Prefect made it for another account, before Pulih."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        shared = Path(directory) / "runner_storage"
+        shared.mkdir(mode=0o755)
+        monkeypatch.setattr(tempfile, "tempdir", directory)
+        monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+        monkeypatch.setattr(os, "access", partial(os.access, effective_ids=True))
+        os.seteuid(NOBODY)
+        try:
+            with pytest.raises(HostError, match="runner_storage belongs to another account") as caught:
+                _share_runner_storage()
+        finally:
+            os.seteuid(0)
+    assert caught.value.hint == f"sudo chmod 1777 {shared}, or let its owner remove it"
 
 
 def test_a_home_without_a_server_has_nothing_to_stop(tmp_path: Path) -> None:

@@ -190,6 +190,7 @@ def test_a_host_that_is_gone_keeps_the_guard_from_nothing_else(scene: Scene) -> 
     assert 2 == len(told) and all("there is no host named 'hilang'" in message for message in told)
 
 
+@pytest.mark.root
 def test_what_cannot_be_removed_is_told(office: SmallOffice, scene: Scene) -> None:
     """It may hold plain data. Something is mounted in it, so that root is refused as well."""
     left = directory(office, "scratch", "unknown")

@@ -17,6 +17,9 @@ MIB = 1 << 20
 # setpriv and the tests' own process agree on this account, which owns nothing.
 NOBODY = 65534
 
+# What a check before a backup says where Pulih has another account than root.
+UNPRIVILEGED_WARNING = "Pulih's account on the host is not root: owners, groups and security attributes are not proven"
+
 
 def source_of(path: Path) -> FilesSource:
     return FilesSource(LocalHost(), str(path))

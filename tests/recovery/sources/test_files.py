@@ -21,6 +21,7 @@ from recovery.sources.files import FilesSource
 from tests.recovery.sources.directory_trees import (
     MIB,
     NOBODY,
+    UNPRIVILEGED_WARNING,
     acl,
     add_owners,
     attribute_directory,
@@ -328,9 +329,6 @@ def run_as_nobody(*arguments: str) -> "subprocess.CompletedProcess[str]":
                 [*command, *arguments], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
             )
     raise did_not_run("no Python here runs as nobody")
-
-
-UNPRIVILEGED_WARNING = "Pulih's account on the host is not root: owners, groups and security attributes are not proven"
 
 
 @pytest.mark.root
