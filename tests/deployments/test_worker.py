@@ -18,7 +18,7 @@ def test_a_worker_runs_a_deployment_from_the_release_directory(
 ) -> None:
     deployment = api("GET", "/deployments/name/Back%20Up%20Data/harian")
     run = api("POST", f"/deployments/{deployment['id']}/create_flow_run", {})
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     state = run["state"]
     while state["type"] not in ("COMPLETED", "FAILED", "CRASHED") and time.monotonic() < deadline:
         time.sleep(0.2)
