@@ -10,7 +10,8 @@ import logging
 import sqlite3
 import tarfile
 import uuid
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,11 @@ def back_up_records(installation: Installation, procedure_id: str, *, needs_pref
     directory = installation.scratch(holder, COMPONENT)
     try:
         contents = directory / "isi"
-        contents.mkdir(mode=0o700)
-        head, warnings = _collect(installation, contents, needs_prefect)
-        name = f"{COMPONENT}_{head.sequence:012d}_{uuid.uuid4().hex[:12]}"
-        staged, manifest = _stage(installation, directory, contents, name, procedure_id, head, warnings)
+        with _staging_in(directory):
+            contents.mkdir(mode=0o700)
+            head, warnings = _collect(installation, contents, needs_prefect)
+            name = f"{COMPONENT}_{head.sequence:012d}_{uuid.uuid4().hex[:12]}"
+            staged, manifest = _stage(installation, directory, contents, name, procedure_id, head, warnings)
         reached("records: staged")
         prefix = set_prefix(RESERVED, RESERVED, name)
 
@@ -93,6 +95,19 @@ def open_records(installation: Installation, store: Store, prefix: str) -> Backu
     ours, since no catalog lists it. Raises as open_set()."""
     trusted_pem = installation.signer.trusted_pem
     return open_set(store, prefix, trusted_pem, application=RESERVED, component=COMPONENT, manifest_sha256=None)
+
+
+@contextmanager
+def _staging_in(directory: Path) -> Iterator[None]:
+    """Let a disk that does not take, or does not give back, what is gathered on it be told with the records' state."""
+    try:
+        yield
+    except OSError as error:
+        raise RecordsError(
+            f"the records cannot be gathered in {directory} ({error.strerror})",
+            state=NOT_PUT,
+            hint="look at the disk of the state directory and the space on it, and retry the run",
+        ) from error
 
 
 def _record(installation: Installation, prefix: str, faults: Faults, manifest: Manifest, procedure_id: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from recovery.crypto import identity_that_opens, recipient_of
 from recovery.durable import NewFile
-from recovery.errors import KeyMissingError, ObjectMissingError, SetError
+from recovery.errors import KeyMissingError, ObjectMissingError, RecordsError, SetError
 from recovery.installation import private_directory, remove_tree
 from recovery.own_records import CATALOG
 from recovery.rebuild_catalog import begin_catalog
@@ -125,9 +125,16 @@ class Chooser:
         except (SetError, KeyMissingError, ObjectMissingError) as error:
             self.unproven.append(f"the records {manifest.name}: {error.message}; an older set was taken")
             return False
-        with tarfile.open(archive) as tar:
-            _extract(tar, self.directory)
-        archive.unlink()
+        try:
+            with tarfile.open(archive) as tar:
+                _extract(tar, self.directory)
+            archive.unlink()
+        except OSError as error:
+            raise RecordsError(
+                f"the records {manifest.name} cannot be unpacked in {self.directory} ({error.strerror})",
+                state="no catalog was made",
+                hint="look at that disk and the space on it, or rebuild into a directory on another one",
+            ) from error
         return True
 
     def _examine(self, backup_set: BackupSet) -> tuple[int, list[str]]:

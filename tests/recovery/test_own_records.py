@@ -129,6 +129,29 @@ def test_what_is_wrong_with_the_ledger_is_kept_and_said(office: KeyOffice) -> No
     assert "office.prefect_database names none" in manifest
 
 
+@pytest.mark.parametrize("file", ["data.tar.zst.age", "isi/inventory.yaml"])
+def test_a_disk_that_does_not_give_back_what_was_gathered_is_said(office: KeyOffice, file: str) -> None:
+    """Every read of it fails; nothing plain stays, and nothing was put."""
+    installation = office.fresh()
+    scratch = installation.state_directory / "scratch"
+
+    def break_it(name: str) -> None:
+        for found in scratch.glob(f"*/*/{file}"):
+            if name == "new file: written":
+                found.unlink()
+                found.symlink_to("/proc/self/mem")
+
+    with points.observe(break_it), pytest.raises(RecordsError) as caught:
+        back_up_records(installation, "run")
+    assert (
+        f"the records cannot be gathered in {scratch}/rekaman-run/rekaman (Input/output error); "
+        "what was done before stands; the records were not put into a store\n"
+        "HINT: look at the disk of the state directory and the space on it, and retry the run"
+    ) == str(caught.value)
+    assert [] == list(scratch.iterdir())
+    assert not (office.office.root / "store" / "pulih" / "pulih").exists()
+
+
 @pytest.mark.parametrize(
     ("url", "complaint"),
     [

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from recovery import points
 from recovery.crypto import Signer, generate_identity, read_identities, recipient_of
-from recovery.errors import SetError
+from recovery.errors import RecordsError, SetError
 from recovery.inventory import load_inventory
 from recovery.keys_rotation import RECORDS_OF, ROTATED, rotate_signing
 from recovery.own_records import back_up_records
@@ -197,6 +198,23 @@ def test_records_that_are_of_no_use_give_way_to_those_of_the_key_before(robbed: 
     assert robbed.genuine == done.source
     assert f"pulih/pulih/{nameless}: its manifest names no entry of the ledger" in done.unproven
     assert any(each.startswith(f"the records {damaged}: ") for each in done.unproven)
+
+
+def test_a_disk_that_does_not_give_the_records_back_is_said(robbed: Robbed) -> None:
+    """Every read of what was just written fails; on a good disk the same command succeeds."""
+    archive = robbed.root / "new" / "records" / "data.tar"
+
+    def break_it(name: str) -> None:
+        if name == "new file: written" and archive.exists():
+            archive.unlink()
+            archive.symlink_to("/proc/self/mem")
+
+    with points.observe(break_it), pytest.raises(RecordsError) as caught:
+        robbed.rebuild()
+    assert caught.value.message.endswith(f" cannot be unpacked in {archive.parent} (Input/output error)")
+    assert "no catalog was made" == caught.value.state
+    assert caught.value.hint.startswith("look at that disk and the space on it, or rebuild into a directory on another")
+    assert robbed.genuine != robbed.rebuild().source
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import io
 import logging
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -85,15 +85,15 @@ def judge_staged(
 ) -> Verdict:
     """Given staged bytes and what was recorded of their dump, load them in scratch and return the verdict."""
     _application, settings = installation.component(component)
-    with _open_staged(staging / RUN_IDENTITY) as secret:
-        identity = read_identity(secret.read(), "of this run")
+    with _StagedFile(staging / RUN_IDENTITY) as secret:
+        identity = read_identity(secret.readall(), "of this run")
     expected = Fingerprint.from_json(facts["fingerprint"])
     with closing(open_proof(installation, component, directory)) as scratch:
         copy = scratch.beside("proof")
         proof = Proof(component, scratch.kind, tell)
         with (
             scratch.load(copy, _globals(staging, facts, identity)) as load,
-            _open_staged(staging / facts["file"]) as staged,
+            _StagedFile(staging / facts["file"]) as staged,
         ):
             digests = PartDigests(**facts["digests"])
             decrypt(staged.readinto, proof.counted(load.write, digests.plain_size), identity, digests)
@@ -105,19 +105,37 @@ def _globals(staging: Path, facts: dict[str, Any], identity: Any) -> bytes:
     if not facts.get("globals"):
         return b""
     content = io.BytesIO()
-    with _open_staged(staging / GLOBALS) as staged:
+    with _StagedFile(staging / GLOBALS) as staged:
         decrypt(staged.readinto, content.write, identity, PartDigests(**facts["globals"]))
     return content.getvalue()
 
 
-def _open_staged(path: Path) -> io.FileIO:
+class _StagedFile(io.FileIO):
+    """What step 1 staged, while it is read. Raises VerificationError for whatever the system does not give back."""
+
+    def __init__(self, path: Path) -> None:
+        with _readable(path):
+            super().__init__(path)
+
+    def readinto(self, buffer: Any, /) -> int:
+        with _readable(self.name):
+            return super().readinto(buffer)
+
+    def readall(self) -> bytes:
+        with _readable(self.name):
+            return super().readall()
+
+
+@contextmanager
+def _readable(path: Any) -> Iterator[None]:
     try:
-        return io.FileIO(path)
+        yield
     except OSError as error:
         raise VerificationError(
             f"what step 1 staged cannot be read: {path} ({error.strerror})",
             state="nothing is known about this backup, so it was not stored; earlier backups are untouched",
-            hint="let the worker's account read it and Retry the run; when it is gone, start a backup with 'Mengulang'",
+            hint="let the worker's account read it, look at its disk, and Retry the run; when it is gone or its disk "
+            "is broken, start a backup with 'Mengulang'",
         ) from error
 
 

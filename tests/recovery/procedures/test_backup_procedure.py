@@ -161,6 +161,31 @@ def test_a_staging_directory_that_is_gone_is_said_with_the_state_of_the_backup(o
     assert ("secured", "pass") == _state_of(office, run, key)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["run-identity", "data.sqlite.zst.age"])
+def test_staged_bytes_that_the_disk_does_not_give_back_are_said_with_the_state_of_the_backup(
+    office: SmallOffice, name: str
+) -> None:
+    """They can be opened, and every read of them fails. What is mended, a retry finds good."""
+    run, key = begin(office)["id"], "simpel/data"
+    office.step("backup.1", run, key)
+    (staged,) = (office.root / "state" / "staging").rglob(name)
+    staged.rename(staged.with_name("aside"))
+    staged.symlink_to("/proc/self/mem")
+    with pytest.raises(VerificationError) as caught:
+        office.step("backup.2", run, key)
+    assert (
+        f"what step 1 staged cannot be read: {staged} (Input/output error); "
+        "nothing is known about this backup, so it was not stored; earlier backups are untouched\n"
+        "HINT: let the worker's account read it, look at its disk, and Retry the run; when it is gone or its disk is "
+        "broken, start a backup with 'Mengulang'"
+    ) == str(caught.value)
+    assert ("failed", "error") == _state_of(office, run, key)
+    staged.with_name("aside").rename(staged)
+    office.step("backup.2", run, key)
+    assert ("verified", "pass") == _state_of(office, run, key)
+
+
 def _state_of(office: SmallOffice, procedure_id: str, component: str) -> tuple[str, str]:
     with office.installation.catalog.read() as connection:
         backup = backups.of_procedure(connection, procedure_id, component)
