@@ -48,7 +48,7 @@ class LedgerOfProcedure:
 
     def __init__(self, connection: Connection, procedure_id: str) -> None:
         self._first: dict[_Key, Entry] = {}
-        for entry in ledger.entries(connection, procedure_id=procedure_id, last=1_000_000):
+        for entry in ledger.entries(connection, procedure_id=procedure_id, last=None):
             facts = entry.facts if entry.kind == "form.stored" and isinstance(entry.facts, dict) else {}
             form = f"{facts.get('kind')} {facts.get('version')}" if facts else ""
             self._first.setdefault((entry.kind, entry.step_id, entry.component, form), entry)

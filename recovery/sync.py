@@ -21,7 +21,7 @@ from recovery.procedures.file_digest import sha256_of_file
 from recovery.procedures.working import LEASE_SECONDS, hold_set
 from recovery.records import backups, forms, leases, ledger, ledger_heads, procedures
 from recovery.records.backups import Backup
-from recovery.records.missed_copies import Faults, missed_copies, noting, record_mended, record_missed
+from recovery.records.missed_copies import Faults, find_missed, record_mended, record_missed
 from recovery.restore_guide import put_restore_guide
 from recovery.sets import BackupSet, open_set, protect_set, put_copy, set_prefix
 from recovery.stores.base import Store
@@ -52,10 +52,10 @@ class Synced:
 def sync(installation: Installation, *, store_name: str = "", dry_run: bool = False) -> Synced:
     """Given an installation, put into its stores (or into one) what they lack of each other.
 
-    Sets, forms, heads of the ledger and RESTORE.md; own records that a store did not lock are locked. A backup of which
-    a copy was missing is secured once all match.
-    What cannot be read or put becomes a trouble and keeps nothing else from being put; `error` is the first of them.
-    Nothing is overwritten or removed. Raises NotFoundError for an unknown store, LeaseHeldError beside another one.
+    Sets, forms, heads of the ledger, signing keys' statements and RESTORE.md; own records that a store did not lock are
+    locked. A backup of which a copy was missing is secured once all match. What cannot be read or put becomes a trouble
+    and keeps nothing else from being put; `error` is the first of them. Nothing is overwritten or removed. Raises
+    NotFoundError for an unknown store, LeaseHeldError beside another one.
     """
     if dry_run:
         lack = look(installation, store_name)
@@ -188,23 +188,20 @@ def _prefix(backup: Backup) -> str:
 def _put_form(installation: Installation, missing: Missing, directory: Path) -> None:
     with installation.catalog.read() as connection:
         form = next(each for each in forms.list_all(connection) if form_key(each) == missing.subject)
-        copies = missed_copies(connection)
+        missed = find_missed(connection, missing.subject, missing.store)
     path = Path(form.path)
     if not path.is_file() or sha256_of_file(path) != form.pdf_sha256:
         # The office's own copy is gone or was changed; the one in another store is as good when it has the SHA-256.
         path = _form_from_another_store(installation, missing, form, directory)
-    lacked = any((each.key, each.store) == (missing.subject, missing.store) for each in copies)
-    faults: Faults = {}
     try:
-        with noting(faults, missing.store, "missing"):
-            installation.store(missing.store).put_file(missing.subject, path)
-    except ObjectExistsError:
-        # Somebody took its name between issuing it and now.
-        known = any((each.key, each.store, each.fault) == (missing.subject, missing.store, "taken") for each in copies)
-        with installation.catalog.begin() as connection:
-            record_missed(connection, "form", missing.subject, {} if known else faults, procedure_id=form.procedure_id)
+        installation.store(missing.store).put_file(missing.subject, path)
+    except ObjectExistsError as error:
+        if missed is None or missed.fault != "taken":  # its name was taken between issuing it and now
+            taken: Faults = {missing.store: ("taken", error.message)}
+            with installation.catalog.begin() as connection:
+                record_missed(connection, "form", missing.subject, taken, procedure_id=form.procedure_id)
         raise
-    if lacked:
+    if missed is not None:
         with installation.catalog.begin() as connection:
             record_mended(connection, "form", missing.subject, missing.store, procedure_id=form.procedure_id)
 

@@ -9,7 +9,7 @@ from recovery.installation import Installation, remove_tree
 from recovery.own_records import COMPONENT, open_records
 from recovery.procedures.working import hold_set
 from recovery.records import destructions
-from recovery.records.missed_copies import missed_copies, record_mended
+from recovery.records.missed_copies import find_missed, record_mended
 from recovery.sets import protect_set, put_copy
 from recovery.sync_plan import PURPOSE
 
@@ -59,14 +59,8 @@ def _lock(installation: Installation, prefix: str, target: str) -> None:
     manifest = open_records(installation, store, prefix).manifest
     protection = protect_set(store, prefix, manifest)
     with installation.catalog.read() as connection:
-        lacked = any((each.key, each.store) == (prefix, target) for each in missed_copies(connection))
-    if lacked:
+        missed = find_missed(connection, prefix, target)
+    if missed is not None:
         with installation.catalog.begin() as connection:
-            record_mended(
-                connection,
-                "records",
-                prefix,
-                target,
-                procedure_id=manifest.procedure_id,
-                protection=protection,
-            )
+            keys = {"procedure_id": manifest.procedure_id, "protection": protection}
+            record_mended(connection, "records", prefix, target, **keys)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from recovery.guard.report import Alarm, Report
 from recovery.installation import Installation
+from recovery.records import schema
 from recovery.records.missed_copies import Missed, missed_copies
 
 TAKEN = (
@@ -31,7 +32,7 @@ def copy_alarms(installation: Installation, connection: Connection, now: datetim
         if each.fault != "missing"
         and each.store in installation.stores
         and (each.fault == "taken" or installation.stores[each.store].lock != "none")
-        and (not each.until or datetime.fromisoformat(each.until) > now)
+        and (not each.until or each.until > schema.timestamp(now))
     ]
 
 

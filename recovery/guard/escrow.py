@@ -37,6 +37,6 @@ def escrow_rotations(connection: Connection) -> list[ledger.Entry]:
     """Return the entries of the ledger about changes of the escrow key, oldest first."""
     return [
         entry
-        for entry in ledger.entries(connection, kind=ROTATED, last=1_000_000)
+        for entry in ledger.entries(connection, kind=ROTATED, last=None)
         if isinstance(entry.facts, dict) and entry.facts.get("key") == "escrow"
     ]

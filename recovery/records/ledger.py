@@ -10,7 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
@@ -19,9 +19,6 @@ from recovery.crypto import Signer
 from recovery.records import ledger_loss
 from recovery.records.catalog import WRITER_LOCK
 from recovery.records.schema import ledger, timestamp
-
-if TYPE_CHECKING:
-    pass
 
 NOTHING_BEFORE = "0" * 64
 HEAD_REFUSED = "ledger.head_refused"
@@ -134,8 +131,8 @@ def first_entry_at(connection: Connection) -> str | None:
     return at
 
 
-def entries(connection: Connection, *, procedure_id: str = "", kind: str = "", last: int = 50) -> list[Entry]:
-    """Return the newest entries, oldest first; only a procedure's, or of a kind, when one is given.
+def entries(connection: Connection, *, procedure_id: str = "", kind: str = "", last: int | None = 50) -> list[Entry]:
+    """Return the newest entries (None: all), oldest first; only a procedure's, or of a kind, when one is given.
 
     They are shown as they stand: whether they are what was written, only verify() says. Facts that are no JSON any
     more are returned as the text that they are.

@@ -21,7 +21,6 @@ Faults = dict[str, tuple[Fault, str]]  # by store, with the error's message
 
 MISSED: dict[Kind, str] = {"form": "form.copies_missing", "records": "records.copies_missing"}
 MENDED: dict[Kind, str] = {"form": "form.copied", "records": "records.copied"}
-_ALL = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def missed_copies(connection: Connection) -> list[Missed]:
     recorded: list[tuple[Kind, Entry]] = []
     for kind, missed in MISSED.items():
         for name in (missed, MENDED[kind]):
-            recorded += [(kind, entry) for entry in ledger.entries(connection, kind=name, last=_ALL)]
+            recorded += [(kind, entry) for entry in ledger.entries(connection, kind=name, last=None)]
     found: dict[tuple[str, str], Missed] = {}
     for kind, entry in sorted(recorded, key=lambda each: each[1].sequence):
         facts = entry.facts if isinstance(entry.facts, dict) else {}  # somebody may have changed it
@@ -97,6 +96,11 @@ def missed_copies(connection: Connection) -> list[Missed]:
             found[place] = earlier if earlier is not None and same else missed_copy
     gone = destructions.given_up(connection)
     return [each for each in found.values() if each.key.rpartition("/")[2] not in gone]
+
+
+def find_missed(connection: Connection, key: str, store: str) -> Missed | None:
+    """Given a copy's key and a store, return what is wrong with it there; None when nothing is on record."""
+    return next((each for each in missed_copies(connection) if (each.key, each.store) == (key, store)), None)
 
 
 def _of_entry(kind: Kind, facts: dict[str, Any], at: str) -> Iterator[Missed]:
