@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,29 +16,43 @@ if TYPE_CHECKING:
     from tests.testbed.postgresql import PostgreSQLServer
 
 
+# What runs for the Prefect server's tests of this process, in the order in which it was started.
+PREFECT = pytest.StashKey[ExitStack]()
+PREFECT_GROUPS = ("prefect", "reviewed backup")
+
+
 @pytest.fixture(scope="session")
-def prefect_database() -> "Iterator[PostgreSQLServer]":
+def while_prefect_is_needed(pytestconfig: pytest.Config) -> Iterator[ExitStack]:
+    """What is entered here ends after the last test that needs the Prefect server, and at the latest with the session.
+
+    Server, worker and their database keep looking for work; for ten minutes that would be taken from other tests.
+    """
+    with ExitStack() as stack:
+        pytestconfig.stash[PREFECT] = stack
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def prefect_database(while_prefect_is_needed: ExitStack) -> "PostgreSQLServer":
     """PostgreSQL for the Prefect server of the test session, as in production.
 
     On SQLite the server answers 503 or not at all while somebody writes, and a run then waits for seconds.
     """
     from tests.testbed.postgresql import run_postgresql
 
-    with run_postgresql() as server:
-        server.execute("CREATE DATABASE prefect")
-        yield server
+    server = while_prefect_is_needed.enter_context(run_postgresql())
+    server.execute("CREATE DATABASE prefect")
+    return server
 
 
 @pytest.fixture(scope="session")
-def prefect_server(prefect_database: "PostgreSQLServer") -> "Iterator[LocalServer]":
+def prefect_server(while_prefect_is_needed: ExitStack, prefect_database: "PostgreSQLServer") -> "LocalServer":
     """The one Prefect server of the test session (10 to 20 seconds to start)."""
     from tests.testbed.prefect_server import database_url, running_server
 
-    with (
-        tempfile.TemporaryDirectory(prefix="pulih-prefect-", ignore_cleanup_errors=True) as home,
-        running_server(Path(home), database_url(prefect_database)) as server,
-    ):
-        yield server
+    home = tempfile.TemporaryDirectory(prefix="pulih-prefect-", ignore_cleanup_errors=True)
+    files = while_prefect_is_needed.enter_context(home)
+    return while_prefect_is_needed.enter_context(running_server(Path(files), database_url(prefect_database)))
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +85,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         raise did_not_run("only root can do what this test needs")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """End what runs for the Prefect server's tests after the last of them, which groups keep together."""
+    yield
+    last = _group(item) in PREFECT_GROUPS and (nextitem is None or _group(nextitem) not in PREFECT_GROUPS)
+    if last and getattr(item.config.option, "loadgroup", False) and PREFECT in item.config.stash:
+        item.config.stash[PREFECT].close()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests in one process, and all that need the Prefect server in two: so many servers are started.
@@ -84,7 +108,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reviewed = {item.path for item in items if "reviewed_backup" in getattr(item, "fixturenames", ())}
     for item in items:
         served = {"prefect_server", "prefect_worker"} & set(getattr(item, "fixturenames", ()))
-        group = "reviewed backup" if item.path in reviewed else "prefect" if served else str(item.path)
+        needs_prefect, needs_backup = PREFECT_GROUPS
+        group = needs_backup if item.path in reviewed else needs_prefect if served else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
         if served and not {"timeout", "endurance"} & {mark.name for mark in item.iter_markers()}:
             item.add_marker(pytest.mark.timeout(900))
@@ -95,6 +120,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         ranks[item.path] = min(_rank(item), ranks.get(item.path, 2))
     items.sort(key=lambda item: ranks[item.path])
+
+
+def _group(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("xdist_group")
+    return str(marker.args[0]) if marker else ""
 
 
 def _rank(item: pytest.Item) -> int:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from contextlib import ExitStack
+
     from deployments.server import LocalServer
     from tests.flows.working_office import WorkingOffice
     from tests.testbed.postgresql import PostgreSQLServer
@@ -15,8 +17,11 @@ WORKER = "uji"
 
 @pytest.fixture(scope="session")
 def whole_office(
-    prefect_worker: "LocalServer", prefect_database: "PostgreSQLServer", tmp_path_factory: pytest.TempPathFactory
-) -> "Iterator[WorkingOffice]":
+    while_prefect_is_needed: "ExitStack",
+    prefect_worker: "LocalServer",
+    prefect_database: "PostgreSQLServer",
+    tmp_path_factory: pytest.TempPathFactory,
+) -> "WorkingOffice":
     """The office, applied to the server by `pulih apply`'s own code."""
     from deployments.apply import apply
     from tests.flows.working_office import WorkingOffice, enrol_missing, inventory_of
@@ -24,15 +29,15 @@ def whole_office(
     from tests.testbed.small_office import open_office
 
     small = open_office(tmp_path_factory.mktemp("kantor") / "kantor")
+    while_prefect_is_needed.callback(small.stop_service_for_good)
     empty_server()
     apply(inventory_of(small))
     enrol_missing(small)
     built = WorkingOffice(small, prefect_worker, WORKER, database_url(prefect_database))
     # Each notice is a process of its own; only the tests of notices need them.
     built.switch_automations(False)
-    yield built
     # What is on the server ends with it; a test that needs a bare one empties it itself.
-    small.stop_service_for_good()
+    return built
 
 
 @pytest.fixture(scope="module")
