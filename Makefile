@@ -60,6 +60,7 @@ bench: $(INSTALLED) ## measure the data path against the plain shell pipeline (t
 	$(RUN) bench/bench_swap.py
 	$(RUN) bench/bench_ssh.py
 	$(RUN) bench/bench_database.py
+	$(RUN) bench/bench_demands.py
 	$(RUN) bench/bench_store.py
 
 screenshots: needed $(INSTALLED) ## take the pictures in docs/ from a running `make up` (needs chromium)

@@ -14,8 +14,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench.buckets import RCLONE, rclone_place  # noqa: E402
 from bench.generate import MEBIBYTE  # noqa: E402
-from tests.testbed.s3 import OWNER, S3Server  # noqa: E402
+from tests.testbed.s3 import S3Server  # noqa: E402
 from tests.testbed.s3_juicefs import run_juicefs  # noqa: E402
 
 # Each in a process of its own, so that its memory is its own; what it prints is the time without Python's own start.
@@ -73,9 +74,7 @@ def main() -> None:
 
 def _measure(server: S3Server, bucket: str, key: str, path: Path, way: str) -> tuple[float, float]:
     if way == "rclone rcat":
-        options = f":s3,provider=Minio,env_auth=false,endpoint='{server.endpoint}',region=us-east-1"
-        target = f"{options},access_key_id={OWNER[0]},secret_access_key={OWNER[1]}:{bucket}/{key}"
-        command = ["rclone", "--config", "/dev/null", "--s3-chunk-size", "16Mi", "--s3-no-check-bucket", "rcat", target]
+        command = [*RCLONE, "rcat", rclone_place(server, bucket, key)]
         with path.open("rb") as file:
             # Settings of Amazon's programs in the environment would decide otherwise.
             return _run(command, stdin=file, env={"PATH": os.environ["PATH"], "HOME": str(path.parent)})

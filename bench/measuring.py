@@ -113,11 +113,12 @@ def show(title: str, found: dict[str, list[Result]]) -> None:
     for variant, results in found.items():
         cells = []
         for name, width in (("seconds", 8), ("processor", 7)):
-            value = _median(results, name)
-            cells.append(f"{value:{width}.2f} {value / _median(first, name):6.2f}")
-        cells += [f"{_median(results, name):11.1f}" if name in results[0] else " " * 11 for name in shown]
+            value = median(results, name)
+            cells.append(f"{value:{width}.2f} {value / median(first, name):6.2f}")
+        cells += [f"{median(results, name):11.1f}" if name in results[0] else " " * 11 for name in shown]
         print(f"{variant:36} {' '.join(cells)}", flush=True)
 
 
-def _median(results: list[Result], name: str) -> float:
+def median(results: list[Result], name: str) -> float:
+    """Given a variant's results, return the median of one figure."""
     return statistics.median(result[name] for result in results)
