@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import tarfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from recovery.copies import put_into_every_store
 from recovery.crypto import generate_identity, read_identity
 from recovery.errors import ObjectExistsError, PulihError, RecordsError
 from recovery.installation import RELEASE, Installation
-from recovery.manifest import Manifest, Part
+from recovery.manifest import SIGNATURE, Manifest, Part
 from recovery.own_records_configuration import write_configuration
 from recovery.own_records_databases import NOT_PUT, copy_catalog, copy_prefect_database
 from recovery.points import reached
@@ -41,6 +41,8 @@ COMPONENT = "rekaman"
 CATALOG = "catalog.sqlite"
 DATA = "data.tar.zst.age"
 QUALITY = "quality.json"
+# With what the keys of all their sets begin, in a store.
+RECORDS = set_prefix(RESERVED, RESERVED, COMPONENT)
 
 
 def back_up_records(installation: Installation, procedure_id: str, *, needs_prefect: bool = True) -> str:
@@ -88,6 +90,13 @@ def back_up_records(installation: Installation, procedure_id: str, *, needs_pref
     finally:
         installation.sweep(holder)  # plain records must not lie there longer than needed
     return name
+
+
+def stored_records_of(keys: Iterable[str]) -> list[str]:
+    """Given keys of a store, return the prefixes of the sets of records that were completed among them."""
+    return sorted(
+        key.removesuffix(f"/{SIGNATURE}") for key in keys if key.startswith(RECORDS) and key.endswith(f"/{SIGNATURE}")
+    )
 
 
 def open_records(installation: Installation, store: Store, prefix: str) -> BackupSet:

@@ -5,16 +5,13 @@ from typing import Any
 
 from recovery.errors import SetError
 from recovery.installation import Installation
-from recovery.manifest import SIGNATURE, Manifest
-from recovery.own_records import COMPONENT, RESERVED, open_records
+from recovery.manifest import Manifest
+from recovery.own_records import COMPONENT, RECORDS, RESERVED, open_records, stored_records_of
 from recovery.records.backups import Backup
 from recovery.retention import Policy
-from recovery.sets import set_prefix
 from recovery.stores.base import Store
 
 KEY = f"{RESERVED}/{COMPONENT}"
-# With what their names begin, in a store.
-FOLDER = set_prefix(RESERVED, RESERVED, COMPONENT)
 
 
 def stored_records(installation: Installation) -> list[Backup]:
@@ -26,13 +23,13 @@ def stored_records(installation: Installation) -> list[Backup]:
     holders: dict[str, list[Store]] = {}
     for store_name in sorted(installation.stores):
         store = installation.store(store_name)
-        for info in store.list(FOLDER):
-            if info.key.endswith(f"/{SIGNATURE}"):
-                holders.setdefault(info.key.split("/")[2], []).append(store)
+        for prefix in stored_records_of(info.key for info in store.list(RECORDS)):
+            holders.setdefault(prefix, []).append(store)
     found = []
-    for name, stores in sorted(holders.items()):
-        manifest = _manifest(installation, name, stores)
+    for prefix, stores in sorted(holders.items()):
+        manifest = _manifest(installation, prefix, stores)
         if manifest is not None:
+            name = prefix.rpartition("/")[2]
             sequence = int(manifest.snapshot.get("ledger_sequence", 0))
             size = manifest.part("data").stored_size
             places = tuple(sorted(installation.stores))
@@ -52,9 +49,8 @@ def policy(installation: Installation) -> Policy:
     return Policy(retention_days=settings.days, verified=settings.newest)
 
 
-def _manifest(installation: Installation, name: str, stores: list[Store]) -> Manifest | None:
+def _manifest(installation: Installation, prefix: str, stores: list[Store]) -> Manifest | None:
     """The manifest of the first copy that is whole; None when there is none: such a set is left alone."""
-    prefix = set_prefix(RESERVED, RESERVED, name)
     for store in stores:
         try:
             return open_records(installation, store, prefix).manifest

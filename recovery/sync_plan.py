@@ -1,6 +1,6 @@
 """What the stores lack of each other: looked at the same way whether it is then put there or only told."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,7 +10,7 @@ from recovery.installation import Installation
 from recovery.keys_succession import FOLDER as KEYS
 from recovery.keys_succession import recorded_successions
 from recovery.manifest import SIGNATURE
-from recovery.own_records import COMPONENT, RESERVED, open_records
+from recovery.own_records import RECORDS, open_records, stored_records_of
 from recovery.procedures.documents import form_key
 from recovery.records import backups, destructions, forms, ledger_heads, procedures
 from recovery.records.backups import Backup
@@ -23,7 +23,6 @@ from recovery.stores.base import Store
 PURPOSE = "make the stores equal"
 Kind = Literal["set", "records", "lock", "form", "head", "key", "guide"]
 FORMS = "formulir/"
-RECORDS = set_prefix(RESERVED, RESERVED, COMPONENT)
 
 
 @dataclass(frozen=True)
@@ -108,11 +107,13 @@ def _lacking(
     for paper in papers:
         if form_key(paper) not in there - lacked:
             yield "form", form_key(paper)
-    for key in sorted(others - (there - lacked)):
+    elsewhere = others - (there - lacked)
+    for key in sorted(elsewhere):
         if key.startswith(ledger_heads.FOLDER) and key.endswith(".json"):
             yield "head", key
-        elif key.startswith(RECORDS) and key.endswith(f"/{SIGNATURE}") and key.split("/")[2] not in gone:
-            yield "records", key.removesuffix(f"/{SIGNATURE}")
+    for prefix in stored_records_of(elsewhere):
+        if prefix.rpartition("/")[2] not in gone:
+            yield "records", prefix
     for statement in recorded_successions(installation.keys.signing_key):
         if statement.key not in there:
             yield "key", statement.key
@@ -142,13 +143,6 @@ def _unlocked(
         except StoreError as error:
             store.check()  # raises when all of the store is out of reach, and not this one set
             lack.trouble(store.name, prefix, error)
-
-
-def stored_records_of(keys: Iterable[str]) -> list[str]:
-    """Given keys of a store, return the prefixes of the sets of records that were completed among them."""
-    return sorted(
-        key.removesuffix(f"/{SIGNATURE}") for key in keys if key.startswith(RECORDS) and key.endswith(f"/{SIGNATURE}")
-    )
 
 
 def lacks_lock(installation: Installation, store: Store, prefix: str) -> str:

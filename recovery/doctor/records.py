@@ -11,9 +11,10 @@ from recovery.guard.alive import guard_alarm
 from recovery.guard.clock import clock_alarm
 from recovery.guard.copies import TAKEN, UNLOCKED, copy_alarms
 from recovery.installation import Installation
+from recovery.own_records import RECORDS, stored_records_of
 from recovery.own_records_databases import database_url
 from recovery.records import procedures
-from recovery.sync_plan import RECORDS, lacks_lock, stored_records_of
+from recovery.sync_plan import lacks_lock
 
 
 def examine_records(installation: Installation) -> Iterator[Finding]:
