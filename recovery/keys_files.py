@@ -70,11 +70,7 @@ def write_new(path: Path, content: bytes, *, like: Path | None = None) -> None:
 
 def replace(path: Path, content: bytes, *, like: Path) -> None:
     """Given a path, make its content another one in one instant, owned as `like` is. Raises StoreError."""
-    put_in_place(_write_beside(path, content, like), path)
-
-
-def put_in_place(new: Path, path: Path) -> None:
-    """Given a written file, let it take the place of another one in one instant. Raises StoreError."""
+    new = _write_beside(path, content, like)
     try:
         new.replace(path)
     except OSError as error:  # pragma: no cover - a disk that breaks, or turns read-only, between two calls

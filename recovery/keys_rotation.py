@@ -111,7 +111,7 @@ def rotate_signing(installation: Installation) -> Rotation:
         try:
             back_up_records(installation, RECORDS_OF, needs_prefect=False)
         except PulihError as error:
-            error.state = "the new key is in use, and no store holds records that it signed"
+            error.state = "the new key is in use; the records that it is to sign are in no store as they are to be"
             error.hint = f"{error.hint}; then `pulih key rotate signing` again: it makes no other key"
             raise
         remove_file(coming)
