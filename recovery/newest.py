@@ -33,15 +33,20 @@ def newest_by_order(connection: Connection, application: str, component: str, no
         # 0: out of a store, without a word of it in the ledger. Its moment is all there is.
         return order.get((backup.procedure_id, backup.key), 0)
 
-    limits: dict[str, datetime] = {}
+    believed: set[str] = set()
     limit = now
     for backup in sorted(verified, key=place, reverse=True):
-        limits[backup.id] = limit + CLOCK_TOLERANCE if place(backup) else now + CLOCK_TOLERANCE
-        limit = min(limit, _moment(backup)) if place(backup) else limit
-    believed = [backup for backup in verified if _moment(backup) <= limits[backup.id]]
-    newest = believed[-1] if believed else None
-    later = verified[verified.index(newest) + 1 :] if newest else verified
-    return Newest(newest, tuple(reversed(later)))
+        if not place(backup):
+            limit = now
+        if _moment(backup) <= limit + CLOCK_TOLERANCE:
+            believed.add(backup.id)
+        limit = min(limit, _moment(backup))
+    passed_over: list[Backup] = []
+    for backup in reversed(verified):
+        if backup.id in believed:
+            return Newest(backup, tuple(passed_over))
+        passed_over.append(backup)
+    return Newest(None, tuple(passed_over))
 
 
 def _moment(backup: Backup) -> datetime:

@@ -137,6 +137,7 @@ def test_a_request_that_cannot_come_true_or_is_open_already_is_refused(
     assert "has no verified backup whose moment can be believed" in ended.err
     with broken.catalog.begin() as connection:
         connection.execute(update(schema.backups).values(verdict="fail"))
-    ended = pulih("--inventory", broken.inventory, "request", letter)
-    assert 3 == ended.code
-    assert "has no verified backup; nothing was touched and no request was opened" in ended.err
+    for named in ({}, {"titik_pulih": "2026-11-20 08:00", "alasan_titik_pulih": "Data salah sejak hari itu."}):
+        ended = pulih("--inventory", broken.inventory, "request", write_letter(tmp_path, **named))
+        assert 3 == ended.code
+        assert "has no verified backup; nothing was touched\n" in ended.err

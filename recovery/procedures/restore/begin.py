@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from recovery.errors import ConfigurationError, NotFoundError
 from recovery.forms.model import contains_nik
 from recovery.installation import RELEASE, Installation
-from recovery.procedures.restore.plan import newest_or_refuse
+from recovery.procedures.restore.plan import newest_or_refuse, none_verified
 from recovery.procedures.restore.r1_request import letter_digest
 from recovery.procedures.restore.request_form import RestoreRequest
 from recovery.records import backups, officials, procedures
@@ -40,8 +40,9 @@ def begin_restore(installation: Installation, procedure_id: str, request: Restor
 def check_request(installation: Installation, request: RestoreRequest) -> Official:
     """Given a request, return its requester when a procedure could be opened for it now; nothing is changed.
 
-    Raises NotFoundError for an unknown application or requester, when a component has no verified backup, and when the
-    letter is not there for step 1; ConflictError when another restore of this application is open.
+    Raises NotFoundError for an unknown application or requester, when a component has no verified backup (where the
+    request names no time: none whose moment can be believed), and when the letter is not there for step 1;
+    ConflictError when another restore of this application is open.
     """
     application = installation.application(request.aplikasi)
     with installation.catalog.read() as connection:
@@ -77,11 +78,7 @@ def _requester_of(connection: Connection, request: RestoreRequest) -> Official:
 
 def _require_backups(connection: Connection, application: ApplicationSettings, request: RestoreRequest) -> None:
     for component in application.components:
-        if backups.newest_verified(connection, application.name, component.name) is None:
-            raise NotFoundError(
-                f"{application.name}/{component.name} has no verified backup",
-                state="nothing was touched and no request was opened",
-                hint="run a backup first (deployment di-luar-jadwal); `pulih backups` lists what there is",
-            )
         if not request.titik_pulih.strip():
             newest_or_refuse(connection, application.name, component.name)
+        elif backups.newest_verified(connection, application.name, component.name) is None:
+            raise none_verified(application.name, component.name)

@@ -95,17 +95,22 @@ def newest_or_refuse(connection: Connection, application: str, component: str) -
     if found.backup is not None:
         return found.backup, found.passed_over
     if not found.passed_over:
-        raise NotFoundError(
-            f"{application}/{component} has no verified backup",
-            state="nothing was touched",
-            hint="run a backup first (deployment di-luar-jadwal); `pulih backups` lists what there is",
-        )
+        raise none_verified(application, component)
     raise NotFoundError(
         f"{application}/{component} has no verified backup whose moment can be believed: "
         f"{found.passed_over[0].name} is of a time still to come",
         state="nothing was touched",
         hint="set the clock right; or let the request name the recovery point, as `pulih restore-plan --backup NAME` "
         "says it",
+    )
+
+
+def none_verified(application: str, component: str) -> NotFoundError:
+    """Given a component without any verified backup, return what to say of it."""
+    return NotFoundError(
+        f"{application}/{component} has no verified backup",
+        state="nothing was touched",
+        hint="run a backup first (deployment di-luar-jadwal); `pulih backups` lists what there is",
     )
 
 
