@@ -124,7 +124,8 @@ def _share_runner_storage() -> None:
     whoever comes first would have it for himself. Each makes a directory of his own in it, which is nobody else's."""
     directory = Path(tempfile.gettempdir()) / "runner_storage"
     directory.mkdir(exist_ok=True)
-    if directory.stat().st_uid == os.geteuid():
+    # Of what a link of that name leads to, nobody is to give away what is ours.
+    if directory.lstat().st_uid == os.geteuid():
         directory.chmod(0o1777)
     if not os.access(directory, os.W_OK | os.X_OK):
         raise HostError(

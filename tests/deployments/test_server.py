@@ -60,6 +60,19 @@ def test_workers_of_several_accounts_share_the_directory_of_prefects_runners(
 
 
 @pytest.mark.root
+def test_a_link_that_somebody_put_in_the_place_of_that_directory_opens_nothing_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ours = tmp_path / "ours"
+    ours.mkdir(mode=0o700)
+    (tmp_path / "runner_storage").symlink_to(ours)
+    os.chown(tmp_path / "runner_storage", NOBODY, NOBODY, follow_symlinks=False)
+    _share_runner_storage()
+    assert 0o700 == stat.S_IMODE(ours.stat().st_mode)
+
+
+@pytest.mark.root
 def test_a_directory_of_prefects_runners_that_is_somebody_elses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """As Prefect made it for another account, before Pulih."""
     with tempfile.TemporaryDirectory() as directory:
