@@ -51,10 +51,8 @@ def test_a_round_of_the_guard_that_dies_is_followed_by_a_look_at_whether_any_com
     guard = read("pulih-guard.service")
     assert f"{LONGEST_ROUND.seconds // 60}min" == guard["Service"]["TimeoutStartSec"]
     look = read(guard["Unit"]["OnFailure"])["Service"]
-    assert (
-        f"/bin/sh -c 'test \"$MONITOR_EXIT_STATUS\" = {ALARMS_EXIT_CODE} || exec {PROGRAM} doctor --alarm'"
-        == (look["ExecStart"])
-    )
+    whole_round = f'test "$MONITOR_EXIT_STATUS" = {ALARMS_EXIT_CODE}'
+    assert f"/bin/sh -c '{whole_round} || exec {PROGRAM} doctor --alarm'" == look["ExecStart"]
     assert "pulih" == look["User"]
     assert "EnvironmentFile" not in look, "it needs no Prefect server"
 

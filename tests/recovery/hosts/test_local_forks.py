@@ -17,6 +17,7 @@ from recovery.errors import CommandError, HostError, SourceMissingError
 from recovery.hosts import local, local_forks
 from recovery.hosts.local import LocalHost
 from recovery.hosts.local_forks import Forking
+from tests.flows.waiting import wait_until
 from tests.recovery.hosts.looking import gone, wait_for
 from tests.testbed.family import descendants
 
@@ -67,11 +68,7 @@ def lasting(forking: Forking) -> Iterator[tuple[int, list[HostError]]]:
 
     thread = threading.Thread(target=call)
     thread.start()
-    give_up_at = time.monotonic() + 60
-    while not (calls := calls_of(process)):
-        assert time.monotonic() < give_up_at
-        time.sleep(0.01)
-    (called,) = calls
+    (called,) = wait_until(lambda: calls_of(process), "the call has begun", every=0.01)
     yield called, failures
     with suppress(ProcessLookupError):
         os.kill(called, signal.SIGKILL)
@@ -121,9 +118,7 @@ def test_when_it_is_killed_the_calls_under_way_are_killed_and_fail(
     called, failures = lasting
     os.kill(process_of(forking), signal.SIGKILL)
     assert gone(called, 60)
-    give_up_at = time.monotonic() + 60
-    while not failures and time.monotonic() < give_up_at:
-        time.sleep(0.01)
+    wait_until(lambda: failures, "the call has failed", every=0.01)
     assert ["the shipped program (service changed) on local was killed by signal 9"] == [
         failure.message for failure in failures
     ]
@@ -132,9 +127,7 @@ def test_when_it_is_killed_the_calls_under_way_are_killed_and_fail(
 def test_a_call_that_is_killed_fails(lasting: tuple[int, list[HostError]]) -> None:
     called, failures = lasting
     os.kill(called, signal.SIGTERM)
-    give_up_at = time.monotonic() + 60
-    while not failures and time.monotonic() < give_up_at:
-        time.sleep(0.01)
+    wait_until(lambda: failures, "the call has failed", every=0.01)
     assert isinstance(failures[0], CommandError)
     assert failures[0].code == -signal.SIGTERM
 
@@ -145,10 +138,7 @@ def test_a_call_that_takes_too_long_is_killed(forking: Forking) -> None:
     was = LocalHost().call("service", "look", *looked_at)
     with pytest.raises(CommandError, match=r"\(service changed\) on local did not end within 1 s; it was killed"):
         LocalHost().call("service", "changed", *looked_at, json.dumps(was), "600", timeout=1)
-    give_up_at = time.monotonic() + 60
-    while descendants(process) and time.monotonic() < give_up_at:
-        time.sleep(0.01)
-    assert [] == descendants(process)
+    wait_until(lambda: not descendants(process), "what was called is gone", every=0.01)
 
 
 def test_a_call_that_it_had_not_begun_when_it_was_killed_is_made_by_another(forking: Forking) -> None:
