@@ -37,4 +37,4 @@ def guard_alarm(connection: Connection, now: datetime) -> Alarm | None:
     # Either way: what ended in a year did so while the clock ran ahead.
     if abs(now - last) <= LONGEST_PAUSE + (LONGEST_ROUND if first else timedelta()):
         return None
-    return Alarm("guard", "guard", f"no round of it came to its end since {format_moment(ended)}", MEND, ended)
+    return Alarm("guard", "guard", f"its last whole round ended {format_moment(ended)}", MEND, ended)

@@ -68,7 +68,7 @@ def test_rounds_that_begin_and_die_are_no_sign_of_life(pulih: Pulih, broken: Off
         connection.exec_driver_sql("ALTER TABLE taken_away RENAME TO approval_requests")
     assert [] == held(broken), "the round had begun, and gave its lease back"
     (message,) = guard_alarms(pulih, broken)
-    assert message.startswith("no round of it came to its end since ")
+    assert message.startswith("its last whole round ended ")
     assert "Peringatan: Penjaga Pulih (pulih guard) tidak berjalan atau selalu terhenti\n" in told.read_text()
     # Ends with what it was to tell: that is a whole round.
     assert 30 == pulih("--inventory", broken.inventory, "guard").code

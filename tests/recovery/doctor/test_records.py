@@ -83,7 +83,7 @@ def test_a_guard_that_makes_no_rounds_is_a_problem(installation: Installation) -
         ended = datetime.now(UTC) + away
         with installation.catalog.begin() as connection:
             connection.execute(update(schema.leases).values(expires_at=schema.timestamp(ended)))
-        told = f"no round of it came to its end since {format_moment(ended)}"
+        told = f"its last whole round ended {format_moment(ended)}"
         assert ("problem", told) == _of_guard(installation)
 
 
