@@ -152,7 +152,8 @@ def work(verb: str, directory: Path, component: dict[str, str], dump: str, s3_se
     elif verb in ("path", "staged"):
         staged.unlink(missing_ok=True)
         with subprocess.Popen(shlex.split(dump), stdout=subprocess.PIPE, bufsize=0) as program:
-            encrypt(program.stdout.readinto, staged, recipients, threads=source.compression_threads)
+            stdout: Any = program.stdout
+            encrypt(stdout.readinto, staged, recipients, threads=source.compression_threads)
         if verb == "staged":
             with staged.open("rb") as file:
                 key = f"staged-{os.getpid()}"
