@@ -2,6 +2,7 @@
 
 import shutil
 import tarfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from recovery.rebuild_catalog import begin_catalog
 from recovery.rebuild_sets import Inventoried, recorded_head
 from recovery.records import ledger, ledger_heads
 from recovery.sets import BackupSet
+
+NOT_USED = "they are not used"
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,7 @@ class Chooser:
 
     def _closed(self) -> list[BackupSet]:
         """The records that no identity opens, the newest first."""
-        held = {recipient_of(identity) for identity in self.identities}
-        return [each for each in reversed(self.found.records) if not held & set(each.manifest.recipients)]
+        return _unopened_of(reversed(self.found.records), self.identities)
 
     def _age(self, backup_set: BackupSet) -> int:
         return self.found.ages[backup_set.prefix]
@@ -122,13 +124,11 @@ class Chooser:
         try:
             with NewFile(archive) as file:
                 backup_set.restore("data", identity, file.write)
+            _extract(archive, self.directory)
+            archive.unlink()
         except (SetError, KeyMissingError, ObjectMissingError) as error:
             self.unproven.append(f"the records {manifest.name}: {error.message}; an older set was taken")
             return False
-        try:
-            with tarfile.open(archive) as tar:
-                _extract(tar, self.directory)
-            archive.unlink()
         except OSError as error:
             raise RecordsError(
                 f"the records {manifest.name} cannot be unpacked in {self.directory} ({error.strerror})",
@@ -171,38 +171,49 @@ class Chooser:
 def unopened_backups(found: Inventoried, identity_file: Path, identities: list[Any]) -> list[str]:
     """Given what a store holds and the identities of a file, return a sentence for all backups of the same recipients
     that none of them opens: they are listed, and whoever restores them needs another key."""
-    held = {recipient_of(identity) for identity in identities}
     closed: dict[tuple[str, ...], list[str]] = {}
-    for each in found.sets.values():
-        if not held & set(each.manifest.recipients):
-            closed.setdefault(tuple(each.manifest.recipients), []).append(each.manifest.name)
+    for each in _unopened_of(found.sets.values(), identities):
+        closed.setdefault(tuple(each.manifest.recipients), []).append(each.manifest.name)
     who = _held(identity_file, identities)
     return [
-        f"{len(names)} backups are for {', '.join(recipients)}, which {who} does not open: {', '.join(sorted(names))}"
+        f"backups for {', '.join(recipients)}, which {who} does not open: {', '.join(sorted(names))}"
         for recipients, names in closed.items()
     ]
+
+
+def _unopened_of(sets: Iterable[BackupSet], identities: list[Any]) -> list[BackupSet]:
+    held = {recipient_of(identity) for identity in identities}
+    return [each for each in sets if not held & set(each.manifest.recipients)]
 
 
 def _held(identity_file: Path, identities: list[Any]) -> str:
     return f"the identity file {identity_file} (of {', '.join(recipient_of(each) for each in identities)})"
 
 
-def _extract(tar: tarfile.TarFile, directory: Path) -> None:
-    """Write the files of an archive below a directory, and nothing else that an archive may hold.
+def _extract(archive: Path, directory: Path) -> None:
+    """Write the files of an archive of records below a directory, and nothing else that an archive may hold. Raises
+    SetError: who has the signing key can sign anything.
 
     By hand: of the Python of Debian 12, 3.11.2, tarfile knows no filters.
     """
-    for member in tar:
-        target = directory / member.name
-        if not target.resolve().is_relative_to(directory.resolve()) or not (member.isfile() or member.isdir()):
-            raise SetError(
-                f"the records hold {member.name}, which is no plain file of theirs",
-                state="nothing was rebuilt",
-                hint="they are signed: ask who else has the signing key",
-            )
-        source = tar.extractfile(member)
-        if source is None:
-            target.mkdir(mode=0o700, exist_ok=True)
-            continue
-        with source, target.open("xb") as file:
-            shutil.copyfileobj(source, file)
+    try:
+        with tarfile.open(archive, "r:") as tar:
+            for member in tar:
+                _extract_member(tar, member, directory)
+    except tarfile.TarError as error:
+        raise SetError(f"they are no archive ({error})", state=NOT_USED) from error
+    if not (directory / CATALOG).is_file():
+        raise SetError(f"they hold no {CATALOG}", state=NOT_USED)
+
+
+def _extract_member(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: Path) -> None:
+    target = directory / member.name
+    inside = target.resolve().is_relative_to(directory.resolve())
+    if inside and member.isdir():
+        target.mkdir(mode=0o700, exist_ok=True)
+        return
+    source = tar.extractfile(member) if member.isfile() else None
+    if not inside or source is None or target.exists():
+        raise SetError(f"they hold {member.name}, which is no plain file of theirs", state=NOT_USED)
+    with source, target.open("xb") as file:
+        shutil.copyfileobj(source, file)

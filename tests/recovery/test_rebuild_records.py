@@ -1,6 +1,5 @@
 """From which copy of the records a rebuild is made where somebody with a stolen signing key has put his own, too."""
 
-import io
 import re
 import shutil
 import tarfile
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -174,7 +174,7 @@ def test_with_an_earlier_identity_the_newest_records_that_it_opens_are_used_and_
     last = int(before.split("_")[1])
     assert f"the records {after}, up to entry {last + 1} of the ledger, are for {operations}, {recipient}, " in records
     assert records.endswith(f"which {who} does not open: what happened after entry {last} is not in the catalog")
-    assert f"1 backups are for {operations}, {recipient}, which {who} does not open: {office.names[0]}" == sets
+    assert f"backups for {operations}, {recipient}, which {who} does not open: {office.names[0]}" == sets
     shutil.rmtree(robbed.root / "new")
     (robbed.root / "safe").write_text(new)
     installation = office.fresh()
@@ -217,25 +217,61 @@ def test_a_disk_that_does_not_give_the_records_back_is_said(robbed: Robbed) -> N
     assert robbed.genuine != robbed.rebuild().source
 
 
+@pytest.mark.parametrize("what", ["no archive", "no catalog", "a link"])
+def test_signed_records_that_are_none_give_way_to_older_ones(
+    robbed: Robbed, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Whoever has the key can sign anything; it is named, and keeps nobody from a rebuild."""
+    whole, add = robbed.conclude(), tarfile.TarFile.add
+
+    def spoilt(tar: tarfile.TarFile, name: Path, arcname: str, *more: Any, **options: Any) -> None:
+        if arcname == "." and what == "a link":
+            (name / "inventory-2.yaml").symlink_to("/etc/passwd")
+        elif arcname == "." and what == "no catalog":
+            (name / "catalog.sqlite").unlink()
+        if arcname == "." and what == "no archive":
+            tar.fileobj.write(b"x" * 4096)  # type: ignore[union-attr]
+        else:
+            add(tar, name, arcname, *more, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tarfile.TarFile, "add", spoilt)
+        his = robbed.conclude()
+    done = robbed.rebuild()
+    assert whole == done.source
+    (told,) = [each for each in done.unproven if his in each]
+    reason = {
+        "no archive": r"they are no archive \(.+\)",
+        "no catalog": "they hold no catalog.sqlite",
+        "a link": "they hold ./inventory-2.yaml, which is no plain file of theirs",
+    }[what]
+    assert re.fullmatch(f"the records {his}: {reason}; an older set was taken", told)
+
+
 @pytest.mark.parametrize(
-    ("name", "kind"),
+    ("name", "kind", "times"),
     [
-        ("../catalog.sqlite", tarfile.REGTYPE),
-        ("/tmp/catalog.sqlite", tarfile.REGTYPE),
-        ("catalog.sqlite", tarfile.SYMTYPE),
-        ("catalog.sqlite", tarfile.FIFOTYPE),
+        ("../catalog.sqlite", tarfile.REGTYPE, 1),
+        ("/tmp/catalog.sqlite", tarfile.REGTYPE, 1),
+        ("../records", tarfile.DIRTYPE, 1),
+        ("catalog.sqlite", tarfile.SYMTYPE, 1),
+        ("catalog.sqlite", tarfile.LNKTYPE, 1),
+        ("catalog.sqlite", tarfile.FIFOTYPE, 1),
+        ("catalog.sqlite", tarfile.REGTYPE, 2),
     ],
 )
-def test_records_that_hold_anything_but_files_of_their_own_are_refused(name: str, kind: bytes, tmp_path: Path) -> None:
+def test_records_that_hold_anything_but_files_of_their_own_are_refused(
+    name: str, kind: bytes, times: int, tmp_path: Path
+) -> None:
     """Also by the Python of Debian 12, whose tarfile refuses nothing by itself."""
     member = tarfile.TarInfo(name)
     member.type, member.linkname = kind, "/etc/passwd"
-    archive, into = io.BytesIO(), tmp_path / "unpacked"
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        tar.addfile(member)
-    archive.seek(0)
+    archive, into = tmp_path / "data.tar", tmp_path / "unpacked"
+    with tarfile.open(archive, "w") as tar:
+        for _ in range(times):
+            tar.addfile(member)
     into.mkdir()
-    with tarfile.open(fileobj=archive) as tar, pytest.raises(SetError, match=f"the records hold {name}, which is no"):
-        _extract(tar, into)
-    assert [into] == [*tmp_path.iterdir()]
-    assert [] == [*into.iterdir()]
+    with pytest.raises(SetError, match=f"they hold {name}, which is no plain file of theirs"):
+        _extract(archive, into)
+    assert [archive, into] == sorted(tmp_path.iterdir())
+    assert times - 1 == len([*into.iterdir()])
