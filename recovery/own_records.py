@@ -67,19 +67,22 @@ def back_up_records(installation: Installation, procedure_id: str, *, needs_pref
         prefix = set_prefix(RESERVED, RESERVED, name)
 
         faults: Faults = {}
+        holding: list[str] = []
 
         def put(store: Store) -> None:
             with noting(faults, store.name, "missing"):
                 put_set(store, prefix, staged, manifest, installation.signer)
+            holding.append(store.name)
             with noting(faults, store.name, "unlocked"):
                 protect_set(store, prefix, manifest)
             put_restore_guide(store, installation.signer.public_pem)
 
         try:
-            missed = put_into_every_store(installation, put)
+            put_into_every_store(installation, put)
         finally:
-            _record(installation, prefix, faults, manifest, procedure_id)
-        if len(missed) == len(installation.stores):
+            if holding:  # of a set that no store has, nothing can be made good
+                _record(installation, prefix, faults, manifest, procedure_id)
+        if not holding:
             # Nobody foresees this name: somebody watched it appear. The next try has another one.
             raise ObjectExistsError(
                 f"every store holds something else where the records {name} were to be put",
@@ -120,15 +123,14 @@ def _staging_in(directory: Path) -> Iterator[None]:
 
 
 def _record(installation: Installation, prefix: str, faults: Faults, manifest: Manifest, procedure_id: str) -> None:
-    """Record where the set is not as it should be; of one that no store has, nothing can be made good."""
-    lacking = [store for store, (fault, _message) in faults.items() if fault != "unlocked"]
+    """Record where the set is not as it should be."""
     # A store that knows no locks, a directory, fails to lock only when all of it is gone.
     noted = {
         store: (fault, message)
         for store, (fault, message) in faults.items()
         if fault != "unlocked" or installation.stores[store].lock != "none"
     }
-    if noted and len(lacking) < len(installation.stores):
+    if noted:
         with installation.catalog.begin() as connection:
             record_missed(
                 connection, "records", prefix, noted, until=manifest.retention_until, procedure_id=procedure_id

@@ -66,15 +66,13 @@ def _put_into_stores(installation: Installation, form: forms.Form, lacked: list[
         with noting(faults, store.name, "missing"):
             store.put_file(key, Path(form.path))
 
-    missed = put_into_every_store(installation, put)
-    mended = [store for store in lacked if store in installation.stores and store not in missed]
-    if not missed and not mended:
+    put_into_every_store(installation, put)
+    mended = [store for store in lacked if store in installation.stores and store not in faults]
+    if not faults and not mended:
         return
-    # One that could not even be asked, for want of credentials, noted nothing itself.
-    lacking: Faults = {store: faults.get(store, ("missing", message)) for store, message in missed.items()}
     facts = {"number": form.number, "version": form.version}
     with installation.catalog.begin() as connection:
-        record_missed(connection, "form", key, lacking, procedure_id=form.procedure_id, facts=facts)
+        record_missed(connection, "form", key, faults, procedure_id=form.procedure_id, facts=facts)
         for store in mended:
             record_mended(connection, "form", key, store, procedure_id=form.procedure_id)
 
