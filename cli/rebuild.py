@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 )
 @click.option("--store", "store_name", default="", help="What the inventory calls this store, if it names several.")
 @click.option(
+    "--catalog",
+    default="",
+    help="Reference to the URL of the catalog's database (file:/…, env:…), or sqlite; else as the records have it.",
+)
+@click.option(
     "--setting", "pairs", multiple=True, help="Of the store, NAME=VALUE, as in the inventory; may be repeated."
 )
 @click.pass_obj
@@ -42,6 +47,7 @@ def command(
     fingerprint: str,
     directory: Path,
     store_name: str,
+    catalog: str,
     pairs: tuple[str, ...],
 ) -> None:
     """Rebuild catalog, ledger, inventory and keys in a new directory, and list all that cannot be proven.
@@ -51,7 +57,7 @@ def command(
     from recovery.rebuild import rebuild
 
     settings = _store(output, place, pairs)
-    done = rebuild(settings, directory, fingerprint, identity, store_name=store_name)
+    done = rebuild(settings, directory, fingerprint, identity, store_name=store_name, catalog=catalog)
     output.show(done.to_json(), _told(done))
 
 
@@ -100,6 +106,7 @@ def _told(done: "Rebuilt") -> list[str]:
     lines = [
         f"{done.sets} sets are proven by their signature, {done.added} of them were not in the records",
         f"the catalog comes from {done.source}; the ledger goes on at entry {done.ledger_sequence}",
+        f"catalog: {done.catalog}",
         f"{done.forms} forms were fetched back",
         f"inventory: {done.inventory}"
         if done.inventory

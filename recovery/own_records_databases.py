@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import URL, insert, make_url, select
+from sqlalchemy import URL, Connection, insert, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from recovery.errors import ConfigurationError, RecordsError
@@ -28,18 +28,20 @@ def copy_catalog(catalog: Catalog, copy: Path) -> None:
     target = open_catalog(f"sqlite:///{copy}")
     target.upgrade()
     try:
-        copy_rows(catalog, target)
+        with catalog.read() as reading, target.begin() as writing:
+            copy_rows(reading, writing)
     finally:
         target.dispose()
 
 
-def copy_rows(source: Catalog, target: Catalog) -> None:
-    """Given two catalogs of this release, the second one empty, copy every row of one moment, in one transaction."""
-    with source.read() as reading, target.begin() as writing:
-        for table in schema.metadata.sorted_tables:
-            rows = reading.execution_options(yield_per=ROWS_AT_ONCE).execute(select(table)).mappings()
-            for some in rows.partitions(ROWS_AT_ONCE):
-                writing.execute(insert(table), [dict(row) for row in some])
+def copy_rows(reading: Connection, writing: Connection) -> None:
+    """Given a connection inside Catalog.read() and one inside Catalog.begin() of an empty catalog, copy every row.
+
+    Both catalogs are of this release."""
+    for table in schema.metadata.sorted_tables:
+        rows = reading.execution_options(yield_per=ROWS_AT_ONCE).execute(select(table)).mappings()
+        for some in rows.partitions(ROWS_AT_ONCE):
+            writing.execute(insert(table), [dict(row) for row in some])
 
 
 def copy_prefect_database(reference: str, directory: Path) -> Path:

@@ -1,8 +1,6 @@
 """Filling a catalog from what a store holds: every row comes from something that a trusted key signed."""
 
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +9,8 @@ from sqlalchemy import Connection, insert, update
 from recovery.canonical import canonical_json
 from recovery.copies import stores_of_its_day
 from recovery.crypto import Signer
-from recovery.durable import NewFile, sync_directory
-from recovery.errors import ConflictError, ObjectMissingError, RecordsError, SetError
+from recovery.durable import NewFile
+from recovery.errors import ObjectMissingError, SetError
 from recovery.manifest import Manifest
 from recovery.procedures.schedule_approval import ScheduleApproval
 from recovery.rebuild_sets import Inventoried
@@ -28,33 +26,6 @@ REBUILT = "dibangun ulang"
 FROM_MANIFESTS = "manifests alone"
 
 
-def refuse_used_catalog(path: Path) -> None:
-    """Given where a catalog is to be made, return when nothing is there, or one in which nothing was recorded yet.
-
-    Raises ConflictError for any other.
-    """
-    if not path.exists():
-        return
-    catalog = open_catalog(f"sqlite:///{path}")
-    try:
-        unused = catalog.revision() is None or _is_empty(catalog)
-    except RecordsError:
-        unused = False
-    finally:
-        catalog.dispose()
-    if not unused:
-        raise ConflictError(
-            f"the catalog {path} is not empty",
-            state="nothing was written",
-            hint="name a directory that is not there yet; a catalog is never written over",
-        )
-
-
-def _is_empty(catalog: Catalog) -> bool:
-    with catalog.read() as connection:
-        return ledger.head(connection).sequence == 0 and not procedures.list_all(connection)
-
-
 def begin_catalog(unfinished: Path, copy: Path | None) -> Catalog:
     """Given where a catalog is to be filled, make it there, of this release: from a copy, or a new one."""
     for leftover in ("", "-wal", "-shm"):
@@ -66,17 +37,6 @@ def begin_catalog(unfinished: Path, copy: Path | None) -> Catalog:
     catalog = open_catalog(f"sqlite:///{unfinished}")
     catalog.upgrade()
     return catalog
-
-
-def put_in_place(unfinished: Path, path: Path) -> None:
-    """Given a catalog that nobody has open, let it become the one at `path` in one instant."""
-    with closing(sqlite3.connect(unfinished)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    for leftover in ("-wal", "-shm"):
-        unfinished.with_name(unfinished.name + leftover).unlink(missing_ok=True)
-        path.with_name(path.name + leftover).unlink(missing_ok=True)
-    unfinished.replace(path)
-    sync_directory(path.parent)
 
 
 def fill(

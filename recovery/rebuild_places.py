@@ -129,11 +129,14 @@ def choose_store_name(records: Path | None, given: str) -> str:
     return names[0]
 
 
-def write_inventory(directory: Path, records: Path, keys: Keys, settings: StoreSettings, store_name: str) -> Path:
-    """Given the unpacked records and the new places, write the inventory that uses them, and return its path."""
+def write_inventory(
+    directory: Path, records: Path, keys: Keys, settings: StoreSettings, store_name: str, catalog: str | None = None
+) -> Path:
+    """Given the unpacked records and the new places (`catalog`: the reference to its URL; None: it is in the state
+    directory), write the inventory that uses them, and return its path."""
     document = resolved(_inventory(records), records)
-    # Databases of other machines may be gone: catalog and state are here until somebody moves them.
-    document["office"] |= {"state_directory": str(directory / "state"), "catalog": None, "prefect_database": None}
+    # The state is here until somebody moves it, and Prefect's database may be gone with its machine.
+    document["office"] |= {"state_directory": str(directory / "state"), "catalog": catalog, "prefect_database": None}
     document["keys"] |= {
         "operations_recipient": keys.operations_recipient,
         "operations_identity": f"file:{keys.directory / 'operations.txt'}",

@@ -57,9 +57,9 @@ class Lost:
         return sorted(path.parent for path in (self.root / "store" / of).glob("*/manifest.json.sig"))
 
 
-def build(root: Path, *, running: bool = False) -> SmallOffice:
+def build(root: Path, *, running: bool = False, catalog_url: str = "") -> SmallOffice:
     """An office with a concluded backup, and one that died after step 4; then only store, safe and sheet are left."""
-    office = open_office(root, running=running)
+    office = open_office(root, running=running, catalog_url=catalog_url)
     office.approve_schedule()
     office.back_up(CONCLUDED)
     begin_backup(office.installation, KILLED, schedule_name="bulanan", routine=True)

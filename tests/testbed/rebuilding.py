@@ -11,6 +11,7 @@ from recovery.installation import Installation
 from recovery.inventory import load_inventory
 from recovery.rebuild import Rebuilt, rebuild
 from recovery.rebuild_sets import take_inventory
+from recovery.rebuild_target import SQLITE
 from recovery.records import backups, destructions, ledger, ledger_heads
 from recovery.records.backups import Backup
 from recovery.settings import StoreSettings
@@ -38,6 +39,8 @@ def rebuild_meanwhile(office: SmallOffice) -> None:
             installation.signer.fingerprint,
             office.root / "keys" / "operations",
             store_name=OFFSITE,
+            # In the inventory of the records the catalog is the one that is in use.
+            catalog=SQLITE,
         )
         if done.inventory is None:
             raise AssertionError(f"nothing was rebuilt from the records: {done.unproven}")
