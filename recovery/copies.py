@@ -94,8 +94,10 @@ def take_copy(found: BackupSet, directory: Path) -> tuple[Manifest, bytes]:
     return found.manifest, found.store.read(f"{found.prefix}/{SIGNATURE}")
 
 
-def put_into_every_store(installation: Installation, put: Callable[[Store], object]) -> dict[str, str]:
-    """Given how to put something, put it into every store; return the message for each store that did not take it.
+def put_into_every_store(
+    installation: Installation, put: Callable[[Store], object]
+) -> dict[str, StoreError | SetError]:
+    """Given how to put something, put it into every store; return the error of each store that did not take it.
 
     A store that is down keeps nobody from his work as long as another one takes it: `pulih sync` puts there what is
     missing. Nor does one in which something else has that name, for which no retry helps: keys can be foreseen, and
@@ -111,10 +113,9 @@ def put_into_every_store(installation: Installation, put: Callable[[Store], obje
     may_come_back = [error for error in missed.values() if not isinstance(error, ObjectExistsError)]
     if may_come_back and len(missed) == len(installation.stores):
         raise may_come_back[0]
-    messages = {store_name: error.message for store_name, error in missed.items()}
-    for store_name, message in messages.items():
-        logger.warning("the store %s is passed over: %s", store_name, message)
-    return messages
+    for store_name, reason in missed.items():
+        logger.warning("the store %s is passed over: %s", store_name, reason.message)
+    return missed
 
 
 def _record(

@@ -21,8 +21,7 @@ from recovery.procedures.restore_request_document import restore_request_facts
 from recovery.procedures.retention_document import destruction_facts
 from recovery.procedures.schedule_document import schedule_facts
 from recovery.records import forms, numbers
-from recovery.records.missed_copies import Faults, missed_copies, noting, record_mended, record_missed
-from recovery.stores.base import Store
+from recovery.records.missed_copies import fault_of, missed_copies, record_mended, record_missed
 
 PLACE = "Trenggalek"
 
@@ -60,13 +59,9 @@ def issue_form(installation: Installation, procedure_id: str, kind: Kind, *, ver
 
 def _put_into_stores(installation: Installation, form: forms.Form, lacked: list[str]) -> None:
     """Put it there, and record which store lacks it, and which of those that lacked it has it now."""
-    key, faults = form_key(form), Faults()
-
-    def put(store: Store) -> None:
-        with noting(faults, store.name, "missing"):
-            store.put_file(key, Path(form.path))
-
-    put_into_every_store(installation, put)
+    key = form_key(form)
+    missed = put_into_every_store(installation, lambda store: store.put_file(key, Path(form.path)))
+    faults = {store: fault_of(error, "missing") for store, error in missed.items()}
     mended = [store for store in lacked if store in installation.stores and store not in faults]
     if not faults and not mended:
         return

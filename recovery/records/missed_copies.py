@@ -43,8 +43,14 @@ def noting(faults: Faults, store: str, fault: Fault) -> Iterator[None]:
     try:
         yield
     except (StoreError, SetError) as error:
-        faults[store] = ("taken" if isinstance(error, ObjectExistsError) else fault, error.message)
+        faults[store] = fault_of(error, fault)
         raise
+
+
+def fault_of(error: StoreError | SetError, otherwise: Fault) -> tuple[Fault, str]:
+    """Given why a store did not take a copy as it was to, and what that means unless something else has its name,
+    return what is noted of it."""
+    return "taken" if isinstance(error, ObjectExistsError) else otherwise, error.message
 
 
 def record_missed(

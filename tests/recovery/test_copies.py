@@ -92,7 +92,7 @@ def test_one_store_that_takes_something_is_enough_and_none_is_an_error(office: S
     with down(office.root / "store"):
         missed = put_into_every_store(office.installation, put)
         assert [MAIN] == list(missed)
-        assert "is not there" in missed[MAIN]
+        assert "is not there" in missed[MAIN].message
         with (
             down(office.root / "store-terpisah"),
             pytest.raises(StoreError, match="of the store terpisah is not there"),
@@ -116,7 +116,7 @@ def test_a_store_that_holds_something_else_is_passed_over(office: SmallOffice) -
     office.installation.store(OFFSITE).put_bytes("dua", b"lain")
     missed = put_into_every_store(office.installation, lambda store: store.put_bytes("dua", b"isi"))
     assert [OFFSITE, MAIN] == list(missed)
-    assert "already holds something else" in missed[MAIN]
+    assert "already holds something else" in missed[MAIN].message
 
 
 def test_a_store_that_gives_back_other_bytes_is_passed_over_and_all_of_them_are_an_error(office: SmallOffice) -> None:
