@@ -75,10 +75,7 @@ def acquire(catalog: Catalog, resource: str, holder: str, seconds: float, purpos
             "expires_at": schema.timestamp(moment + timedelta(seconds=seconds)),
             "purpose": purpose,
         }
-        if current is None:
-            connection.execute(insert(schema.leases).values(resource=resource, **values))
-        else:
-            connection.execute(update(schema.leases).where(schema.leases.c.resource == resource).values(values))
+        _write(connection, resource, current, values)
         taken = Lease(resource, holder, int(values["token"]), str(values["expires_at"]), seconds, purpose)
         if current is not None and current.holder not in ("", holder):
             facts = {"resource": resource, "from": current.holder, "to": holder, "token": taken.token}
@@ -151,10 +148,7 @@ def note(catalog: Catalog, resource: str) -> None:
         current = _find(connection, resource)
         moment = schema.timestamp(_now(connection))
         values = {"holder": "", "token": current.token + 1 if current else 1, "taken_at": moment, "expires_at": moment}
-        if current is None:
-            connection.execute(insert(schema.leases).values(resource=resource, **values))
-        else:
-            connection.execute(update(schema.leases).where(schema.leases.c.resource == resource).values(values))
+        _write(connection, resource, current, values)
 
 
 @contextmanager
@@ -214,6 +208,13 @@ def _lost(lease: Lease, detail: str = "") -> LeaseLostError:
         state="whoever holds the newer token decides what is live",
         hint="do not repeat the step by hand; run `pulih guard`",
     )
+
+
+def _write(connection: Connection, resource: str, current: Row[Any] | None, values: dict[str, Any]) -> None:
+    if current is None:
+        connection.execute(insert(schema.leases).values(resource=resource, **values))
+    else:
+        connection.execute(update(schema.leases).where(schema.leases.c.resource == resource).values(values))
 
 
 def _find(connection: Connection, resource: str) -> Row[Any] | None:

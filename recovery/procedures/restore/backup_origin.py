@@ -37,7 +37,7 @@ def passed_over(plan: Plan) -> dict[str, str]:
             more = f" dan {len(others) - 1} cadangan lain" if others[1:] else ""
             found[key] = (
                 f"{others[0]['name']} bertanggal {format_moment(others[0]['moment'])}{more}: waktu itu belum tiba, "
-                "atau lebih akhir daripada waktu cadangan yang dibuat sesudahnya, jadi ada jam yang salah. Bila "
-                "cadangan itu yang dikehendaki, titik pulihnya harus ditulis dalam permintaan."
+                "atau melewati waktu cadangan yang dibuat sesudahnya, jadi ada jam yang salah. Bila cadangan itu yang "
+                "dikehendaki, titik pulihnya harus ditulis dalam permintaan."
             )
     return found

@@ -19,8 +19,8 @@ from recovery.procedures.restore.plan import Plan
 from recovery.procedures.restore.quiet import make_quiet
 from recovery.procedures.restore.swapping import is_final, keep_all, replaced, to_be_undone, undo_all, why_undone
 from recovery.procedures.working import prove_held
+from recovery.records import steps
 from recovery.records.leases import Lease
-from recovery.records.steps import find
 
 logger = logging.getLogger(__name__)
 
@@ -150,11 +150,12 @@ def _unwell_on_old(installation: Installation, procedure_id: str, error: Service
     Whose data is damaged is often not well before, either; then mending the earlier step is what helps.
     """
     with installation.catalog.read() as connection:
-        recorded = [find(connection, procedure_id, step_id) for step_id in ("restore.4", "restore.5")]
-    failed = [f", because step {row.step_id[-1]} failed: {row.error}" for row in recorded if row and row.error]
+        recorded = [steps.find(connection, procedure_id, step_id) for step_id in ("restore.4", "restore.5")]
+    told = (f", because step {row.step_id[-1]} failed: {row.error}" for row in recorded if row and row.error)
+    failed = next(told, "")
     first = "mend what failed; if the service was well on the old data before, " if failed else ""
     return ServiceError(
-        f"the data was not restored{''.join(failed[:1])}; on the old data {error.message}",
+        f"the data was not restored{failed}; on the old data {error.message}",
         state="the old data is live; the service is not healthy",
         hint=f"{first}look at the service's own log; then retry this run: what never moved is restored, what was put "
         "back stays and the form says so",

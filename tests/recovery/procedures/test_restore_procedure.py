@@ -327,7 +327,7 @@ def test_a_restore_that_its_executor_calls_off_leaves_nothing_and_tells_why(disp
     passed_over = [
         f"Cadangan yang dilewati {office.installation.component('simpel/data')[1].printed_name} (simpel/data)",
         f"{ahead} bertanggal Rabu, 20 November 2999 pukul 22.00.03 WIB dan 1 cadangan lain: waktu itu belum tiba, atau "
-        "lebih akhir daripada waktu cadangan yang dibuat sesudahnya, jadi ada jam yang salah. Bila cadangan itu yang "
+        "melewati waktu cadangan yang dibuat sesudahnya, jadi ada jam yang salah. Bila cadangan itu yang "
         "dikehendaki, titik pulihnya harus ditulis dalam permintaan.",
     ]
     found = question_of(office.installation, procedure_id, "restore.3").document["bagian"][1]["baris"]
