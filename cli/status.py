@@ -30,6 +30,9 @@ def _lines(found: "Overview") -> list[str]:
             f"{procedure.kind} {procedure.subject}  {procedure.id}  since {format_moment(procedure.opened_at)}"
         )
         lines += [f"  {_line(each)}" for each in procedure.waits_for]
+        if procedure.missing:
+            missing = ", ".join(procedure.missing)
+            lines.append(f"  NOT in the inventory any more: {missing}; `pulih guard` says what to do")
     rows = [
         [
             each.component,

@@ -10,6 +10,7 @@ from recovery import sop
 from recovery.guard.proofs import proof_alarms
 from recovery.installation import Installation
 from recovery.newest import newest_by_order
+from recovery.procedures.restore.inventoried import missing_of_restore
 from recovery.records import drills, procedures, schema, steps
 from recovery.records.procedures import Procedure
 from recovery.records.steps import StepRow
@@ -40,13 +41,15 @@ class Standing:
 
 @dataclass(frozen=True)
 class OpenProcedure:
-    """An open procedure and all that it waits for."""
+    """An open procedure and all that it waits for. `missing`: what of a restore the inventory names no more, without
+    which it cannot go on."""
 
     id: str
     kind: str
     subject: str
     opened_at: str
     waits_for: tuple[Standing, ...]
+    missing: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,9 @@ def overview(installation: Installation, now: datetime) -> Overview:
     alarms = proof_alarms(installation, now)
     with installation.catalog.read() as connection:
         asked = open_requests(connection, now=now)
-        opened = tuple(_procedure(connection, each, asked, now) for each in procedures.list_open(connection))
+        opened = tuple(
+            _procedure(connection, installation, each, asked, now) for each in procedures.list_open(connection)
+        )
         components = []
         for application in installation.applications.values():
             for component in application.components:
@@ -105,11 +110,15 @@ def overview(installation: Installation, now: datetime) -> Overview:
     return Overview(opened, tuple(components))
 
 
-def _procedure(connection: Connection, procedure: Procedure, asked: list[OpenRequest], now: datetime) -> OpenProcedure:
+def _procedure(
+    connection: Connection, installation: Installation, procedure: Procedure, asked: list[OpenRequest], now: datetime
+) -> OpenProcedure:
     rows = steps.list_steps(connection, procedure.id)
     waiting = [each for each in asked if each.request.procedure_id == procedure.id]
     waits_for = [_waiting(each, now) for each in waiting]
     named = {each.step_id for each in waits_for}
+    # From step 6 on a restore needs the records alone.
+    ended = procedure.kind != "restore" or any(row.step_id == "restore.6" and row.state == "done" for row in rows)
     waits_for += [_unfinished(row, now) for row in rows if row.state != "done" and row.step_id not in named]
     return OpenProcedure(
         procedure.id,
@@ -117,6 +126,7 @@ def _procedure(connection: Connection, procedure: Procedure, asked: list[OpenReq
         procedure.application or procedure.schedule,
         procedure.opened_at,
         tuple(waits_for) or tuple(_next(procedure, rows)),
+        () if ended else missing_of_restore(connection, installation, procedure),
     )
 
 

@@ -7,10 +7,11 @@ One that the guard undid cannot: its copies are gone, and step 5 says "undone be
 import logging
 from dataclasses import dataclass
 
-from recovery.errors import LeaseHeldError, LeaseLostError, PulihError
+from recovery.errors import LeaseHeldError, LeaseLostError, NotFoundError, PulihError
 from recovery.guard.report import Action, Alarm, Report
 from recovery.installation import Installation
 from recovery.procedures.restore.interventions import SERVICE_STARTED
+from recovery.procedures.restore.inventoried import missing_of_restore, require_in_inventory, require_to_end
 from recovery.procedures.restore.plan import Plan, approved_plan
 from recovery.procedures.restore.rehearsal import discard_rehearsed
 from recovery.procedures.restore.restarting import put_back, restart
@@ -50,10 +51,26 @@ def settle_restores(installation: Installation, holder: str, report: Report) -> 
             report.trouble("restore", procedure.application, error)
         except PulihError as error:
             _record_failure(installation, procedure, error, report)
+    _tell_what_left_the_inventory(installation, report)
     for procedure in _closed_before_the_start(installation):
         try:
             _look_for_what_stands_still(installation, procedure, report)
         except PulihError as error:
+            report.trouble("restore", procedure.application, error)
+
+
+def _tell_what_left_the_inventory(installation: Installation, report: Report) -> None:
+    """Before step 4 nothing is to be brought back; whoever waits for it must hear that it cannot go on."""
+    with installation.catalog.read() as connection:
+        waiting = [
+            (procedure, missing_of_restore(connection, installation, procedure))
+            for procedure in procedures.list_open(connection, "restore")
+            if steps.find(connection, procedure.id, "restore.4") is None
+        ]
+    for procedure, missing in waiting:
+        try:
+            require_in_inventory(installation, procedure.id, procedure.application, missing)
+        except NotFoundError as error:
             report.trouble("restore", procedure.application, error)
 
 
@@ -106,6 +123,7 @@ def _settle(installation: Installation, procedure: Procedure, holder: str, repor
     plan = approved_plan(installation, procedure.id)
     if _is_worked_on(installation, plan):
         return
+    require_to_end(installation, procedure.id, plan)
     if not _situation(installation, procedure, plan).is_dead():
         _look_at_services(installation, procedure, report)
         return

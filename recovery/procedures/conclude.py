@@ -12,6 +12,7 @@ from recovery.own_records import back_up_records
 from recovery.points import reached
 from recovery.procedures.decided import decision_recorded
 from recovery.procedures.informing import inform_requester
+from recovery.procedures.restore.inventoried import missing_of_restore
 from recovery.procedures.restore.r6_start_service import SUCCEEDED
 from recovery.procedures.restore.rehearsal import discard_rehearsed
 from recovery.procedures.restore_document import printed_status
@@ -139,7 +140,12 @@ def conclude_given_up(installation: Installation, procedure_id: str, reason: str
     sentence = f"{words}. Alasan: {reason}"
     inform_requester(installation, procedure, "", subject=subject, body=f"{sentence}\n{fact}")
     # After him: on a host that cannot be reached the guard removes them later.
-    _discard_copies(installation, procedure_id)
+    left = _discard_copies(installation, procedure_id)
+    if left:
+        sentence += (
+            f"\n{', '.join(left)} tidak lagi dalam inventaris: salinan gladi yang mungkin ada di samping datanya tidak "
+            "dihapus. Penjaga menghapusnya bila entri itu dikembalikan."
+        )
     return close(installation, procedure_id, outcome, Conclusion(True, sentence))
 
 
@@ -178,12 +184,17 @@ def _refused(installation: Installation, procedure_id: str, step_id: str, outcom
     return close(installation, procedure_id, outcome, Conclusion(True, f"{words}. Alasan: {reason}"))
 
 
-def _discard_copies(installation: Installation, procedure_id: str) -> None:
-    """Remove the copies that this procedure loaded beside live data and did not make live."""
+def _discard_copies(installation: Installation, procedure_id: str) -> tuple[str, ...]:
+    """Remove the copies that this procedure loaded beside live data and did not make live; return what left the
+    inventory since, beside whose data such copies may lie."""
     with installation.catalog.read() as connection:
         procedure = procedures.get(connection, procedure_id)
-    for component in installation.application(procedure.application).components:
-        discard_rehearsed(installation, procedure_id, f"{procedure.application}/{component.name}")
+        missing = missing_of_restore(connection, installation, procedure)
+        rehearsed = steps.find(connection, procedure_id, "restore.3") is not None
+    if procedure.application in installation.applications:
+        for component in installation.application(procedure.application).components:
+            discard_rehearsed(installation, procedure_id, f"{procedure.application}/{component.name}")
+    return missing if rehearsed else ()
 
 
 def close(installation: Installation, procedure_id: str, outcome: str, conclusion: Conclusion) -> Conclusion:

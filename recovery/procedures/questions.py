@@ -6,10 +6,11 @@ A question is made from records only, so that asking again after a restart of th
 from typing import Any
 
 from recovery.calendar import format_bytes, format_date, format_duration, format_moment, format_number
-from recovery.errors import NotFoundError, ProcedureError
+from recovery.errors import ProcedureError
 from recovery.installation import Installation
 from recovery.procedures.restore.backup_origin import foreign_origins, passed_over
 from recovery.procedures.restore.expected_downtime import expected_downtime
+from recovery.procedures.restore.inventoried import application_title, component_title, require_in_inventory
 from recovery.procedures.restore.plan import Plan, approved_plan, make_plan
 from recovery.procedures.restore_document import printed_status
 from recovery.procedures.retention_question import retention_question
@@ -130,6 +131,7 @@ def _disposition(installation: Installation, procedure_id: str) -> Question:
 
 def _verification(installation: Installation, procedure_id: str) -> Question:
     request, rows = _request_rows(installation, procedure_id)
+    require_in_inventory(installation, procedure_id, request["aplikasi"])
     plan = make_plan(installation, procedure_id)
     with installation.catalog.read() as connection:
         procedure = procedures.get(connection, procedure_id)
@@ -181,6 +183,7 @@ def _verification(installation: Installation, procedure_id: str) -> Question:
 def _start(installation: Installation, procedure_id: str) -> Question:
     request, _rows = _request_rows(installation, procedure_id)
     plan = approved_plan(installation, procedure_id)
+    require_in_inventory(installation, procedure_id, plan.application, plan.components)
     with installation.catalog.read() as connection:
         verified = steps.evidence_of(connection, procedure_id, "restore.3") or {}
         ended = steps.find(connection, procedure_id, "restore.3")
@@ -244,7 +247,7 @@ def _acknowledgement(installation: Installation, procedure_id: str) -> Question:
                 "baris": [
                     ["Nomor formulir", informed.get("form_number", "")],
                     ["Status", printed_status(started) if started else ""],
-                    ["Aplikasi", installation.application(request["aplikasi"]).title],
+                    ["Aplikasi", application_title(installation, request["aplikasi"])],
                     ["Layanan aktif kembali", format_moment(started.get("started_at"))],
                 ],
             }
@@ -273,7 +276,7 @@ def _request_rows(installation: Installation, procedure_id: str) -> tuple[dict[s
         ["Nomor formulir", evidence.get("form_number", "")],
         ["Surat", f"{request['nomor_surat']} tanggal {format_date(request['tanggal_surat'])}"],
         ["Pemohon", f"{requester.name}, NIP {requester.nip}, {requester.title}"],
-        ["Aplikasi", installation.application(request["aplikasi"]).title],
+        ["Aplikasi", application_title(installation, request["aplikasi"])],
         ["Uraian kerusakan", request["uraian_kerusakan"]],
         ["Waktu kejadian", format_moment(request["waktu_kejadian"])],
         ["Titik pulih yang diminta", request["titik_pulih"] or "cadangan terbaru yang terverifikasi"],
@@ -294,12 +297,8 @@ def _origins(installation: Installation, plan: Plan) -> Rows:
 
 def _titled(installation: Installation, component: str) -> str:
     """Given "application/component", return its title, and the key by which names of backups and logs call it."""
-    try:
-        _application, settings = installation.component(component)
-    except NotFoundError:
-        # Taken out of the inventory while an official was waited for: what was done is still his to review.
-        return component
-    return f"{settings.printed_name} ({component})"
+    title = component_title(installation, component)
+    return component if title == component else f"{title} ({component})"
 
 
 def _request_binding(installation: Installation, procedure_id: str) -> dict[str, Any]:

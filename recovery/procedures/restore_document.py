@@ -9,6 +9,7 @@ from recovery.forms.restore import FAILED, SUCCEEDED, Notification, RestoredComp
 from recovery.installation import Installation
 from recovery.procedures.people import approval_of, signer
 from recovery.procedures.restore.interventions import Intervention, Unopened, interventions, unopened
+from recovery.procedures.restore.inventoried import component_title, missing_of
 from recovery.procedures.restore.r6_start_service import SUCCEEDED as NEW_DATA_LIVE
 from recovery.records import forms, journal, notices, procedures, steps
 from recovery.sop import EXECUTOR_START, step
@@ -33,8 +34,7 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
     verified = evidence["restore.3"]
     good = started["status"] == NEW_DATA_LIVE
     status = printed_status(started)
-    application = installation.application(procedure.application)
-    titles = {f"{application.name}/{part.name}": part.printed_name for part in application.components}
+    titles = {component: component_title(installation, component) for component in verified["plan"]}
     return form_of_restore.build(
         document,
         RestoreForm(
@@ -94,6 +94,8 @@ def printed_status(started: dict[str, Any]) -> str:
 
 
 def _target(installation: Installation, key: str) -> str:
+    if missing_of(installation, key.partition("/")[0], [key]):
+        return f"{key} (tidak lagi dalam inventaris)"
     application, component = installation.component(key)
     return f"{installation.host_of(application).title()}: {component.location}"
 

@@ -5,6 +5,7 @@ from recovery.forms.model import Document, FormFacts, mask_nik
 from recovery.forms.restore_request import DataVerification, Disposition, RestoreRequestForm
 from recovery.installation import Installation
 from recovery.procedures.people import approval_of, signer
+from recovery.procedures.restore.inventoried import application_title
 from recovery.records import procedures
 
 RESPONSIBILITY = "Pemohon menyatakan bertanggung jawab atas kebenaran permintaan ini."
@@ -18,7 +19,7 @@ def restore_request_facts(installation: Installation, procedure_id: str, documen
         requester = signer(connection, request["nip_pemohon"])
         disposer, disposed, disposition = approval_of(connection, procedure_id, "restore.2")
         verifier, verified, verification = approval_of(connection, procedure_id, "restore.3")
-    application = installation.application(procedure.application)
+    settings = installation.applications.get(procedure.application)
     disposition_answers = disposition.get("answers", {})
     verification_answers = verification.get("answers", {})
     return restore_request.build(
@@ -30,8 +31,9 @@ def restore_request_facts(installation: Installation, procedure_id: str, documen
             requester=requester,
             contact=request["kontak_dinas"],
             signing_official=request["penandatangan"],
-            application=application.title,
-            components=tuple(component.printed_name for component in application.components),
+            application=application_title(installation, procedure.application),
+            # Of one that left the inventory before it was decided on, the version before says them.
+            components=tuple(component.printed_name for component in settings.components) if settings else (),
             damage=mask_nik(request["uraian_kerusakan"]),
             occurred_at=request["waktu_kejadian"],
             recovery_point=request["titik_pulih"],

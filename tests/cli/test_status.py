@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from cli.status import _lines
 from recovery.installation import Installation
 from recovery.inventory import load_inventory
 from recovery.procedures.questions import question_of
@@ -15,6 +16,7 @@ from recovery.procedures.schedule_begin import begin_schedule, draw_up
 from recovery.records import procedures, schema
 from recovery.records.approvals import ask
 from recovery.records.steps import open_step, perform
+from recovery.standing import Overview, overview
 from tests.cli.conftest import Office, Pulih
 from tests.testbed.small_office import KADIS, restore_request
 
@@ -144,3 +146,15 @@ def test_a_component_without_a_fresh_proof_is_marked(pulih: Pulih, broken: Offic
     assert ("", "", ["never"]) == tuple(found["simpel/data"][key] for key in ("name", "moment", "alarms"))
     assert [] == found["simpel/berkas"]["alarms"]
     assert "NEVER" in pulih("--inventory", broken.inventory, "status").out
+
+
+def test_a_restore_whose_application_left_the_inventory_says_so(
+    pulih: Pulih, broken: Office, installation: Installation
+) -> None:
+    """In the document and for people; what to do says the guard."""
+    begin_restore(installation, "one", restore_request())
+    del installation.applications["simpel"]
+    (found,) = overview(installation, datetime.now(UTC)).procedures
+    assert ("simpel",) == found.missing
+    assert "  NOT in the inventory any more: simpel; `pulih guard` says what to do" in _lines(Overview((found,), ()))
+    assert [[]] == [each["missing"] for each in status(pulih, broken)["procedures"]]

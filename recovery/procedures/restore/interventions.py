@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from recovery.installation import Installation
-from recovery.procedures.restore.r4_stop_service import STOPPING
 from recovery.records import ledger, steps
 
-# The kind of the ledger entry that says that the guard started an application's services for a restore.
+# The kind of the ledger entry that is made before an application's services are stopped for a restore.
+STOPPING = "service.stopping"
+# The kind of the one that says that the guard started an application's services for a restore.
 SERVICE_STARTED = "guard.service_started"
 # The kind of the one that says that services were healthy and people did not get to them.
 NOT_OPENED = "service.not_opened"

@@ -3,6 +3,7 @@
 from recovery.installation import Installation
 from recovery.procedures.decided import decided, decided_document
 from recovery.procedures.documents import issue_form
+from recovery.procedures.restore.inventoried import require_in_inventory
 from recovery.procedures.restore.rehearsal import rehearse
 from recovery.progress import Tell, to_nobody
 from recovery.records.steps import StepResult
@@ -22,5 +23,7 @@ def verify_authority(installation: Installation, procedure_id: str, tell: Tell =
     if decision["decision"] != APPROVED:
         return StepResult(evidence=decision)
     plan = decided_document(installation, procedure_id, "restore.3")["rencana"]
+    application = next(iter(plan)).partition("/")[0]
+    require_in_inventory(installation, procedure_id, application, list(plan))
     rehearsal = rehearse(installation, procedure_id, plan, tell)
     return StepResult(evidence={**decision, "plan": plan, "rehearsal": rehearsal})

@@ -2,14 +2,13 @@
 
 from recovery.installation import Installation
 from recovery.procedures.restore.go_ahead import require_go_ahead
+from recovery.procedures.restore.interventions import STOPPING
+from recovery.procedures.restore.inventoried import require_in_inventory, services_in_words
 from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.quiet import make_quiet
 from recovery.procedures.working import PATIENCE_SECONDS, work_on
 from recovery.records import ledger
 from recovery.records.steps import StepResult
-
-# The kind of the ledger entry that is made before an application's services are stopped for a restore.
-STOPPING = "service.stopping"
 
 
 def stop_service(installation: Installation, procedure_id: str) -> StepResult:
@@ -18,6 +17,7 @@ def stop_service(installation: Installation, procedure_id: str) -> StepResult:
     Steps 4 to 6 are one critical section: the leases taken here are given back only by step 6.
     """
     plan = approved_plan(installation, procedure_id)
+    require_in_inventory(installation, procedure_id, plan.application, plan.components)
     # A backup of the same application may be under way; stopping the service waits for it rather than disturbing it.
     patience = PATIENCE_SECONDS
     with work_on(installation, plan.components, procedure_id, "restore", patience=patience, release=False) as held:
@@ -37,7 +37,7 @@ def _stopping_since(installation: Installation, procedure_id: str, application: 
     with installation.catalog.begin() as connection:
         earlier = ledger.entries(connection, procedure_id=procedure_id, kind=STOPPING, last=1)
         if running or not earlier:
-            facts = {"application": application}
+            facts = {"application": application, **services_in_words(installation, application)}
             ledger.append(connection, STOPPING, facts, procedure_id=procedure_id, step_id="restore.4")
             earlier = ledger.entries(connection, procedure_id=procedure_id, kind=STOPPING, last=1)
     return earlier[0].at

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from recovery.errors import ProcedureError
 from recovery.installation import Installation
 from recovery.procedures.restore.go_ahead import require_go_ahead
+from recovery.procedures.restore.inventoried import require_in_inventory
 from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.quiet import make_quiet
 from recovery.procedures.restore.swapping import require_not_undone, swap_all
@@ -30,6 +31,7 @@ def restore_data(installation: Installation, procedure_id: str) -> StepResult:
             hint="see why step 4 failed; step 6 starts the service again",
         )
     plan = approved_plan(installation, procedure_id)
+    require_in_inventory(installation, procedure_id, plan.application, plan.components)
     with work_on(installation, plan.components, procedure_id, "restore", release=False) as held:
         require_go_ahead(installation, procedure_id, plan)
         # Before the services are stopped again: the guard may have ended this restore, and people work by now.

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from recovery.installation import Installation
 from recovery.procedures.restore.interventions import downtime, running_since
+from recovery.procedures.restore.inventoried import require_to_end
 from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.restarting import restart
 from recovery.procedures.working import release_all, work_on
@@ -20,6 +21,7 @@ def start_service(installation: Installation, procedure_id: str) -> StepResult:
     Raises ServiceError when the services are not well on the old data either: an administrator is needed at once.
     """
     plan = approved_plan(installation, procedure_id)
+    require_to_end(installation, procedure_id, plan)
     with work_on(installation, plan.components, procedure_id, "restore", release=False) as held:
         # The guard may have started them, hours ago: then the downtime ended with that.
         earlier = running_since(installation, procedure_id, plan.application)

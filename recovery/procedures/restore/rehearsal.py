@@ -13,6 +13,7 @@ from recovery.errors import SourceError, StoreFullError, VerificationError, Veri
 from recovery.installation import Installation
 from recovery.points import reached
 from recovery.procedures.backup.b2_verify import judge_copy
+from recovery.procedures.restore.inventoried import missing_of
 from recovery.procedures.working import PATIENCE_SECONDS, work_on
 from recovery.progress import Proof, Tell, to_nobody
 from recovery.quality.verdict import Verdict
@@ -53,8 +54,12 @@ def discard_rehearsed(installation: Installation, procedure_id: str, component: 
     """Remove the copy that this procedure loaded beside a component's live data.
 
     After a swap the same name holds the old data: what the journal and the file system do not both say to be the
-    rehearsed copy is left alone.
+    rehearsed copy is left alone. Nor can one be looked for whose component left the inventory: the guard removes it
+    when the entry is back and the restore closed.
     """
+    if missing_of(installation, component.partition("/")[0], [component]):
+        logger.warning("%s is not in the inventory: a rehearsed copy beside its data stays", component)
+        return
     source = installation.source(component)
     with installation.catalog.read() as connection:
         entries = {entry.component: entry for entry in journal.entries(connection, procedure_id)}
