@@ -65,9 +65,8 @@ def _put_into_stores(installation: Installation, form: forms.Form, lacked: list[
     mended = [store for store in lacked if store in installation.stores and store not in faults]
     if not faults and not mended:
         return
-    facts = {"number": form.number, "version": form.version}
     with installation.catalog.begin() as connection:
-        record_missed(connection, "form", key, faults, procedure_id=form.procedure_id, facts=facts)
+        record_missed(connection, "form", key, faults, procedure_id=form.procedure_id)
         for store in mended:
             record_mended(connection, "form", key, store, procedure_id=form.procedure_id)
 

@@ -3,7 +3,7 @@ are made good. No table lists what lies in the stores of these, and a name that 
 copy were there.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -54,24 +54,14 @@ def fault_of(error: StoreError | SetError, otherwise: Fault) -> tuple[Fault, str
 
 
 def record_missed(
-    connection: Connection,
-    kind: Kind,
-    key: str,
-    faults: Faults,
-    *,
-    until: str = "",
-    procedure_id: str = "",
-    facts: Mapping[str, Any] | None = None,
+    connection: Connection, kind: Kind, key: str, faults: Faults, *, until: str = "", procedure_id: str = ""
 ) -> None:
-    """Given what became of a copy in each store that has not what it should, put it into the ledger; nothing for none.
-
-    `facts` are further ones for whoever reads the entry.
-    """
+    """Given what is wrong with a copy, by store, put it into the ledger; where nothing is wrong, do nothing."""
     if faults:
         stores = {store: message for store, (_fault, message) in faults.items()}
         kinds = {store: fault for store, (fault, _message) in faults.items()}
-        told = {**(facts or {}), "key": key, "stores": stores, "faults": kinds, "until": until}
-        ledger.append(connection, MISSED[kind], told, procedure_id=procedure_id)
+        facts = {"key": key, "stores": stores, "faults": kinds, "until": until}
+        ledger.append(connection, MISSED[kind], facts, procedure_id=procedure_id)
 
 
 def record_mended(
