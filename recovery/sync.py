@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from recovery.copies import read_a_good_copy, stores_of_schedule, take_copy
-from recovery.errors import DigestError, ObjectExistsError, ProcedureError, PulihError, SetError, StoreError
+from recovery.errors import DigestError, ProcedureError, PulihError, SetError, StoreError
 from recovery.installation import Installation, private_directory, remove_tree
 from recovery.keys_succession import recorded_successions
 from recovery.points import reached
@@ -21,7 +21,7 @@ from recovery.procedures.file_digest import sha256_of_file
 from recovery.procedures.working import LEASE_SECONDS, hold_set
 from recovery.records import backups, forms, leases, ledger, ledger_heads, procedures
 from recovery.records.backups import Backup
-from recovery.records.missed_copies import Faults, find_missed, record_mended, record_missed
+from recovery.records.missed_copies import find_missed, record_mended, recording_taken
 from recovery.restore_guide import put_restore_guide
 from recovery.sets import BackupSet, open_set, protect_set, put_copy, set_prefix
 from recovery.stores.base import Store
@@ -193,17 +193,12 @@ def _put_form(installation: Installation, missing: Missing, directory: Path) -> 
     if not path.is_file() or sha256_of_file(path) != form.pdf_sha256:
         # The office's own copy is gone or was changed; the one in another store is as good when it has the SHA-256.
         path = _form_from_another_store(installation, missing, form, directory)
-    try:
-        installation.store(missing.store).put_file(missing.subject, path)
-    except ObjectExistsError as error:
-        if missed is None or missed.fault != "taken":  # its name was taken between issuing it and now
-            taken: Faults = {missing.store: ("taken", error.message)}
-            with installation.catalog.begin() as connection:
-                record_missed(connection, "form", missing.subject, taken, procedure_id=form.procedure_id)
-        raise
+    key, store_name = missing.subject, missing.store
+    with recording_taken(installation.catalog, "form", key, store_name, procedure_id=form.procedure_id):
+        installation.store(store_name).put_file(key, path)
     if missed is not None:
         with installation.catalog.begin() as connection:
-            record_mended(connection, "form", missing.subject, missing.store, procedure_id=form.procedure_id)
+            record_mended(connection, "form", key, store_name, procedure_id=form.procedure_id)
 
 
 def _form_from_another_store(installation: Installation, missing: Missing, form: forms.Form, directory: Path) -> Path:

@@ -9,7 +9,7 @@ from recovery.installation import Installation, remove_tree
 from recovery.own_records import COMPONENT, open_records
 from recovery.procedures.working import hold_set
 from recovery.records import destructions
-from recovery.records.missed_copies import find_missed, record_mended
+from recovery.records.missed_copies import find_missed, record_mended, recording_taken
 from recovery.sets import protect_set, put_copy
 from recovery.sync_plan import PURPOSE
 
@@ -29,7 +29,9 @@ def copy_records(installation: Installation, prefix: str, target: str, directory
             name=prefix,
         )
         staged = {part.file: staging / part.file for part in manifest.parts}
-        put_copy(installation.store(target), prefix, staged, manifest, signature, trusted_pem)
+        facts = {"until": manifest.retention_until, "procedure_id": manifest.procedure_id}
+        with recording_taken(installation.catalog, "records", prefix, target, **facts):
+            put_copy(installation.store(target), prefix, staged, manifest, signature, trusted_pem)
         remove_tree(staging)
         _lock(installation, prefix, target)
 

@@ -35,6 +35,7 @@ def examine_records(installation: Installation) -> Iterator[Finding]:
         with installation.catalog.read() as connection:
             concluded = any(each.state == "closed" for each in procedures.list_all(connection))
             ahead, stopped = clock_alarm(connection, now := datetime.now(UTC)), guard_alarm(connection, now)
+            # Those that lie there without a lock are found by the look at the store itself.
             taken = [each for each in copy_alarms(installation, connection, now) if each.mend == TAKEN]
     except PulihError:
         return  # said by the look at the catalog

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from recovery.errors import ObjectExistsError, SetError, StoreError
 from recovery.records import destructions, ledger
+from recovery.records.catalog import Catalog
 from recovery.records.ledger import Entry
 
 Kind = Literal["form", "records"]
@@ -70,6 +71,24 @@ def record_mended(
     """Given a copy that is as it should be now, put that into the ledger; `protection`: what keeps it there."""
     facts = {"key": key, "store": store, **({"protection": protection} if protection else {})}
     ledger.append(connection, MENDED[kind], facts, procedure_id=procedure_id)
+
+
+@contextmanager
+def recording_taken(
+    catalog: Catalog, kind: Kind, key: str, store: str, *, until: str = "", procedure_id: str = ""
+) -> Iterator[None]:
+    """Given a copy that is put into a store later than it was to, record when something else has its name there by now;
+    the error goes on."""
+    try:
+        yield
+    except ObjectExistsError as error:
+        with catalog.read() as connection:
+            known = find_missed(connection, key, store)
+        if known is None or known.fault != "taken":
+            faults: Faults = {store: ("taken", error.message)}
+            with catalog.begin() as connection:
+                record_missed(connection, kind, key, faults, until=until, procedure_id=procedure_id)
+        raise
 
 
 def missed_copies(connection: Connection) -> list[Missed]:

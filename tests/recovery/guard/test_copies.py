@@ -172,6 +172,24 @@ def test_records_whose_place_somebody_took_are_told_until_they_are_there_or_are_
     )
 
 
+def test_records_whose_place_is_taken_while_the_store_was_away_are_told_by_the_synchronisation(
+    office: SmallOffice,
+) -> None:
+    """Whoever reads the other store knows the name."""
+    with down(office.root / FOLDERS[OFFSITE]):
+        prefix = f"pulih/pulih/{back_up_records(office.installation, 'one')}"
+    assert [] == alarms(office)
+    office.installation.store(OFFSITE).put_bytes(f"{prefix}/manifest.json", b"x")
+    for _ in range(2):
+        assert [(OFFSITE, prefix)] == [(each.store, each.subject) for each in sync(office.installation).troubles]
+        (alarm,) = alarms(office)
+        assert (f"{prefix} in the store {OFFSITE}", TAKEN) == (alarm.subject, alarm.mend)
+    assert 2 == len(entries(office, "records.copies_missing")), "it is recorded once that it is taken"
+    assert [] == alarms(office, datetime.now(UTC) + timedelta(days=91))
+    (office.root / FOLDERS[OFFSITE] / prefix / "manifest.json").unlink()
+    assert ((), []) == (sync(office.installation).troubles, alarms(office))
+
+
 def test_records_that_no_store_takes_are_an_error_and_the_next_try_has_another_name(office: SmallOffice) -> None:
     with (
         points.observe(watched(office, MAIN, OFFSITE)),
