@@ -81,7 +81,7 @@ def _told(rotation: "Rotation") -> list[str]:
     if rotation.inventory_line:
         lines += [f"write into the inventory, section keys: {rotation.inventory_line}", "then: pulih apply"]
     else:
-        lines.append("both keys signed that; every store holds the statement, and records that the new key signed")
+        lines.append("both keys signed that; every store has the statement, and one at least records of the new key")
     return [*lines, "then print the sheet for the safe anew: pulih key sheet --pdf FILE"]
 
 

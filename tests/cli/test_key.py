@@ -31,7 +31,7 @@ def test_a_rotation_says_what_is_still_to_do(pulih: Pulih, broken: Office, tmp_p
     for arguments, told in (
         (("operations",), "write into the inventory, section keys: operations_recipient: age1"),
         (("escrow", "--to", tmp_path / "escrow-2"), "write into the inventory, section keys: escrow_recipient: age1"),
-        (("signing",), "every store holds the statement, and records that the new key signed"),
+        (("signing",), "every store has the statement, and one at least records of the new key"),
     ):
         ended = pulih(*named, "key", "rotate", *arguments)
         assert 0 == ended.code, ended.err
