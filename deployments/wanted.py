@@ -222,8 +222,8 @@ def _environment(office: OfficeSettings) -> dict[str, str]:
     return {
         # What the domain and the steps log is shown with the run in the Prefect UI.
         "PREFECT_LOGGING_EXTRA_LOGGERS": "recovery,tasks",
-        # A run writes to its worker. Prefect's own handler ends the process when that has died; this one only does not
-        # write then, and the run goes on: what it logs reaches the server all the same.
+        # A run writes its log to its worker, too. Prefect's own handler ends the process when that has died; with this
+        # one those lines are lost and the run goes on: what it logs reaches the server all the same.
         "PREFECT_LOGGING_ROOT_HANDLERS": "debug",
         "PREFECT_LOGGING_HANDLERS_DEBUG_FORMATTER": "standard",
         "PREFECT_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS": str(office.components_at_once),
