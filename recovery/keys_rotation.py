@@ -29,6 +29,7 @@ from recovery.restore_guide import put_restore_guide
 ROTATED = "key.rotated"
 NEXT = ".next"
 RECORDS_OF = "key-rotation"  # what stands in the place of a procedure
+NOT_SIGNED = "the new key is in use; the records that it is to sign are in no store as they are to be"
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def rotate_signing(installation: Installation) -> Rotation:
         try:
             back_up_records(installation, RECORDS_OF, needs_prefect=False)
         except PulihError as error:
-            error.state = "the new key is in use; the records that it is to sign are in no store as they are to be"
+            error.state = NOT_SIGNED
             error.hint = f"{error.hint}; then `pulih key rotate signing` again: it makes no other key"
             raise
         remove_file(coming)
@@ -126,7 +127,14 @@ def _exchanged(installation: Installation, path: Path, coming: Path) -> Rotation
     if Signer.from_pem(read_file(coming), str(coming)).fingerprint != key.fingerprint:
         return None
     known = recorded_successions(installation.keys.signing_key)
-    before = next(each.old for each in known if each.new == key.public_pem.decode())
+    before = next((each.old for each in known if each.new == key.public_pem.decode()), None)
+    if before is None:
+        raise KeyMissingError(
+            f"{beside(path)} does not say which key the one in {path} follows",
+            state=NOT_SIGNED,
+            hint="put back what `pulih key rotate signing` wrote (every store holds a copy in its folder kunci) and call "
+            "it again",
+        )
     return Rotation("signing", public_fingerprint(before.encode()), key.fingerprint, path, "")
 
 

@@ -183,6 +183,23 @@ def test_a_rotation_that_died_before_the_new_key_signed_the_records_signs_them_t
     assert [] == list((office.office.root / "keys").glob("*.next"))
 
 
+def test_a_rotation_that_died_and_whose_statement_was_lost_since_says_so(office: KeyOffice) -> None:
+    def interrupt(name: str) -> None:
+        if name == "records: staged":
+            raise KeyboardInterrupt
+
+    with observe(interrupt), pytest.raises(KeyboardInterrupt):
+        rotate_signing(office.fresh())
+    (statements,) = (office.office.root / "keys").glob("*.successions")
+    lost = statements.rename(statements.with_suffix(".lost"))
+    with pytest.raises(KeyMissingError, match=f"{statements} does not say which key the one in .+ follows") as raised:
+        rotate_signing(office.fresh())
+    assert "every store holds a copy in its folder kunci) and call it again" in raised.value.hint
+    lost.rename(statements)
+    rotate_signing(office.fresh())
+    assert 1 == len(records(office)) == len(entries(office))
+
+
 def test_a_rotation_says_when_no_store_took_the_records(office: KeyOffice) -> None:
     """The key is changed then: the next call is to do the rest."""
 
