@@ -132,8 +132,8 @@ def _exchanged(installation: Installation, path: Path, coming: Path) -> Rotation
         raise KeyMissingError(
             f"{beside(path)} does not say which key the one in {path} follows",
             state=NOT_SIGNED,
-            hint="put back what `pulih key rotate signing` wrote (every store holds a copy in its folder kunci) and call "
-            "it again",
+            hint="put back what `pulih key rotate signing` wrote (every store holds a copy in its folder kunci) and "
+            "call it again",
         )
     return Rotation("signing", public_fingerprint(before.encode()), key.fingerprint, path, "")
 
