@@ -24,7 +24,8 @@ def command(context: click.Context, alarm: bool) -> None:
 
     With --alarm: is there a component without a fresh proof, or a schedule that begins no runs? Silence is an alarm.
     The catalog is asked, and the Prefect server too when PREFECT_API_URL names one. Ends with 30 when something is
-    missing; the office is told of each thing once, until it is over; once in an hour that the catalog cannot be used.
+    missing; the office is told of each thing once, until it is over; once in an hour that catalog or inventory cannot
+    be used.
     """
     from recovery.prefect_api import prefect_api
 
@@ -32,10 +33,12 @@ def command(context: click.Context, alarm: bool) -> None:
     output: Output = context.obj
     if alarm:
         from recovery.doctor.silence import listen
+        from recovery.guard.unread_inventory import inventory_or_told
         from recovery.guard.unreadable import told_when_unreadable
 
         now = datetime.now(UTC)
-        with told_when_unreadable(output.inventory.installation(), now):
+        inventory = inventory_or_told(lambda: output.inventory, output.inventory_path, now)
+        with told_when_unreadable(inventory.installation(), now):
             alarms, told = listen(output.installation, api, now)
         lines = [*alarm_lines(alarms), f"{len(alarms)} alarms; the office was told of {told} now"]
         output.show({"alarms": [asdict(each) for each in alarms], "told": told}, lines)

@@ -19,14 +19,18 @@ def command(context: click.Context) -> None:
     """Finish or undo what died, start its service, sweep, and raise alarms. Ends with 30 when there are alarms.
 
     Safe at any time, beside running procedures and other guards: what somebody works on is left alone. Needs no
-    Prefect. Repeating it does nothing more. When the catalog cannot be used, the office is told once in an hour.
+    Prefect. Repeating it does nothing more. When catalog or inventory cannot be used, the office is told once in an
+    hour.
     """
     output: Output = context.obj
     # Here, because help must not cost the import of everything.
     from recovery.guard import make_round
+    from recovery.guard.unread_inventory import inventory_or_told
     from recovery.guard.unreadable import told_when_unreadable
 
-    with told_when_unreadable(output.inventory.installation(), datetime.now(UTC)):
+    now = datetime.now(UTC)
+    inventory = inventory_or_told(lambda: output.inventory, output.inventory_path, now)
+    with told_when_unreadable(inventory.installation(), now):
         report = make_round(output.installation)
     output.show(report.to_json(), _lines(report))
     if report.alarms:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError
 
+from recovery.errors import ConfigurationError
 from recovery.inventory_rules import Parts, broken_rules
 from recovery.marked_model import validate_marked
 from recovery.marked_yaml import read_marked
@@ -70,6 +71,14 @@ def load_inventory(path: Path, environment: Mapping[str, str] | None = None) -> 
             if component.suite:
                 component.suite = str(folder / component.suite)
     return inventory
+
+
+def readable_office(path: Path) -> OfficeSettings | None:
+    """Given the path of an inventory that cannot be used, return its section `office` when that much of it is whole."""
+    try:
+        return _well_formed(read_marked(Path(path)).value).office
+    except ConfigurationError:
+        return None
 
 
 def _well_formed(value: Any) -> Parts:

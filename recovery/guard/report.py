@@ -31,6 +31,7 @@ Kind = Literal[
     "sweep",
     "store",
     "records",
+    "inventory",
     "guard",
 ]
 

@@ -5,7 +5,7 @@ other told, nor takes an alarm for over that it does not look for.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -47,11 +47,12 @@ TITLES: dict[Kind, str] = {
     "sweep": "Sisa pekerjaan tidak dapat dibersihkan",
     "store": "Penyimpanan cadangan bermasalah",
     "records": "Rekaman Pulih tidak dapat dibaca atau ditulis: penjagaan tidak berjalan",
+    "inventory": "Inventaris Pulih tidak dapat dipakai: penjagaan tidak berjalan",
     "guard": "Penjaga Pulih (pulih guard) tidak berjalan atau selalu terhenti",
 }
 # The guard asks no Prefect, so it cannot know whether the scheduler works, nor what the worker reads there;
-# nor is it there to say that the records cannot be read, or that it is not.
-GUARD_KINDS: frozenset[Kind] = frozenset(TITLES) - {"scheduler", "blocks", "records", "guard"}
+# nor is it there to say that records or inventory cannot be read, or that it is not.
+GUARD_KINDS: frozenset[Kind] = frozenset(TITLES) - {"scheduler", "blocks", "records", "inventory", "guard"}
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def _tell(installation: Installation, current: dict[str, Alarm], kinds: frozense
     fresh = _fresh(left, current, now)
     if not fresh and left == state:  # pragma: no cover - another teller between two looks at the ledger
         return 0
-    trouble = send(installation, [current[key] for key in fresh]) if fresh else ""
+    trouble = send(installation.office.notice_targets, [current[key] for key in fresh]) if fresh else ""
     told = [*left.told, *(fresh if not trouble else [])]
     untold = [*left.untold, *(key for key in fresh if key not in left.untold)] if trouble else []
     facts = {
@@ -137,11 +138,12 @@ def _key(alarm: Alarm) -> str:
     return f"{alarm.kind} {alarm.subject} {alarm.since}".rstrip()
 
 
-def send(installation: Installation, alarms: list[Alarm]) -> str:
-    """Given alarms, tell every target of the office; return "" when at least one was reached, else what went wrong."""
+def send(targets: Sequence[str], alarms: list[Alarm]) -> str:
+    """Given the references of targets and alarms, tell every target; return "" when at least one was reached, else what
+    went wrong."""
     subject = f"Pulih: {TITLES[alarms[0].kind]}" if len(alarms) == 1 else f"Pulih: {len(alarms)} hal perlu ditangani"
     body = "\n\n".join(_told(alarm) for alarm in alarms)
-    troubles = [deliver(reference, subject, body) for reference in installation.office.notice_targets]
+    troubles = [deliver(reference, subject, body) for reference in targets]
     return "" if "" in troubles else "; ".join(dict.fromkeys(troubles))
 
 

@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,18 +34,24 @@ def told_when_unreadable(installation: Installation, now: datetime) -> Iterator[
 
 
 def _tell(installation: Installation, error: PulihError, now: datetime) -> None:
-    if not installation.office.notice_targets:
-        return
-    directory = installation.state_directory
-    other = f"{MARK}-{hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]}"
-    places = [directory / MARK, Path(tempfile.gettempdir()) / other]
+    targets = installation.office.notice_targets
+    if targets:
+        alarm = Alarm("records", "katalog", f"{error.message}; {error.state}", error.hint)
+        told_once_in_an_hour(installation.state_directory, MARK, now, lambda: send(targets, [alarm]))
+
+
+def told_once_in_an_hour(directory: Path, mark: str, now: datetime, tell: Callable[[], str]) -> str:
+    """Given a directory, the name of a file there and how to tell people, tell them unless they were told within an
+    hour; return "" or why nobody was reached. A file's time there, or among the system's temporary files, says when."""
+    other = f"{mark}-{hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]}"
+    places = [directory / mark, Path(tempfile.gettempdir()) / other]
     if any(_is_recent(place, now) for place in places):
-        return
-    if send(installation, [Alarm("records", "katalog", f"{error.message}; {error.state}", error.hint)]):
-        return  # nobody was reached: the next round tries again
-    for place in places:
-        if _mark(place, now):
-            return
+        return ""
+    trouble = tell()
+    # When nobody was reached, the next round tries again.
+    if not trouble:
+        any(_mark(place, now) for place in places)
+    return trouble
 
 
 def _is_recent(place: Path, now: datetime) -> bool:

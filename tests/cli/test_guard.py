@@ -1,9 +1,11 @@
 """pulih guard makes one round; what a round does is shown in tests/recovery/guard."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -126,3 +128,96 @@ def pass_time(broken: Office, passed: timedelta) -> None:
 def set_rows(broken: Office, table: Table, which: ColumnElement[bool], **values: str) -> None:
     with broken.catalog.begin() as connection:
         connection.execute(update(table).where(which).values(**values))
+
+
+VERBS = pytest.mark.parametrize("verb", [["guard"], ["doctor", "--alarm"]])
+
+
+@pytest.fixture
+def told(broken: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the office is told; and the directory that systemd gives to the units."""
+    (tmp_path / "known").mkdir()
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "known"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (broken.root / "keys" / "notices").write_text(f"file://{broken.root / 'told.txt'}")
+    return broken.root / "told.txt"
+
+
+@VERBS
+def test_an_inventory_with_a_mistake_is_told_to_the_office_that_it_names(
+    pulih: Pulih, broken: Office, told: Path, verb: list[str]
+) -> None:
+    """Once in an hour, by whoever comes by; each ends with 2 and says so."""
+    broken.change_inventory(lambda data: data.update(stores=["nonsense"]))
+    for _ in range(2):
+        ended = pulih("--inventory", broken.inventory, *verb)
+        assert 2 == ended.code
+        assert (
+            "nothing is watched, and nothing that died is ended; the office is told of it once in an hour" in ended.err
+        )
+    text = told.read_text()
+    assert 1 == text.count("Peringatan: Inventaris Pulih tidak dapat dipakai: penjagaan tidak berjalan\n")
+    assert f"Perihal: {broken.inventory}\n" in text
+    assert "stores[0]" in text
+
+
+@VERBS
+@pytest.mark.parametrize("content", ["office: [", None])
+def test_of_one_that_says_nothing_those_are_told_whom_the_last_whole_one_named(
+    pulih: Pulih, broken: Office, told: Path, tmp_path: Path, content: str | None, verb: list[str]
+) -> None:
+    """No YAML, or no file. Remembered are references, and nothing secret."""
+    assert 0 == pulih("--inventory", broken.inventory, "guard").code
+    remembered = tmp_path / "known" / "notice-targets.json"
+    assert [f"file:{broken.root / 'keys' / 'notices'}"] == json.loads(remembered.read_text())
+    before = remembered.stat().st_mtime_ns
+    assert 0 == pulih("--inventory", broken.inventory, "guard").code
+    assert before == remembered.stat().st_mtime_ns, "written when it changes"
+    assert ["notice-targets.json"] == [path.name for path in remembered.parent.iterdir()]
+    broken.inventory.unlink()
+    if content is not None:
+        broken.inventory.write_text(content)
+    ended = pulih("--inventory", broken.inventory, *verb)
+    assert 2 == ended.code
+    assert "the office is told of it once in an hour" in ended.err
+    assert 1 == told.read_text().count("Peringatan: Inventaris Pulih tidak dapat dipakai")
+
+
+@pytest.mark.parametrize("remembered", [None, "no JSON", '{"a": 1}', "[1]"])
+def test_where_nobody_is_known_the_error_says_that_nobody_was_told(
+    pulih: Pulih, broken: Office, told: Path, tmp_path: Path, remembered: str | None
+) -> None:
+    """It ends as an error all the same: the journal has it, and systemd shows a unit that failed."""
+    if remembered is not None:
+        (tmp_path / "known" / "notice-targets.json").write_text(remembered)
+    broken.inventory.write_text("office: [")
+    ended = pulih("--inventory", broken.inventory, "guard")
+    assert 2 == ended.code
+    assert "; nobody could be told of it, since no notice target is known\nHINT: correct the YAML\n" in ended.err
+    assert not told.exists()
+
+
+def test_a_target_that_does_not_take_it_is_said_and_tried_again(pulih: Pulih, broken: Office, told: Path) -> None:
+    target = broken.root / "keys" / "notices"
+    right = target.read_text()
+    broken.change_inventory(lambda data: data.update(stores=["nonsense"]))
+    target.write_text("file:///proc/no/such/place")
+    ended = pulih("--inventory", broken.inventory, "guard")
+    assert "; the office could not be told of it (a notice could not be written to a file (No such file" in ended.err
+    target.write_text(right)
+    pulih("--inventory", broken.inventory, "guard")
+    assert 1 == told.read_text().count("Peringatan: Inventaris Pulih")
+
+
+def test_a_round_is_made_although_nothing_can_be_remembered(
+    pulih: Pulih, broken: Office, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The directory is gone; or, outside of systemd, there is none."""
+    monkeypatch.setenv("STATE_DIRECTORY", "/proc/no/such/place")
+    assert 0 == pulih("--inventory", broken.inventory, "guard").code
+    assert "is not remembered in /proc/no/such/place (No such file or directory)" in caplog.text
+    monkeypatch.delenv("STATE_DIRECTORY")
+    assert 0 == pulih("--inventory", broken.inventory, "guard").code
+    broken.inventory.write_text("office: [")
+    assert "no notice target is known" in pulih("--inventory", broken.inventory, "guard").err

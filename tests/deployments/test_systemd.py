@@ -55,6 +55,14 @@ def test_a_round_of_the_guard_that_dies_is_followed_by_a_look_at_whether_any_com
     assert f"/bin/sh -c '{whole_round} || exec {PROGRAM} doctor --alarm'" == look["ExecStart"]
     assert "pulih" == look["User"]
     assert "EnvironmentFile" not in look, "it needs no Prefect server"
+    assert "err" == look["SyslogLevel"], "what it says is an error of the journal, whoever else can be told"
+
+
+def test_whom_to_tell_without_the_inventory_is_remembered_in_a_directory_that_it_does_not_name() -> None:
+    """The worker's, for its account alone; a unit that gave it another mode would open it."""
+    for unit in ("pulih-guard", "pulih-guard-failed", "pulih-alarm", "pulih-worker"):
+        service = read(f"{unit}.service")["Service"]
+        assert ("pulih", "0700", "pulih") == (service["StateDirectory"], service["StateDirectoryMode"], service["User"])
 
 
 def test_silence_is_listened_for_every_hour_with_the_server_s_address() -> None:

@@ -15,7 +15,8 @@ SAID = "/srv/said"
 FAKE_PULIH = f"""\
 #!/bin/sh
 echo "$*" >>{SAID}
-test "$*" = guard || exit 0
+echo "$STATE_DIRECTORY" >>{SAID}-known
+test "$*" = guard || {{ echo "ERROR: the inventory cannot be read" >&2; exit 2; }}
 test -e /srv/die && kill -9 $$
 exit $(cat /srv/status)
 """
@@ -33,8 +34,9 @@ def test_a_round_that_dies_is_followed_by_a_look_and_one_that_ends_with_alarms_i
         machine.write(f"/etc/systemd/system/{unit}", (UNITS / unit).read_text())
     machine.systemctl("daemon-reload")
     machine.write(PROGRAM, FAKE_PULIH, mode=0o755)
-    machine.inside(SAID).touch(mode=0o666)
-    machine.inside(SAID).chmod(0o666)
+    for path in (SAID, f"{SAID}-known"):
+        machine.inside(path).touch(mode=0o666)
+        machine.inside(path).chmod(0o666)
 
     def after_a_round(status: int) -> list[str]:
         machine.inside("/srv/status").write_text(str(status))
@@ -51,6 +53,10 @@ def test_a_round_that_dies_is_followed_by_a_look_and_one_that_ends_with_alarms_i
     assert ["guard"] == after_a_round(30)
     machine.inside("/srv/die").touch()
     assert ["guard", "doctor --alarm"] == after_a_round(1)
+    assert {"/var/lib/pulih"} == set(machine.inside(f"{SAID}-known").read_text().split())
+    assert "failed" == machine.systemctl("is-failed", "pulih-guard-failed.service").strip()
+    errors = machine.run("journalctl", "--priority=err", "--unit=pulih-guard-failed.service", "--output=cat")
+    assert "ERROR: the inventory cannot be read" in str(errors)
 
 
 def entered(machine: SystemdHost) -> str:
