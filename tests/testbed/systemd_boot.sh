@@ -1,9 +1,10 @@
 #!/bin/sh
-# Boot ROOT as a machine, in the namespaces in which this runs: systemd_boot.sh ROOT MOUNTPOINT DATA
+# Boot ROOT as a machine, in the namespaces in which this runs: systemd_boot.sh ROOT MOUNTPOINT DATA [SOURCE PLACE]...
 # All that is written outside of /srv lies in memory and goes with the namespaces. Says "ready" before systemd begins, and waits for a
 # line, so that whoever boots it can put files into it.
 set -eu
 lower=$1 place=$2 data=$3
+shift 3
 mount -t tmpfs -o mode=755,size=75% testbed "$place"
 mkdir "$place/upper" "$place/work" "$place/root"
 mount -t overlay overlay -o "lowerdir=$lower,upperdir=$place/upper,workdir=$place/work" "$place/root"
@@ -28,6 +29,14 @@ mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
 # Data lies on a real file system of one layer, where whoever booted this can look at it.
 mount --bind "$data" "$root/srv"
+# What is lent to it can be written to in there, and stays as it is here.
+lent=0
+while [ $# -gt 0 ]; do
+  lent=$((lent + 1))
+  mkdir -p "$place/upper-$lent" "$place/work-$lent" "$root$2"
+  mount -t overlay overlay -o "lowerdir=$1,upperdir=$place/upper-$lent,workdir=$place/work-$lent" "$root$2"
+  shift 2
+done
 hostname testhost
 cd "$root"
 mkdir run/before
@@ -35,6 +44,9 @@ pivot_root . run/before
 cd /
 umount -l /run/before
 rmdir /run/before
+# As a machine's own systemd does it, and one in a container leaves it to whoever boots it: what mounts a unit's credentials
+# is a process with mounts of its own.
+mount --make-rshared /
 echo ready
 read -r _
 exec env -i container=testbed PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system \

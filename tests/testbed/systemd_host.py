@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -107,10 +107,13 @@ class SystemdHost:
 
 
 @contextmanager
-def run_systemd_host(directory: Path, ports: dict[int, int] | None = None) -> Iterator[SystemdHost]:
+def run_systemd_host(
+    directory: Path, ports: dict[int, int] | None = None, lent: Mapping[str, Path] | None = None
+) -> Iterator[SystemdHost]:
     """Boot a machine, with its keys and data in a directory, and yield it; ready for SSH.
 
-    `ports` says which ports of this machine lead to its sshd and its web server; without it any that are free.
+    `ports` says which ports of this machine lead to its sshd and its web server; without it any that are free. `lent`
+    says which directories of this machine it sees, by its own paths; what it writes there goes with it.
 
     Raises RuntimeError with a sentence when this machine cannot: without root, programs or control groups.
     """
@@ -124,9 +127,18 @@ def run_systemd_host(directory: Path, ports: dict[int, int] | None = None) -> It
         (directory / "boot.log").open("wb") as log,
         _listeners(ports) as listeners,
     ):
+        places = [word for path, source in (lent or {}).items() for word in (str(source), path)]
         machine = subprocess.Popen(
             # The kernel kills what is in a process namespace when its first process ends, and frees all else with it.
-            ["unshare", *NAMESPACES, "--fork", "--kill-child=SIGKILL", str(BOOT), *map(str, (lower, place, data))],
+            [
+                "unshare",
+                *NAMESPACES,
+                "--fork",
+                "--kill-child=SIGKILL",
+                str(BOOT),
+                *map(str, (lower, place, data)),
+                *places,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

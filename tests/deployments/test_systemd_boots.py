@@ -1,0 +1,199 @@
+"""The units of deployments/systemd on a real systemd, installed and started by the lines of docs/operations.md."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deployments.server import RETENTION_POOL, WORK_POOL
+from recovery.errors import ALARMS_EXIT_CODE, RecordsError
+from recovery.guard.rounds import ROUND
+from recovery.guard.telling import TITLES
+from tests.flows.waiting import wait_until
+from tests.flows.working_office import ENDED as ENDED_STATES
+from tests.testbed.small_office import KABID, KADIS, REVIEW
+from tests.testbed.systemd_installation import STORES, UI, InstalledPulih, installed_pulih, page_lines, run_lines
+
+pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(600)]
+
+ENDED = "InactiveEnterTimestampMonotonic"
+LONG_AGO = "2020-01-01T00:00:00.000000+00:00"
+WORKER, DESTROYER = "pulih-worker.service", "pulih-destruction-worker.service"
+DESTRUCTION = "Pemusnahan Cadangan/pemusnahan"
+SCHEDULE, REASON = "harian", "Cadangan pertama setelah pemasangan"
+GUARD, LOOK, TIMER = "pulih-guard.service", "pulih-guard-failed.service", "pulih-guard.timer"
+UNREADABLE = f"Peringatan: {TITLES['records']}\n"
+NO_ROUND = f"Peringatan: {TITLES['guard']}\n"
+
+
+@pytest.fixture(scope="module")
+def pulih(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstalledPulih]:
+    with installed_pulih(tmp_path_factory.mktemp("machine")) as installed:
+        yield installed
+
+
+def test_the_server_shows_its_pages_which_its_account_could_not_put_beside_its_programs(pulih: InstalledPulih) -> None:
+    """Without pages no official could answer."""
+    status, page = pulih.machine.answer("/")
+    assert (200, True) == (status, "<title>Prefect" in page)
+    assert "ERROR" not in pulih.journal("prefect-server.service")
+
+
+def test_a_verb_has_what_the_units_have_and_gives_its_own_exit_code(pulih: InstalledPulih) -> None:
+    """Secrets, the server's address, the account, and every character of what was typed."""
+    assert "nothing to change\n" == pulih.verb("apply", "--yes")
+    found = pulih.verb("doctor", ok=(1,))
+    # Nothing else was started yet.
+    assert ["guard", "worker", "worker that destroys"] == re.findall("PROBLEM +(.*?):", found)
+    reason = "Perkara $HOME 12/2026, ${PATH} dan $$ 100%n \"benar\" 'ya' \\n"
+    assert reason == json.loads(pulih.verb("hold", "add", "simpeg", "--reason", reason, "--json"))["reason"]
+    assert "pulih 700\n" == pulih.machine.run("stat", "--format=%U %a", "/var/lib/pulih")
+
+
+def test_the_alarm_asks_catalog_and_server_and_tells(pulih: InstalledPulih) -> None:
+    assert ALARMS_EXIT_CODE == pulih.begin("pulih-alarm.service")
+    assert "simpeg/basis-data: has no verified backup that counts" in pulih.journal("pulih-alarm.service")
+    assert "Perihal: simpeg/basis-data\n" in pulih.notices()
+
+
+def test_sync_writes_into_the_stores(pulih: InstalledPulih) -> None:
+    for store in STORES:
+        guide = pulih.machine.inside(f"{store}/pulih/RESTORE.md")
+        guide.unlink()
+        assert 0 == pulih.begin("pulih-sync.service")
+        assert guide.is_file()
+
+
+def test_a_guard_that_fails_and_one_that_dies_are_followed_by_a_look_that_tells(pulih: InstalledPulih) -> None:
+    """Without the catalog both find that out, and one of them tells. A guard that always dies says nothing itself."""
+    assert ALARMS_EXIT_CODE == pulih.begin(GUARD)
+    pulih.sql("ALTER ROLE pulih NOLOGIN", "postgres")
+    ended = pulih.property(LOOK, ENDED)
+    assert RecordsError.exit_code == pulih.begin(GUARD)
+    ended = pulih.after(LOOK, ended)
+    assert str(RecordsError.exit_code) == pulih.property(LOOK, "ExecMainStatus")
+    assert 1 == pulih.notices().count(UNREADABLE)
+
+    pulih.sql("ALTER ROLE pulih LOGIN", "postgres")
+    pulih.sql(f"UPDATE leases SET expires_at = '{LONG_AGO}' WHERE resource = '{ROUND}'", "pulih")
+    told = pulih.notices().count(NO_ROUND)
+    drop_in = f"/etc/systemd/system/{GUARD}.d/dies.conf"
+    pulih.machine.write(drop_in, "[Service]\nExecStart=\nExecStart=/bin/sh -c 'kill -KILL $$$$'\n")
+    pulih.machine.systemctl("daemon-reload")
+    pulih.begin(GUARD)
+    assert "signal" == pulih.property(GUARD, "Result")
+    pulih.after(LOOK, ended)
+    assert told + 1 == pulih.notices().count(NO_ROUND)
+    pulih.machine.inside(drop_in).unlink()
+    pulih.machine.systemctl("daemon-reload")
+
+
+def test_the_timer_begins_rounds_of_the_guard_that_say_what_they_did(pulih: InstalledPulih) -> None:
+    """The first a minute after boot. One that ends with alarms has told them itself: nobody looks after it."""
+    before = pulih.journal(LOOK)
+    pulih.machine.systemctl("enable", "--now", TIMER)
+    pulih.after(GUARD, pulih.property(GUARD, ENDED))
+    assert str(ALARMS_EXIT_CODE) == pulih.property(GUARD, "ExecMainStatus")
+    assert "0 actions, 3 alarms\n" in pulih.journal(GUARD)
+    assert "Jadwal back up belum disahkan" in pulih.notices()
+    assert ("0", before) == (pulih.property(LOOK, "ExecMainStatus"), pulih.journal(LOOK))
+
+
+# --- server and workers ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def working(pulih: InstalledPulih) -> InstalledPulih:
+    """All units of the page, started."""
+    run_lines(pulih.machine, page_lines()[1][2:3])
+    for pool in (WORK_POOL, RETENTION_POOL):
+        wait_until(lambda pool=pool: pulih.workers(pool), f"a worker of {pool} has begun")  # type: ignore[misc]
+    return pulih
+
+
+@pytest.mark.endurance
+def test_a_backup_goes_on_while_its_worker_is_restarted_and_the_guard_is_content_afterwards(
+    working: InstalledPulih,
+) -> None:
+    """The schedule is approved, the backup reviewed; then no alarm is left, and the doctor knows of no problem."""
+    browser, phones = working.browser, {nip: working.enrol(nip) for nip in (KADIS, KABID)}
+    schedule = browser.start("Jadwal Back Up/pengesahan-jadwal", {"jadwal": SCHEDULE})
+    answer(working, schedule, {"keputusan": "disahkan", "nip": KADIS, "catatan": "-", "kode": phones[KADIS].code()})
+    backup = browser.start(
+        "Back Up Data/di-luar-jadwal", {"jadwal": SCHEDULE, "alasan_di_luar_jadwal": REASON, "mengulang": ""}
+    )
+    wait_until(
+        lambda: working.sql(f"SELECT 1 FROM steps WHERE procedure_id = '{backup}'", "pulih"),
+        "a step has begun",
+        every=0.05,
+    )
+    worker = working.property(WORKER, "MainPID")
+    working.machine.systemctl("restart", WORKER)
+    assert worker != working.property(WORKER, "MainPID")
+    assert "Suspended" == wait_for(working, backup)["name"]
+    answer(
+        working, backup, {"keputusan": "sesuai", "nip": KABID, "catatan": "-", **REVIEW, "kode": phones[KABID].code()}
+    )
+    for run in (schedule, backup):
+        assert "COMPLETED" == wait_for(working, run)["type"]
+    assert 0 == working.begin(GUARD)
+    assert working.journal(GUARD).endswith("0 actions, 0 alarms\n")
+    assert 0 == working.begin("pulih-alarm.service")
+    assert "\n0 problems, " in working.verb("doctor")
+
+
+@pytest.mark.endurance
+def test_a_run_that_fails_is_told_with_an_address_that_people_reach(working: InstalledPulih) -> None:
+    """By an automation, a run of another deployment, and a secret that only the worker's unit has."""
+    run = working.browser.start("Back Up Data/harian", {})
+    assert "FAILED" == wait_for(working, run)["type"]
+    wait_until(lambda: f"Tautan: {UI}/runs/flow-run/{run}\n" in working.notices(), "the office was told")
+
+
+@pytest.mark.endurance
+def test_a_worker_that_dies_is_started_again_and_one_that_is_stopped_has_not_failed(working: InstalledPulih) -> None:
+    for unit in (WORKER, DESTROYER):
+        died = working.property(unit, "MainPID")
+        working.machine.systemctl("kill", "--kill-whom=main", "--signal=KILL", unit)
+        wait_until(lambda: working.property(unit, "MainPID") not in ("0", died), f"{unit} runs again")  # noqa: B023
+    working.machine.systemctl("restart", "prefect-server.service")
+    wait_until(working.answers, "the Prefect server answers")
+    for unit in (WORKER, DESTROYER, "prefect-server.service"):
+        assert working.machine.is_active(unit)
+    working.machine.systemctl("stop", WORKER)
+    assert ("inactive", "success") == (working.property(WORKER, "ActiveState"), working.property(WORKER, "Result"))
+    working.machine.systemctl("start", WORKER)
+
+
+@pytest.mark.endurance
+def test_the_worker_that_destroys_reads_directories_with_the_account_of_the_other_and_not_with_its_own(
+    working: InstalledPulih,
+) -> None:
+    """What is in a store is nobody else's; the page has the lines for an office with directories."""
+    state = wait_for(working, working.browser.start(DESTRUCTION, {}))
+    assert ("FAILED", True) == (state["type"], "Permission denied" in state["message"])
+    run_lines(working.machine, page_lines()[2])
+    assert "pulih" == working.property(DESTROYER, "User")
+    state = wait_for(working, working.browser.start(DESTRUCTION, {}))
+    assert "COMPLETED" == state["type"], state["message"]
+
+
+def answer(pulih: InstalledPulih, run: str, fields: dict[str, str]) -> None:
+    """Wait until a run asks, and answer."""
+    assert "Suspended" == wait_for(pulih, run)["name"]
+    wait_until(lambda: pulih.browser.form(run), "the form is there")
+    pulih.browser.resume(run, {**fields, "kode_dokumen": pulih.browser.document_code(run)})
+
+
+def wait_for(pulih: InstalledPulih, run: str) -> dict[str, Any]:
+    """Wait until a run asks or has ended; return its state."""
+
+    def look() -> dict[str, Any] | None:
+        state = pulih.browser.state(run)
+        return state if state["name"] == "Suspended" or state["type"] in ENDED_STATES else None
+
+    found = wait_until(look, f"{run} asks or ends")
+    assert found is not None
+    return found
