@@ -25,10 +25,17 @@ _KNOWN: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
         "look for a process that hangs; every transaction of Pulih takes far less than a second",
     ),
     (
-        ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "25006", "42501"),
+        ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "25006"),
         "the catalog {title} cannot be opened or written ({message})",
         _ROLLED_BACK,
         "let the worker's account write to the catalog and its directory",
+    ),
+    (
+        ("42501",),
+        "the database account of the catalog {title} lacks a right ({message})",
+        _ROLLED_BACK,
+        "the office's account must own the tables; an account that destroys gets its rights from "
+        f"deployments/postgresql/pulih-pemusnahan.sql; {_RETRY}",
     ),
     (
         ("SQLITE_ERROR", "42P01", "42703"),
