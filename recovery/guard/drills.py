@@ -13,6 +13,7 @@ from recovery.calendar import format_moment
 from recovery.guard.clock import believable_until
 from recovery.guard.report import Action, Alarm, Report
 from recovery.installation import Installation
+from recovery.newest import newest_by_order
 from recovery.procedures.drill_conclude import INTERRUPTED
 from recovery.records import backups, drills, leases, procedures, schema
 from recovery.records.backups import Backup
@@ -44,7 +45,9 @@ def drill_alarms(installation: Installation, connection: Connection, now: dateti
                 if backup.component == component.name and backup.state == "secured"
             ]
             found += _not_passed(installation, key, made, secured)
-            found.append(_freshness(key, made, secured, schedules[application.name], now))
+            # What a drill would take now, and so what the alarm that asks for one must be about.
+            newest = newest_by_order(connection, application.name, component.name, now).backup
+            found.append(_freshness(key, made, secured, newest, schedules[application.name], now))
     return [alarm for alarm in found if alarm is not None]
 
 
@@ -101,7 +104,12 @@ def _unseen(key: str, drilled: Drilled) -> Alarm:
 
 
 def _freshness(
-    key: str, made: list[Drilled], secured: list[Backup], schedules: list[ScheduleSettings], now: datetime
+    key: str,
+    made: list[Drilled],
+    secured: list[Backup],
+    newest: Backup | None,
+    schedules: list[ScheduleSettings],
+    now: datetime,
 ) -> Alarm | None:
     if not schedules or not secured:
         # Without a backup there is nothing to drill; that there is none is an alarm of its own.
@@ -116,13 +124,9 @@ def _freshness(
     if not passed and secured[0].created_at < limit:
         message = f"no drill of it has ever passed, and there is a backup since {format_moment(secured[0].moment)}"
         return Alarm("drill-never", key, message, mend)
-    newest = secured[-1]
-    followed = any(each.backup_id == newest.id for each in made)
-    if (
-        any(schedule.drill.after_backup for schedule in schedules)
-        and not followed
-        and newest.created_at < schema.timestamp(now - GRACE)
-    ):
+    if newest is None or any(each.backup_id == newest.id for each in made):
+        return None
+    if any(schedule.drill.after_backup for schedule in schedules) and newest.created_at < schema.timestamp(now - GRACE):
         message = f"no drill has followed its backup of {format_moment(newest.moment)}"
         return Alarm("drill-stale", key, message, mend, newest.moment)
     return None

@@ -22,10 +22,12 @@ from recovery.procedures.application_page import application_page
 from recovery.procedures.drill import LONGEST_UNPROVEN, begin_drill, prove
 from recovery.procedures.drill_conclude import conclude_drill, report
 from recovery.records import drills, forms, leases, ledger, ledger_heads, notices, officials, procedures, schema
+from recovery.records.backups import Backup
 from recovery.records.drills import Drilled
 from recovery.settings import DrillSettings, OfficialSettings
 from recovery.standing import overview
 from tests.recovery.killed_work import Work, assert_survives, expire_leases, recall, remember
+from tests.testbed.old_backups import old_backup
 from tests.testbed.small_office import KABID, SmallOffice, attach, open_office
 from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store, backup_of, down, flip, objects, part_of
 
@@ -82,9 +84,11 @@ def alarms(office: SmallOffice, days: float = 0) -> set[tuple[str, str]]:
     return {(alarm.kind, alarm.subject) for alarm in found if alarm.kind.startswith("drill")}
 
 
-def judge(office: SmallOffice, store: str, verdict: str, days: float = 0) -> Drilled:
-    """Let a drill of the first backup's database be on record, so many days from now, without the seconds it takes."""
-    made, now = backup_of(office, "first"), schema.timestamp(datetime.now(UTC) + timedelta(days=days))
+def judge(office: SmallOffice, store: str, verdict: str, days: float = 0, *, backup: Backup | None = None) -> Drilled:
+    """Let a drill of a backup (the first one's database) be on record, so many days from now, without the seconds that
+    it takes."""
+    made = backup or backup_of(office, "first")
+    now = schema.timestamp(datetime.now(UTC) + timedelta(days=days))
     error = "" if verdict == "pass" else "pegawai: rows"
     drilled = Drilled(made.id, str(made.name), store, made.manifest_sha256, verdict, error, {}, 0, 0, now, now, DATA)
     with office.installation.catalog.begin() as connection:
@@ -315,6 +319,32 @@ def test_a_drill_that_is_due_is_an_alarm(office: SmallOffice) -> None:
     assert {("drill-never", DATA), ("drill-stale", FILES)} == alarms(office, days=31)
     judge(office, MAIN, "pass", days=400)
     assert {("drill-never", DATA), ("drill-stale", FILES)} == alarms(office, days=31), "its clock ran ahead"
+
+
+def test_the_drill_that_follows_a_backup_is_that_of_the_backup_taken_last_whatever_its_clock_said(
+    office: SmallOffice,
+) -> None:
+    """`pulih drill` takes that one: an alarm about another would never end, or one about it never be raised."""
+    monthly = office.installation.schedules["bulanan"]
+    wanted = DrillSettings(after_backup=True, days=400)
+    office.installation.schedules["bulanan"] = monthly.model_copy(update={"drill": wanted})
+    now = datetime.now(UTC)
+    ahead = old_backup(office, now + timedelta(days=200))
+    judge(office, MAIN, "pass", backup=ahead)
+    right = old_backup(office, now)
+    assert ("drill-stale", DATA) in alarms(office, days=2)
+    (alarm,) = [
+        each
+        for each in proof_alarms(office.installation, now + timedelta(days=2))
+        if each.kind == "drill-stale" and each.subject == DATA
+    ]
+    assert right.moment == alarm.since
+    judge(office, MAIN, "pass", backup=right)
+    assert ("drill-stale", DATA) not in alarms(office, days=2)
+    old_backup(office, now + timedelta(days=300))
+    later = old_backup(office, now + timedelta(seconds=1))
+    judge(office, MAIN, "pass", backup=later)
+    assert ("drill-stale", DATA) not in alarms(office, days=301), "its time has come, and what followed it was drilled"
 
 
 def test_a_drill_whose_process_died_is_closed_after_a_day(office: SmallOffice) -> None:
