@@ -89,6 +89,8 @@ def test_each_pool_has_a_worker_and_only_one_of_them_is_given_what_removes() -> 
     worker = read("pulih-worker.service")["Service"]
     assert "process" == worker["KillMode"]
     assert not {"NoNewPrivileges", "PrivateTmp", "ProtectSystem"} & worker.keys()
+    # A worker that is asked to end kills its runs (test_systemd_boots.py).
+    assert ("SIGKILL", "SIGKILL") == (worker["KillSignal"], worker["SuccessExitStatus"])
 
 
 def test_the_server_is_given_no_key_of_ours() -> None:
@@ -102,6 +104,18 @@ def test_the_server_is_given_no_key_of_ours() -> None:
     server = read("prefect-server.service")["Service"]
     assert f"{PREFECT} server start --host 127.0.0.1 --port 4200" == server["ExecStart"]
     assert "prefect" == server["User"]
+
+
+def test_a_verb_of_an_administrator_s_is_a_unit_that_is_given_what_all_units_are_given() -> None:
+    """What the worker has and root at a terminal has not; its name is what the drop-in is for."""
+    program = (UNITS.parent / "pulih.sh").read_text(encoding="utf-8")
+    worker = read("pulih-worker.service")["Service"]
+    assert '--unit="pulih-' in program
+    assert f"--uid={worker['User']} --working-directory={worker['WorkingDirectory']} " in program
+    assert f"EnvironmentFile=-{worker['EnvironmentFile']} " in program
+    assert f"-- {PROGRAM} " in program
+    for name in ("StateDirectory", "StateDirectoryMode", "UMask"):
+        assert f"--property={name}={worker[name]} " in program
 
 
 def test_the_stores_are_made_equal_every_day() -> None:

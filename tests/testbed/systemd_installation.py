@@ -33,6 +33,16 @@ MAIL_BOX = "/srv/pemberitahuan/dinas.txt"
 UI = "https://pulih.contoh.go.id"
 LOGIN = "dinas:rahasia-server"
 CREDENTIALS = "/etc/pulih/credentials"
+UNIT, PORT, DATABASE = "simpeg.service", 8081, "/srv/simpeg/data/simpeg.sqlite"
+PROGRAM = Path(__file__).with_name("web_service.py")
+SERVICE = {
+    "name": "web",
+    "kind": "systemd",
+    "units": [UNIT],
+    "sudo": True,
+    "health_url": f"http://127.0.0.1:{PORT}/sehat",
+    "port": PORT,
+}
 SECRETS = {
     "notice-target": f"file://{MAIL_BOX}",
     "prefect-database": "postgresql+asyncpg://prefect:rahasia-prefect@127.0.0.1/prefect",
@@ -61,6 +71,10 @@ class InstalledPulih:
     """The machine with Pulih on it, and what people and administrators do there."""
 
     machine: SystemdHost
+
+    def rows(self) -> list[str]:
+        """The names in the application's database."""
+        return self.machine.run("sqlite3", DATABASE, "SELECT nama FROM pegawai ORDER BY id").splitlines()
 
     @property
     def browser(self) -> Browser:
@@ -229,15 +243,23 @@ def _inventory(recipients: dict[str, str]) -> dict[str, Any]:
     for kind in ("operations", "escrow"):
         inventory["keys"][f"{kind}_recipient"] = recipients[kind]
     del inventory["applications"][1:], inventory["schedules"][1:]
-    inventory["applications"][0]["services"] = []
+    inventory["applications"][0]["services"] = [SERVICE]
     return inventory
 
 
 def _make_application(machine: SystemdHost) -> None:
+    """Make the application, of Pulih's own account, which may stop and start its unit and nothing else."""
     machine.write("/srv/simpeg/berkas/sk.txt", "Surat keputusan")
     machine.inside("/srv/simpeg/data").mkdir()
     rows = (
         "CREATE TABLE pegawai (id INTEGER PRIMARY KEY, nama TEXT); INSERT INTO pegawai (nama) VALUES ('Siti'), ('Agus')"
     )
-    machine.run("sqlite3", "/srv/simpeg/data/simpeg.sqlite", rows)
+    machine.run("sqlite3", DATABASE, rows)
     machine.run("chown", "-R", "pulih:pulih", "/srv/simpeg")
+    machine.write("/opt/simpeg/web_service.py", PROGRAM.read_text(encoding="utf-8"))
+    run = f"/usr/bin/python3 /opt/simpeg/web_service.py run /srv/simpeg {PORT} {DATABASE}"
+    machine.unit(UNIT, f"[Service]\nUser=pulih\nExecStart={run}\n")
+    machine.systemctl("start", UNIT)
+    lines = machine.run("/usr/local/sbin/pulih", "sudoers", "aplikasi", "--account", "pulih")
+    machine.run("install", "-m", "0440", "/dev/stdin", "/etc/sudoers.d/pulih", stdin=lines)
+    machine.run("visudo", "--check")
