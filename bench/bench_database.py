@@ -30,6 +30,7 @@ from bench import generate_database
 from bench.engines import DATABASE, RUN, SIZES, Engine
 from bench.generate import MEBIBYTE
 from bench.measuring import Meter, Result, show
+from tests.testbed.web_service import kill_service
 
 BORGMATIC = "borgmatic, borg zstd,1"
 
@@ -242,8 +243,7 @@ def measure(kind: str, mebibytes: int, rounds: int, only: list[str], programs: d
                     # The first dump only brings the database into memory, for all of them alike.
                     if number or topic != "dump":
                         found[variant].append(result)
-        if (pid := bench.directory / "office" / "service" / "pid").exists():
-            os.kill(int(pid.read_text()), 9)
+        kill_service(bench.directory / "office" / "service")
         for topic, found in results.items():
             show(f"{topic}: {size:.0f} MiB of database in {kind}, {rounds} rounds, medians", found)
 

@@ -1,7 +1,5 @@
 """Both procedures through Prefect for an application with its rows in a database server, and its files in a tree."""
 
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ import pytest
 from recovery.settings import ApplicationSettings, ComponentSettings
 from tests.testbed.engines import ENGINES, EngineServer
 from tests.testbed.small_office import EXECUTOR, REQUESTER, web_service
+from tests.testbed.web_service import kill_service
 
 if TYPE_CHECKING:
     from tests.flows.working_office import WorkingOffice
@@ -74,7 +73,7 @@ def served(
     whole_office.close_what_is_open()
     apply(inventory, prune=True)
     whole_office.switch_automations(False)
-    os.kill(int((state / "pid").read_text()), signal.SIGKILL)
+    kill_service(state)
     server.remove()
 
 

@@ -4,7 +4,6 @@ and a web service. The procedures run on it without Prefect: steps by perform(),
 import base64
 import json
 import os
-import signal
 import socket
 import sqlite3
 import sys
@@ -41,6 +40,7 @@ from recovery.settings import (
     ServiceSettings,
     StoreSettings,
 )
+from tests.testbed.web_service import kill_service
 
 KABID = "198002022005012002"
 KADIS = "197003031995031003"
@@ -132,10 +132,7 @@ class SmallOffice:
 
     def stop_service_for_good(self) -> None:
         """Kill the service's process, whatever it was told."""
-        try:
-            os.kill(int((self.service_state / "pid").read_text()), signal.SIGKILL)
-        except (FileNotFoundError, ProcessLookupError):
-            return
+        kill_service(self.service_state)
 
     # --- the procedures ----------------------------------------------------------------------------------------
 

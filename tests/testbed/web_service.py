@@ -46,7 +46,7 @@ def run(state: Path, port: int, database: str) -> None:
 
 def start(state: Path, port: int, database: str) -> int:
     """Start the service in the background, as an init script would: of one that runs there is no second."""
-    if (state / "refuse-start").exists() or _running(state):
+    if (state / "refuse-start").exists() or serving(state):
         return 0  # a return code that may lie
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", __file__, "run", str(state), str(port), database],
@@ -59,7 +59,7 @@ def start(state: Path, port: int, database: str) -> int:
     return 0
 
 
-def _running(state: Path) -> int:
+def serving(state: Path) -> int:
     """Process that serves for STATE, whether it listens yet or not; 0 if none does.
 
     The file alone proves nothing: an office that is put back has an old one, whose number is somebody else's now.
@@ -72,9 +72,19 @@ def _running(state: Path) -> int:
     return pid if os.fsencode(__file__) in told and os.fsencode(state) in told else 0
 
 
+def kill_service(state: Path) -> None:
+    """Kill what serves for STATE, whatever it was told; when this returns, it is gone."""
+    while pid := serving(state):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        time.sleep(0.005)
+
+
 def stop(state: Path) -> int:
     """Ask the service to stop; says 0 whatever comes of it."""
-    pid = _running(state)
+    pid = serving(state)
     if not pid:
         return 0
     try:

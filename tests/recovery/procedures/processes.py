@@ -7,7 +7,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from recovery import points
@@ -47,23 +46,6 @@ def forked(work: Callable[[], Any]) -> Any:
         told = pipe.read()
     os.waitpid(pid, 0)
     return json.loads(told)
-
-
-def service_pid(root: Path) -> int:
-    """The process of an office's service, 0 when none was started."""
-    try:
-        return int((root / "service" / "pid").read_text())
-    except FileNotFoundError:
-        return 0
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 def answers(port: int) -> bool:

@@ -24,10 +24,11 @@ from recovery.records import schema, steps
 from tests.recovery.procedures.checking import Known, content, torn, wrong
 from tests.recovery.procedures.faults import INTERFACES, Watch, watched
 from tests.recovery.procedures.playing import ACTIONS, CRITICAL, DOWN_BEFORE, KINDS, Play
-from tests.recovery.procedures.processes import alive, answers, at, forked, service_pid, wait_for
+from tests.recovery.procedures.processes import answers, at, forked, wait_for
 from tests.testbed.engine_office import attach_engine_office, open_engine_office
 from tests.testbed.engines import ENGINES
 from tests.testbed.small_office import SmallOffice, attach, open_office
+from tests.testbed.web_service import kill_service, serving
 
 # What is put back between cases; keys, settings and the service's own files never change.
 CHANGING = ("app", "state", "store", "notices.txt")
@@ -246,13 +247,15 @@ class Sweep:
 
     def _finish(self, case: Case) -> list[str]:
         play = self._play(case.procedure)
-        stranger = service_pid(self.root) if case.after == "started" else 0
+        service = self.root / "service"
+        stranger = serving(service) if case.after == "started" else 0
         # What the guard undid is undone, and step 5 says so; otherwise every step is done at the second try.
         may_fail = case.after == "guarded" or case.how == "server"
         given_up = self._again(play, case.action, may_fail=may_fail)
         found = []
         # Quiet is proven anew, whatever the catalog says, unless the dead process had recorded its evidence.
-        if case.action in ("restore.4", "restore.5") and self._tries(play, case.action) > 1 and alive(stranger):
+        survived = stranger and serving(service) == stranger
+        if case.action in ("restore.4", "restore.5") and self._tries(play, case.action) > 1 and survived:
             found.append(f"the service that somebody started was not stopped by {case.action}")
         given_up += self._go_on(play, case.action, may_fail=may_fail)
         return found + list(wrong(play, self.known, given_up))
@@ -398,10 +401,7 @@ class Sweep:
         wait_for(lambda: answers(int(settings.port or 0)), "the service answers")
 
     def _stop_service(self) -> None:
-        pid = service_pid(self.root)
-        if pid and alive(pid):
-            os.kill(pid, signal.SIGKILL)
-            wait_for(lambda: not alive(pid), "the service is gone")
+        kill_service(self.root / "service")
 
     def close(self) -> None:
         """End the office's service and server."""
