@@ -61,6 +61,12 @@ def _lines(planned: "Forecast") -> list[str]:
             for each in planned.components
             for other in each.passed_over
         ),
+        *(
+            f"  DOUBTFUL: {each.component} {each.name} of {format_moment(each.moment)}: that is still to come, or "
+            "later than a backup that was taken afterwards, so what is in it may be of another time"
+            for each in planned.components
+            if each.doubtful
+        ),
         "",
         "targets:",
         *(f"  {each.component}: {place(each.target)} (identity {each.target_sha256})" for each in planned.components),

@@ -3,6 +3,9 @@
 A moment that is still to come was told by a wrong clock, or our clock is wrong now. A moment that is later than that
 of a backup which was taken afterwards, as the ledger's order says, was wrong in one of the two. Such a backup is passed
 over, and people are told so: they can name it.
+
+Naming is by the time that a backup says of itself, since no other is known of it; that the time cannot be believed is
+told then, too.
 """
 
 from dataclasses import dataclass
@@ -27,6 +30,22 @@ def newest_by_order(connection: Connection, application: str, component: str, no
     """Given a component and the time, return its newest verified backup whose moment can be believed, and what was
     passed over for it."""
     verified = backups.list_verified(connection, application, component)
+    believed = _believed(connection, verified, now)
+    passed_over: list[Backup] = []
+    for backup in reversed(verified):
+        if backup.id in believed:
+            return Newest(backup, tuple(passed_over))
+        passed_over.append(backup)
+    return Newest(None, tuple(passed_over))
+
+
+def is_believed(connection: Connection, backup: Backup, now: datetime) -> bool:
+    """Given a verified backup and the time, return whether its moment can be believed."""
+    verified = backups.list_verified(connection, backup.application, backup.component)
+    return backup.id in _believed(connection, verified, now)
+
+
+def _believed(connection: Connection, verified: list[Backup], now: datetime) -> set[str]:
     order = backups.order_taken(connection)
 
     def place(backup: Backup) -> int:
@@ -41,12 +60,7 @@ def newest_by_order(connection: Connection, application: str, component: str, no
         if _moment(backup) <= limit + CLOCK_TOLERANCE:
             believed.add(backup.id)
         limit = min(limit, _moment(backup))
-    passed_over: list[Backup] = []
-    for backup in reversed(verified):
-        if backup.id in believed:
-            return Newest(backup, tuple(passed_over))
-        passed_over.append(backup)
-    return Newest(None, tuple(passed_over))
+    return believed
 
 
 def _moment(backup: Backup) -> datetime:

@@ -8,7 +8,7 @@ from typing import Any
 from recovery.calendar import format_bytes, format_date, format_duration, format_moment, format_number
 from recovery.errors import ProcedureError
 from recovery.installation import Installation
-from recovery.procedures.restore.backup_origin import foreign_origins, passed_over
+from recovery.procedures.restore.backup_origin import doubtful, foreign_origins, passed_over
 from recovery.procedures.restore.expected_downtime import expected_downtime
 from recovery.procedures.restore.inventoried import application_title, component_title, require_in_inventory
 from recovery.procedures.restore.plan import Plan, approved_plan, make_plan
@@ -287,7 +287,11 @@ def _request_rows(installation: Installation, procedure_id: str) -> tuple[dict[s
 
 
 def _origins(installation: Installation, plan: Plan) -> Rows:
-    told = {"Asal cadangan": foreign_origins(plan), "Cadangan yang dilewati": passed_over(plan)}
+    told = {
+        "Asal cadangan": foreign_origins(plan),
+        "Cadangan yang dilewati": passed_over(plan),
+        "Waktu cadangan": doubtful(plan),
+    }
     return [
         [f"{label} {_titled(installation, key)}", words]
         for label, found in told.items()

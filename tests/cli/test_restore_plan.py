@@ -137,6 +137,15 @@ def test_a_backup_of_a_time_still_to_come_is_passed_over_unless_it_is_named(puli
     document = plan(pulih, broken, "--backup", "data-lama")
     assert ["data-lama", "berkas-lama"] == [each["name"] for each in document["components"]]
     assert [[], []] == [each["passed_over"] for each in document["components"]]
+    assert [True, True] == [each["doubtful"] for each in document["components"]]
+    told = (
+        f"  DOUBTFUL: simpel/data data-lama of {format_moment(ahead)}: that is still to come, or later than a backup "
+        "that was taken afterwards, so what is in it may be of another time"
+    )
+    named = pulih("--inventory", broken.inventory, "restore-plan", "simpel", "--backup", "data-lama")
+    assert told in named.out.splitlines()
+    document = plan(pulih, broken, "--backup", broken.name)
+    assert [False, False] == [each["doubtful"] for each in document["components"]]
     with broken.catalog.begin() as connection:
         connection.execute(update(schema.backups).where(schema.backups.c.name == broken.name).values(verdict="fail"))
     ended = pulih("--inventory", broken.inventory, "restore-plan", "simpel")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recovery.newest import newest_by_order
+from recovery.newest import is_believed, newest_by_order
 from recovery.records import backups, ledger, procedures
 from recovery.records.catalog import Catalog, open_catalog
 from recovery.retention import CLOCK_TOLERANCE
@@ -100,3 +100,15 @@ def test_of_one_that_the_ledger_does_not_know_only_the_moment_counts(catalog: Ca
     take(catalog, "found ahead", NOW + DAY, in_ledger=False)
     take(catalog, "found long ago", BEFORE - DAY, in_ledger=False)
     assert ("found", ["found ahead"]) == newest(catalog)
+
+
+def test_of_each_it_can_be_said_whether_its_moment_is_believed(catalog: Catalog) -> None:
+    """For one that is named: it is taken, and people are told."""
+    take(catalog, "old", BEFORE)
+    take(catalog, "ahead", NOW + DAY)
+    take(catalog, "right", TODAY)
+    with catalog.read() as connection:
+        every = {str(each.name): each for each in backups.list_verified(connection, "simpel", "data")}
+        for now in (NOW, NOW + 2 * DAY):
+            believed = {name for name, each in every.items() if is_believed(connection, each, now)}
+            assert {"old", "right"} == believed

@@ -41,3 +41,14 @@ def passed_over(plan: Plan) -> dict[str, str]:
                 "dikehendaki, titik pulihnya harus ditulis dalam permintaan."
             )
     return found
+
+
+def doubtful(plan: Plan) -> dict[str, str]:
+    """Given a plan, return for each component whose backup was chosen by a moment that cannot be believed why not."""
+    return {
+        key: f"{backup['name']} bertanggal {format_moment(backup['moment'])}: waktu itu belum tiba, atau melewati "
+        "waktu cadangan yang dibuat sesudahnya, jadi ada jam yang salah. Isinya mungkin bukan keadaan pada titik pulih "
+        "yang diminta. Lanjutkan hanya bila cadangan itu memang yang dikehendaki."
+        for key, backup in plan.backups.items()
+        if backup.get("doubtful")
+    }

@@ -25,8 +25,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class PlannedComponent:
-    """One component: the backup that would be restored, what seems newer and was passed over, where to, in what that is
-    not what was backed up, the room for its copy, and how long that takes."""
+    """One component: the backup that would be restored, what seems newer and was passed over, whether its moment is in
+    doubt, where to, in what that is not what was backed up, the room for its copy, and how long that takes."""
 
     component: str
     name: str
@@ -35,6 +35,7 @@ class PlannedComponent:
     bytes: int
     stores: tuple[str, ...]
     passed_over: tuple[dict[str, str], ...]
+    doubtful: bool
     target: dict[str, Any]
     target_sha256: str
     differences: dict[str, Any]
@@ -144,6 +145,7 @@ def _component(installation: Installation, key: str, chosen: dict[str, Any]) -> 
         bytes=int(backup.facts["digests"]["cipher_size"]),
         stores=tuple(chosen["stores"]),
         passed_over=tuple(chosen["passed_over"]),
+        doubtful=chosen["doubtful"],
         target=source.identify(),
         target_sha256=chosen["target"],
         differences=chosen["differences"],

@@ -10,7 +10,7 @@ from recovery.calendar import WIB
 from recovery.canonical import digest
 from recovery.errors import ConfigurationError, NotFoundError
 from recovery.installation import Installation
-from recovery.newest import newest_by_order
+from recovery.newest import is_believed, newest_by_order
 from recovery.records import backups, procedures, steps
 from recovery.records.backups import Backup
 
@@ -54,19 +54,22 @@ def make_plan(installation: Installation, procedure_id: str) -> Plan:
 
 def choose_backups(installation: Installation, application_name: str, point: str | None) -> dict[str, dict[str, Any]]:
     """Given an application and a recovery point (UTC; None: the newest), return for each of its components
-    "application/component" the backup to restore, what seems newer and was passed over, the target by identity, and in
-    what it is not the one that was backed up. Raises NotFoundError."""
+    "application/component" the backup to restore, what seems newer and was passed over, whether its moment is in doubt,
+    the target by identity, and in what it is not the one that was backed up. Raises NotFoundError."""
     application = installation.application(application_name)
     chosen: dict[str, dict[str, Any]] = {}
     made_of: dict[str, dict[str, Any]] = {}
     with installation.catalog.read() as connection:
         for component in application.components:
             passed_over: tuple[Backup, ...] = ()
+            doubtful = False
             if point is None:
                 backup, passed_over = newest_or_refuse(connection, application.name, component.name)
             else:
-                # What the requester names goes by what the backups say of themselves.
+                # What the requester names goes by what the backups say of themselves: it is how he names one of a
+                # wrong clock, too. Whoever approves it reads that it is one.
                 backup = _newest_at(connection, application.name, component.name, point)
+                doubtful = not is_believed(connection, backup, datetime.now(UTC))
             made_of[backup.key] = backup.facts["target"]
             chosen[backup.key] = {
                 "backup_id": backup.id,
@@ -77,6 +80,7 @@ def choose_backups(installation: Installation, application_name: str, point: str
                 "totals": backup.facts["fingerprint"]["totals"],
                 "stores": backup.stores,
                 "unit": backup.unit,
+                "doubtful": doubtful,
                 "passed_over": [{"name": each.name, "moment": each.moment} for each in passed_over],
             }
     for key, backup_facts in chosen.items():

@@ -305,6 +305,28 @@ def test_a_rejection_touches_nothing_and_tells_the_requester_why(disposed: Resto
 
 
 @pytest.mark.slow
+def test_a_named_point_takes_what_says_to_be_of_it_and_the_kabid_reads_that_a_clock_was_wrong(
+    requested: Restore,
+) -> None:
+    """By no other time can a backup of a wrong clock be named."""
+    office = requested.office
+    conclude_given_up(office.installation, requested.procedure_id, "Titik pulih lain.")
+    ahead = add_backup_ahead(office, "simpel/data")
+    procedure_id = office.request(titik_pulih="2999-12-01 08:00:00", alasan_titik_pulih="Uji.")
+    office.decide("restore.2", procedure_id, KADIS, "diteruskan", **DISPOSITION)
+    document = question_of(office.installation, procedure_id, "restore.3").document
+    assert ahead == document["rencana"]["simpel/data"]["name"]
+    assert [
+        [
+            f"Waktu cadangan {office.installation.component('simpel/data')[1].printed_name} (simpel/data)",
+            f"{ahead} bertanggal Rabu, 20 November 2999 pukul 22.00.03 WIB: waktu itu belum tiba, atau melewati waktu "
+            "cadangan yang dibuat sesudahnya, jadi ada jam yang salah. Isinya mungkin bukan keadaan pada titik pulih "
+            "yang diminta. Lanjutkan hanya bila cadangan itu memang yang dikehendaki.",
+        ]
+    ] == [row for row in document["bagian"][1]["baris"] if row[0].startswith("Waktu cadangan")], "of one, not of both"
+
+
+@pytest.mark.slow
 def test_a_restore_that_its_executor_calls_off_leaves_nothing_and_tells_why(disposed: Restore) -> None:
     """After the rehearsal, before the service is stopped; a run that comes again tells nobody twice."""
     office, procedure_id = disposed.office, disposed.procedure_id
