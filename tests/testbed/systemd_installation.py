@@ -6,6 +6,7 @@ Release and packages are this checkout's and those of the tests' own Python, len
 
 import base64
 import json
+import platform
 import re
 import sys
 import sysconfig
@@ -174,9 +175,9 @@ def _make_environment(machine: SystemdHost) -> None:
     python = f"{PYTHON}/bin/python3"
     if sys.base_prefix == "/usr":
         python = "/usr/bin/python3"
-        there = machine.run(python, "-c", "import sys; print(sys.version)").strip()
-        if there != sys.version:
-            raise did_not_run(f"the machine has Python {there}, and the packages are those of {sys.version}")
+        here, there = platform.python_version(), machine.run(python, "--version").removeprefix("Python ").strip()
+        if there != here:
+            raise did_not_run(f"the machine has Python {there}, and the packages are those of {here}")
     else:
         machine.write("/etc/ld.so.conf.d/python.conf", f"{PYTHON}/lib\n")
         machine.run("ldconfig")
@@ -186,9 +187,9 @@ def _make_environment(machine: SystemdHost) -> None:
     for name in ("pulih", "prefect"):
         _, program = (Path(sys.prefix) / "bin" / name).read_text(encoding="utf-8").split("\n", 1)
         machine.write(f"{ENVIRONMENT}/bin/{name}", f"#!{ENVIRONMENT}/bin/python\n{program}", mode=0o755)
-    for finder in Path(sysconfig.get_path("purelib")).glob("__editable__*"):
-        text = finder.read_text(encoding="utf-8").replace(str(CHECKOUT), RELEASE)
-        machine.write(f"{PACKAGES}/{finder.name}", text)
+    # The release is installed from where it lies, which is elsewhere here.
+    machine.run("sh", "-c", f"rm {PACKAGES}/__editable__*")
+    machine.write(f"{PACKAGES}/pulih.pth", f"{RELEASE}\n")
 
 
 def _make_databases(machine: SystemdHost) -> None:
