@@ -51,6 +51,13 @@ class Office:
         """Start a run; return its id."""
         return self.pulih.browser.start(deployment, parameters)
 
+    def back_up(self) -> str:
+        """Start a backup out of schedule and wait until it works on its first step; return the run's id."""
+        run = self.start("Back Up Data/di-luar-jadwal", jadwal=SCHEDULE, alasan_di_luar_jadwal=REASON, mengulang="")
+        step = f"SELECT 1 FROM steps WHERE procedure_id = '{run}'"
+        wait_until(lambda: self.pulih.sql(step, "pulih"), "a step has begun", every=0.05)
+        return run
+
     def answer(self, run: str, nip: str, decision: str, **fields: str) -> None:
         """Wait until a run asks, and answer as an official."""
         state = self.wait_for(run)
@@ -163,9 +170,7 @@ def backed_up(working: InstalledPulih) -> Office:
     office = Office(working, {nip: working.enrol(nip) for nip in (KADIS, KABID, EXECUTOR)})
     schedule = office.start("Jadwal Back Up/pengesahan-jadwal", jadwal=SCHEDULE)
     office.answer(schedule, KADIS, "disahkan")
-    backup = office.start("Back Up Data/di-luar-jadwal", jadwal=SCHEDULE, alasan_di_luar_jadwal=REASON, mengulang="")
-    step = f"SELECT 1 FROM steps WHERE procedure_id = '{backup}'"
-    wait_until(lambda: working.sql(step, "pulih"), "a step has begun", every=0.05)
+    backup = office.back_up()
     worker = working.property(WORKER, "MainPID")
     working.machine.systemctl("restart", WORKER)
     assert worker != working.property(WORKER, "MainPID")
@@ -213,7 +218,9 @@ def test_a_run_that_fails_is_told_with_an_address_that_people_reach(backed_up: O
 
 
 @pytest.mark.endurance
-def test_a_worker_that_dies_is_started_again_and_one_that_is_stopped_has_not_failed(working: InstalledPulih) -> None:
+def test_a_worker_that_dies_is_started_again_and_no_unit_minds_that_the_server_is_restarted(
+    working: InstalledPulih,
+) -> None:
     for unit in (WORKER, DESTROYER):
         died = working.property(unit, "MainPID")
         working.machine.systemctl("kill", "--kill-whom=main", "--signal=KILL", unit)
@@ -222,9 +229,19 @@ def test_a_worker_that_dies_is_started_again_and_one_that_is_stopped_has_not_fai
     wait_until(working.answers, "the Prefect server answers")
     for unit in (WORKER, DESTROYER, "prefect-server.service"):
         assert working.machine.is_active(unit)
-    working.machine.systemctl("stop", WORKER)
-    assert ("inactive", "success") == (working.property(WORKER, "ActiveState"), working.property(WORKER, "Result"))
-    working.machine.systemctl("start", WORKER)
+
+
+@pytest.mark.endurance
+def test_a_run_whose_worker_is_stopped_fails_without_its_secrets_and_goes_on_by_retry(backed_up: Office) -> None:
+    """systemd takes them away with the unit, which has not failed."""
+    pulih, run = backed_up.pulih, backed_up.back_up()
+    pulih.machine.systemctl("stop", WORKER)
+    assert ("inactive", "success") == (pulih.property(WORKER, "ActiveState"), pulih.property(WORKER, "Result"))
+    state = backed_up.wait_for(run)
+    assert ("FAILED", True) == (state["type"], "the secret credential:" in state["message"])
+    pulih.machine.systemctl("start", WORKER)
+    pulih.retry(run)
+    assert "Suspended" == backed_up.wait_for(run)["name"]
 
 
 @pytest.mark.endurance

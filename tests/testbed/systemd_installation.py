@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import yaml
 
@@ -126,6 +127,13 @@ class InstalledPulih:
         """Run SQL as the database server's administrator; return the lines of its answer."""
         command = ("psql", "--quiet", "--tuples-only", "--no-align", f"--dbname={database}", f"--command={statement}")
         return self.machine.run(*command, user="postgres").splitlines()
+
+    def retry(self, run: str) -> None:
+        """Press "Retry" in the UI: this is what it sends."""
+        body = json.dumps({"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}).encode()
+        url = f"{self.machine.web_url}/api/flow_runs/{run}/set_state"
+        with urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=60) as answer:
+            assert "ACCEPT" == json.load(answer)["status"]
 
     def workers(self, pool: str) -> list[str]:
         """The names of the workers that a pool has heard from."""
