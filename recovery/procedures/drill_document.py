@@ -10,6 +10,7 @@ from recovery.forms.drill import DrilledComponent, DrillForm
 from recovery.forms.model import Document, FormFacts, mask_nik
 from recovery.installation import Installation
 from recovery.procedures.people import signer
+from recovery.procedures.restore.inventoried import application_title, component_title
 from recovery.records import backups, drills, procedures
 from recovery.records.drills import Drilled
 from recovery.records.procedures import Procedure
@@ -45,8 +46,8 @@ def drill_facts(installation: Installation, procedure_id: str, document: Documen
 def _component(
     installation: Installation, connection: Connection, procedure: Procedure, key: str, judged: Drilled | None
 ) -> DrilledComponent:
-    application, component = installation.component(key)
-    names: dict[str, Any] = {"application": application.title, "component": component.printed_name}
+    title = application_title(installation, key.partition("/")[0])
+    names: dict[str, Any] = {"application": title, "component": component_title(installation, key)}
     earlier = [each for each in drills.of_component(connection, key) if each.procedure_id != procedure.id]
     passed = [each.ended_at for each in earlier if each.passed]
     last_passed = format_moment(passed[-1]) if passed else "belum pernah"

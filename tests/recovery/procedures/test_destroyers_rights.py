@@ -81,7 +81,8 @@ def two(server: PostgreSQLServer, tmp_path: Path) -> Iterator[Two]:
     reference.write_text(url)
     settings = office.installation.office.model_copy(update={"catalog": f"file:{reference}"})
     destroyer = replace(office, installation=replace(office.installation, office=settings))
-    now = datetime.now(UTC)
+    # Not of this second, whose name the next backup takes.
+    now = datetime.now(UTC) - timedelta(minutes=1)
     made = [old_backup(office, now - timedelta(weeks=4 - number)) for number in range(5)]
     yield Two(office, destroyer, database, url, made)
     for each in (office, destroyer):

@@ -423,6 +423,14 @@ def test_a_form_is_issued_also_when_a_component_was_not_judged(office: SmallOffi
     assert not conclude_drill(office.installation, "one").good
 
 
+def test_a_form_is_issued_also_when_what_was_drilled_left_the_inventory(office: SmallOffice) -> None:
+    """It is called by the name by which it was known."""
+    begin_drill(office.installation, "one", schedule_name="bulanan")
+    prove(office.installation, "one", DATA)
+    del office.installation.applications["simpel"]
+    assert "simpel/data" in facts_of(office, "one")
+
+
 def build_spoilt(root: Path) -> None:
     """That office, the main store's copy of the files being bad, so that the Kabid is told at the end."""
     office = build(root)
