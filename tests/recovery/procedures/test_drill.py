@@ -428,6 +428,7 @@ def test_a_form_is_issued_also_when_what_was_drilled_left_the_inventory(office: 
     begin_drill(office.installation, "one", schedule_name="bulanan")
     prove(office.installation, "one", DATA)
     del office.installation.applications["simpel"]
+    report(office.installation, "one")
     assert "simpel/data" in facts_of(office, "one")
 
 
