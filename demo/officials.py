@@ -81,11 +81,14 @@ class Browser:
 
 
 class Phone:
-    """An official's authenticator. A code is good for one use, so the phone waits for the next when it must."""
+    """An official's authenticator. A code is good for one use, so the phone waits for the next when it must.
 
-    def __init__(self, secret: str) -> None:
+    `used` says that somebody may have used the code of this half minute, such as the program that ran before.
+    """
+
+    def __init__(self, secret: str, *, used: bool = False) -> None:
         self._totp = pyotp.TOTP(secret)
-        self._last_step = 0
+        self._last_step = int(time.time()) // self._totp.interval if used else 0
 
     def code(self) -> str:
         """Return a code that was not used before."""

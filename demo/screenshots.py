@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from demo.browsing import REQUEST, WIDTH, Person, open_page
 from demo.officials import Phone
 from demo.running import start, stop_all
-from demo.site import EXECUTOR, KABID, KADIS, Site, read_phones
+from demo.site import EXECUTOR, KABID, KADIS, Site
 from deployments.server import LocalServer, running_server
 from recovery.errors import ConfigurationError, PulihError
 
@@ -71,8 +71,9 @@ def take(site: Site, server: LocalServer) -> None:
     """
     from demo.story import Actors
 
-    backup = Actors(site, server, print).back_up()
-    phones = {nip: Phone(secret) for nip, secret in read_phones(site.phones).items()}
+    # By `make up`, a moment ago.
+    actors = Actors(site, server, print, codes_used=True)
+    backup, phones = actors.back_up(), actors.phones
     with open_page() as page:
         person = Person(page, server.url)
 

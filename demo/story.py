@@ -56,9 +56,9 @@ def tell(site: Site, server: LocalServer, say: Say) -> Proof:
 class Actors:
     """The officials of the story, each with a browser and a phone."""
 
-    def __init__(self, site: Site, server: LocalServer, say: Say) -> None:
+    def __init__(self, site: Site, server: LocalServer, say: Say, *, codes_used: bool = False) -> None:
         self.browser = Browser(server)
-        self.phones = {nip: Phone(secret) for nip, secret in read_phones(site.phones).items()}
+        self.phones = {nip: Phone(secret, used=codes_used) for nip, secret in read_phones(site.phones).items()}
         self.site = site
         self.server = server
         self.say = say
