@@ -58,7 +58,8 @@ def postgresql() -> Iterator[Engine]:
     """Lend a PostgreSQL server."""
     with run_postgresql(*POSTGRESQL) as server:
         server.execute(f"CREATE DATABASE {DATABASE}")
-        place = {"name": DATABASE, "hostname": str(server.directory), "username": server.user}
+        # The socket's directory comes from the environment: as a host's name borgmatic would make a path of it.
+        place = {"name": DATABASE, "username": server.user}
         yield Engine(
             kind="postgresql",
             server=str(server.directory),
