@@ -73,13 +73,17 @@ def serving(state: Path) -> int:
 
 
 def kill_service(state: Path) -> None:
-    """Kill what serves for STATE, whatever it was told; when this returns, it is gone."""
-    while pid := serving(state):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        time.sleep(0.005)
+    """Kill what serves for STATE, whatever it was told; when this returns, it is gone and listens no more."""
+    pid = serving(state)
+    if not pid:
+        return
+    try:
+        os.kill(pid, signal.SIGKILL)
+        # Its command line goes before its sockets do; what is left when it has ended is a zombie, or nothing.
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
+            time.sleep(0.005)
+    except (FileNotFoundError, ProcessLookupError):
+        return
 
 
 def stop(state: Path) -> int:

@@ -21,6 +21,7 @@ from recovery import points
 from recovery.errors import HostError, PulihError
 from recovery.guard.rounds import make_round
 from recovery.records import schema, steps
+from recovery.settings import ServiceSettings
 from tests.recovery.procedures.checking import Known, content, torn, wrong
 from tests.recovery.procedures.faults import INTERFACES, Watch, watched
 from tests.recovery.procedures.playing import ACTIONS, CRITICAL, DOWN_BEFORE, KINDS, Play
@@ -394,14 +395,18 @@ class Sweep:
         subprocess.run(["cp", "-a", "--reflink=auto", "--", str(source / "data"), str(target)], check=True)
 
     def _start_service(self) -> None:
-        settings = attach(self.root).installation.application("simpel").services[0]
-        if answers(int(settings.port or 0)):
-            return
+        settings = self._service()
         subprocess.run(settings.start, check=True)
         wait_for(lambda: answers(int(settings.port or 0)), "the service answers")
 
     def _stop_service(self) -> None:
         kill_service(self.root / "service")
+        # One of its threads may have outlived it by a moment, and what listens then would be taken for the next one.
+        port = int(self._service().port or 0)
+        wait_for(lambda: not answers(port), "nobody listens any more")
+
+    def _service(self) -> ServiceSettings:
+        return attach(self.root).installation.application("simpel").services[0]
 
     def close(self) -> None:
         """End the office's service and server."""
