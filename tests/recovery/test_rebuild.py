@@ -56,6 +56,21 @@ class Lost:
     def sets(self, of: str = "bkd/simpel") -> list[Path]:
         return sorted(path.parent for path in (self.root / "store" / of).glob("*/manifest.json.sig"))
 
+    def restored_in(self, installation: Installation) -> SmallOffice:
+        """Given what was rebuilt, enrol its officials anew, damage the data and restore it; return the office there."""
+        phones = {}
+        with installation.catalog.read() as connection:
+            people = officials.list_all(connection)
+        for official in people:
+            enrolled = officials.enrol(installation.catalog, official.nip, installation.enrolment_key(), renew=True)
+            phones[official.nip] = enrolled.secret
+        office = replace(self.office, installation=installation, phones=phones)
+        office.damage()
+        assert self.rows != office.rows()
+        office.restore()
+        assert self.rows == office.rows()
+        return office
+
 
 def build(root: Path, *, running: bool = False, catalog_url: str = "") -> SmallOffice:
     """An office with a concluded backup, and one that died after step 4; then only store, safe and sheet are left."""
@@ -111,17 +126,7 @@ def test_in_an_empty_home_a_restore_works_after_it(lost: Lost) -> None:
     told = json.loads(ended.stdout)
     assert (3, 1) == (told["sets"], told["added"])
     installation = load_inventory(Path(told["inventory"])).installation()
-    phones = {}
-    with installation.catalog.read() as connection:
-        people = officials.list_all(connection)
-    for official in people:
-        enrolled = officials.enrol(installation.catalog, official.nip, installation.enrolment_key(), renew=True)
-        phones[official.nip] = enrolled.secret
-    office = replace(lost.office, installation=installation, phones=phones)
-    office.damage()
-    assert lost.rows != office.rows()
-    office.restore()
-    assert lost.rows == office.rows()
+    office = lost.restored_in(installation)
     store = installation.store("utama")
     with installation.catalog.read() as connection:
         trusted = installation.signer.trusted_pem

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,17 +107,7 @@ def test_a_restore_works_after_it_and_the_ledger_is_intact(lost: Lost, gone: Sma
     require_whole(installation)
     left = {path.name for path in (lost.root / "new" / "state").iterdir()}
     assert {"formulir"} == left
-    phones = {}
-    with installation.catalog.read() as connection:
-        people = officials.list_all(connection)
-    for official in people:
-        enrolled = officials.enrol(installation.catalog, official.nip, installation.enrolment_key(), renew=True)
-        phones[official.nip] = enrolled.secret
-    office = replace(lost.office, installation=installation, phones=phones)
-    office.damage()
-    assert lost.rows != office.rows()
-    office.restore()
-    assert lost.rows == office.rows()
+    lost.restored_in(installation)
     installation.catalog.dispose()
     environment["PULIH_INVENTORY"] = told["inventory"]
     assert "intact\n" in pulih(environment, "ledger", "verify")
