@@ -1,5 +1,6 @@
 """What the sweep does with processes: work in a fork, observers that do a deed, looking whether somebody lives."""
 
+import ctypes
 import json
 import os
 import socket
@@ -7,9 +8,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from recovery import points
+from recovery.hosts.local_forks import HELPER
+
+# prctl(2)
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def at(point: int, deed: Callable[[], None]) -> points.Observer:
@@ -46,6 +52,30 @@ def forked(work: Callable[[], Any]) -> Any:
         told = pipe.read()
     os.waitpid(pid, 0)
     return json.loads(told)
+
+
+def killed(work: Callable[[], object]) -> bool:
+    """Do something in a process that may be killed; tell whether it was, once no program that it had called runs.
+
+    Those see by themselves that their caller is gone, within milliseconds in which nobody tries again but a sweep. The
+    process that calls this becomes the parent of whatever is left: have one of its own for it (see `forked`).
+    """
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    was_killed = os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    while left := _called_programs():
+        os.waitpid(left[0], 0)
+    return was_killed
+
+
+def _called_programs() -> list[int]:
+    children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
+    return [int(pid) for pid in children if os.fsencode(HELPER) in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def answers(port: int) -> bool:

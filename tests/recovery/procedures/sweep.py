@@ -25,7 +25,7 @@ from recovery.settings import ServiceSettings
 from tests.recovery.procedures.checking import Known, content, torn, wrong
 from tests.recovery.procedures.faults import INTERFACES, Watch, watched
 from tests.recovery.procedures.playing import ACTIONS, CRITICAL, DOWN_BEFORE, KINDS, Play
-from tests.recovery.procedures.processes import answers, at, forked, wait_for
+from tests.recovery.procedures.processes import answers, at, forked, killed, wait_for
 from tests.testbed.engine_office import attach_engine_office, open_engine_office
 from tests.testbed.engines import ENGINES
 from tests.testbed.small_office import SmallOffice, attach, open_office
@@ -210,14 +210,12 @@ class Sweep:
 
     def _die(self, case: Case) -> bool:
         """Play the action in a process that kills itself at the point; return whether it did."""
-        pid = os.fork()
-        if pid == 0:
-            try:
-                with points.observe(at(case.number, lambda: os.kill(os.getpid(), signal.SIGKILL))):
-                    self._play(case.procedure).act(case.action)
-            finally:
-                os._exit(0)
-        return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+
+        def play() -> None:
+            with points.observe(at(case.number, lambda: os.kill(os.getpid(), signal.SIGKILL))):
+                self._play(case.procedure).act(case.action)
+
+        return forked(lambda: killed(play)) is True
 
     def _lose_server(self, case: Case) -> list[str]:
         """Play the action while the database server dies at the point; whether it fails then is its own affair."""
