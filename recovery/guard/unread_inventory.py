@@ -42,9 +42,9 @@ def inventory_or_told(load: Callable[[], Inventory], path: Path, now: datetime) 
 
 def _tell(path: Path, error: ConfigurationError, now: datetime) -> str:
     office = readable_office(path)
-    targets = _remembered() if office is None else office.notice_targets
+    targets, lacking = _remembered() if office is None else (office.notice_targets, "")
     if not targets:
-        return "nobody could be told of it, since no notice target is known"
+        return f"nobody could be told of it, since no notice target is known{lacking}"
     alarm = Alarm("inventory", str(path), f"{error.message}; {error.state}", error.hint)
     directory = _directory() or Path(tempfile.gettempdir())
     trouble = told_once_in_an_hour(directory, MARK, now, lambda: send(targets, [alarm]))
@@ -71,10 +71,20 @@ def _remember(targets: list[str]) -> None:
         logger.error("whom to tell of a broken inventory is not remembered in %s (%s)", directory, error.strerror)
 
 
-def _remembered() -> list[str]:
+def _remembered() -> tuple[list[str], str]:
+    """Return the references that the last whole inventory named and, in brackets, what is the matter with the file."""
     directory = _directory()
+    if directory is None:
+        return [], ""
+    place = directory / REMEMBERED
     try:
-        found = json.loads((directory / REMEMBERED).read_bytes()) if directory else []
-    except (OSError, ValueError):
-        return []
-    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+        found = json.loads(place.read_bytes())
+    except FileNotFoundError:
+        return [], ""
+    except OSError as error:
+        return [], f" ({place}: {error.strerror})"
+    except ValueError:
+        found = None
+    if isinstance(found, list) and all(isinstance(each, str) for each in found):
+        return found, ""
+    return [], f" ({place} is no list of references)"

@@ -184,17 +184,31 @@ def test_of_one_that_says_nothing_those_are_told_whom_the_last_whole_one_named(
     assert 1 == told.read_text().count("Peringatan: Inventaris Pulih tidak dapat dipakai")
 
 
-@pytest.mark.parametrize("remembered", [None, "no JSON", '{"a": 1}', "[1]"])
+@pytest.mark.parametrize(
+    ("remembered", "lacking"),
+    [
+        (None, ""),
+        ("[]", ""),
+        ("no JSON", " ({} is no list of references)"),
+        ('{"a": 1}', " ({} is no list of references)"),
+        ("[1]", " ({} is no list of references)"),
+        ("a directory", " ({}: Is a directory)"),
+    ],
+)
 def test_where_nobody_is_known_the_error_says_that_nobody_was_told(
-    pulih: Pulih, broken: Office, told: Path, tmp_path: Path, remembered: str | None
+    pulih: Pulih, broken: Office, told: Path, tmp_path: Path, remembered: str | None, lacking: str
 ) -> None:
     """It ends as an error all the same: the journal has it, and systemd shows a unit that failed."""
-    if remembered is not None:
-        (tmp_path / "known" / "notice-targets.json").write_text(remembered)
+    place = tmp_path / "known" / "notice-targets.json"
+    if remembered == "a directory":
+        place.mkdir()
+    elif remembered is not None:
+        place.write_text(remembered)
     broken.inventory.write_text("office: [")
     ended = pulih("--inventory", broken.inventory, "guard")
     assert 2 == ended.code
-    assert "; nobody could be told of it, since no notice target is known\nHINT: correct the YAML\n" in ended.err
+    known = f"no notice target is known{lacking.format(place)}"
+    assert f"; nobody could be told of it, since {known}\nHINT: correct the YAML\n" in ended.err
     assert not told.exists()
 
 
