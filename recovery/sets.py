@@ -17,6 +17,7 @@ from recovery.errors import (
     KeyMissingError,
     ObjectExistsError,
     ObjectMissingError,
+    ObjectTooLargeError,
     SetError,
     SignatureError,
 )
@@ -80,7 +81,7 @@ def put_copy(
         # The key was rotated since a try that was killed: what the one before signed is as good.
         try:
             verify_signature(trusted_pem, content, store.read(f"{prefix}/{SIGNATURE}", limit=LARGEST_SIGNATURE))
-        except SignatureError:
+        except (SignatureError, ObjectTooLargeError):
             raise error from None
     logger.info("put the set %s into the store %s", prefix, store.name)
 
@@ -121,9 +122,9 @@ def open_set(
 ) -> "BackupSet":
     """Given where a set lies and what it must be, return it, its signature verified and its parts all there.
 
-    Trust comes from the key that the caller holds and never from the store. Raises SignatureError, DigestError when
-    the manifest is another one than was recorded, SetError when the set is of another component, lies under another
-    name, or lacks a part.
+    Trust comes from the key that the caller holds and never from the store. Raises SignatureError, also for a manifest
+    or signature too large to be one, DigestError when the manifest is another one than was recorded, SetError when the
+    set is of another component, lies under another name, or lacks a part.
     """
     content, signature = _read_manifest(store, prefix, manifest_sha256 or "")
     try:
@@ -259,6 +260,8 @@ def _read_manifest(store: Store, prefix: str, sha256: str) -> tuple[bytes, bytes
             state="it was never completed, or somebody removed it; " + _UNUSED,
             hint=_OTHER_COPY,
         ) from error
+    except ObjectTooLargeError as error:  # nothing that this installation signs is that large: it is not its own
+        raise SignatureError(error.message, state=_UNUSED, hint=_OTHER_COPY) from error
     return content, signature
 
 

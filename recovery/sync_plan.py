@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from recovery.copies import stores_of_schedule
-from recovery.errors import DigestError, ObjectTooLargeError, PulihError, SetError, SignatureError, StoreError
+from recovery.errors import DigestError, PulihError, SetError, SignatureError, StoreError
 from recovery.installation import Installation
 from recovery.keys_succession import FOLDER as KEYS
 from recovery.keys_succession import recorded_successions
@@ -195,7 +195,7 @@ def _holds(installation: Installation, store: Store, backup: Backup, wanted: tup
             component=backup.component,
             manifest_sha256=backup.manifest_sha256,
         )
-    except (DigestError, SignatureError, ObjectTooLargeError) as error:
+    except (DigestError, SignatureError) as error:
         error.hint = "nothing is ever overwritten: move the damaged copy away by hand, then run `pulih sync` again"
         lack.trouble(store.name, str(backup.name), error)
         return True

@@ -20,7 +20,6 @@ from recovery.errors import (
     PulihError,
     SetError,
     SignatureError,
-    StoreError,
 )
 from recovery.manifest import Manifest, Part
 from recovery.points import observe
@@ -392,11 +391,31 @@ def test_a_part_is_used_only_as_what_it_is(found: Stored) -> None:
         found.open().read("data")
 
 
-def test_a_manifest_too_large_to_be_one_is_not_read(found: Stored) -> None:
-    with (found.folder / "manifest.json").open("r+b") as file:
-        file.truncate(1 << 30)
-    with pytest.raises(StoreError, match="has more than the 67108864 bytes that it may have"):
+@pytest.mark.parametrize(
+    ("file", "size", "most"), [("manifest.json", 1 << 30, 64 << 20), ("manifest.json.sig", 2048, 1024)]
+)
+def test_what_is_too_large_to_be_one_is_not_read_and_the_set_is_bad(
+    found: Stored, file: str, size: int, most: int
+) -> None:
+    """It is no trouble of the store: whoever reads the set is to hear that it is not what was signed."""
+    os.truncate(found.folder / file, size)
+    match = f"{file} in the store utama has more than the {most} bytes that it may have; nothing of the set was used"
+    with pytest.raises(SignatureError, match=match) as raised:
         found.open()
+    assert "take the copy in the other store" in raised.value.hint
+    with pytest.raises(SignatureError):
+        read_back(found.store, found.prefix, found.manifest)
+
+
+def test_a_signature_too_large_to_be_one_stays_in_the_way_of_ours(tmp_path: Path) -> None:
+    """No retry helps against it, so it is told as a name that is taken."""
+    (tmp_path / "disk").mkdir()
+    store = open_store(StoreSettings(name="utama", path=str(tmp_path / "disk")))
+    manifest, staged = stage(tmp_path / "staging")
+    prefix = set_prefix(manifest.unit, manifest.application, manifest.name)
+    store.put_bytes(f"{prefix}/manifest.json.sig", bytes(2048))
+    with pytest.raises(ObjectExistsError, match=r"manifest\.json\.sig .*already holds something else"):
+        put_set(store, prefix, staged, manifest, SIGNER)
 
 
 def test_every_refusal_says_in_which_state_the_data_is(found: Stored) -> None:

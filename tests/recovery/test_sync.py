@@ -1,5 +1,6 @@
 """`pulih sync`: stores become equal, whatever one of them lacks, wherever the synchronisation was killed."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -255,6 +256,18 @@ def test_a_bad_copy_is_told_and_never_replaced(office: SmallOffice) -> None:
     shutil.rmtree(part.parent)
     assert ["set"] == kinds(sync(office.installation).put)
     assert stores(office)[0].keys() == stores(office)[1].keys()
+
+
+def test_a_signature_too_large_to_be_one_is_a_bad_copy_and_none_that_is_missing(office: SmallOffice) -> None:
+    """Nothing could be put in its place, so it is said what to do."""
+    sync(office.installation)
+    (signature,) = (office.root / "store-terpisah").glob("*/simpel/*data*/manifest.json.sig")
+    os.truncate(signature, 2048)
+    found = sync(office.installation)
+    assert ((), ()) == (found.missing, found.put)
+    (trouble,) = found.troubles
+    assert "has more than the 1024 bytes that it may have" in trouble.message
+    assert trouble.hint.startswith("nothing is ever overwritten: move the damaged copy away by hand")
 
 
 def test_what_lies_under_a_name_already_is_left_as_it_is(office: SmallOffice) -> None:

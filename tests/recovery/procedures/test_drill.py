@@ -1,6 +1,7 @@
 """Gladi restore: copies are taken out of the stores in turn and proven; verdicts, form, alarms, and nothing touched."""
 
 import json
+import os
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -267,6 +268,15 @@ def test_a_copy_that_was_replaced_or_judged_bad_fails(office: SmallOffice) -> No
     drilled = drill(office, component=DATA, store_name=MAIN)[DATA]
     assert "fail" == drilled.verdict
     assert "is not signed by this installation" in drilled.error
+
+
+def test_a_copy_with_a_signature_too_large_to_be_one_fails(office: SmallOffice) -> None:
+    """The checker looked, and what it found is no signature."""
+    folder = part_of(office.root / "store", backup_of(office, "first")).parent
+    os.truncate(folder / "manifest.json.sig", 2048)
+    drilled = drill(office, component=DATA, store_name=MAIN)[DATA]
+    assert "fail" == drilled.verdict
+    assert "has more than the 1024 bytes that it may have" in drilled.error
 
 
 def test_a_component_without_a_backup_is_an_error_and_no_alarm_of_a_drill_that_is_due(office: SmallOffice) -> None:
