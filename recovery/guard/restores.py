@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from recovery.errors import LeaseHeldError, LeaseLostError, NotFoundError, PulihError
 from recovery.guard.report import Action, Alarm, Report
 from recovery.installation import Installation
-from recovery.procedures.restore.interventions import SERVICE_STARTED
+from recovery.procedures.restore.interventions import SERVICE_STARTED, is_untouched
 from recovery.procedures.restore.inventoried import missing_of_restore, require_in_inventory, require_to_end
 from recovery.procedures.restore.plan import Plan, approved_plan
 from recovery.procedures.restore.rehearsal import discard_rehearsed
@@ -82,7 +82,7 @@ def _closed_before_the_start(installation: Installation) -> list[Procedure]:
     last = {}
     with installation.catalog.read() as connection:
         for procedure in procedures.list_all(connection, "restore"):
-            if steps.find(connection, procedure.id, "restore.4") is not None:
+            if not is_untouched(connection, procedure.id):
                 last[procedure.application] = procedure
         return [
             procedure

@@ -11,7 +11,8 @@ from recovery.installation import Installation
 from recovery.own_records import back_up_records
 from recovery.points import reached
 from recovery.procedures.decided import decision_recorded
-from recovery.procedures.informing import inform_requester
+from recovery.procedures.informing import inform_requester, unless_told
+from recovery.procedures.restore.interventions import is_untouched
 from recovery.procedures.restore.inventoried import missing_of_restore
 from recovery.procedures.restore.r6_start_service import SUCCEEDED
 from recovery.procedures.restore.rehearsal import discard_rehearsed
@@ -110,10 +111,10 @@ def conclude_cancelled(installation: Installation, procedure_id: str) -> Conclus
 def conclude_given_up(installation: Installation, procedure_id: str, reason: str) -> Conclusion:
     """Close an open restore that will not go on, with an administrator's reason, and tell the requester.
 
-    Before step 4, or after step 7 when its receipt does not come: without it the next request would be refused for
-    ever. In between the service may be stopped, and the guard brings it back. A call that died before the requester was
-    told is made again. Raises NotFoundError, ConfigurationError when no reason is given, and ProcedureError for any
-    other procedure.
+    Before step 4, also when that failed before it stopped anything, or after step 7 when its receipt does not come:
+    without it the next request would be refused for ever. In between the service may be stopped, and the guard brings
+    it back. A call that died before the requester was told is made again. Raises NotFoundError, ConfigurationError when
+    no reason is given, and ProcedureError for any other procedure.
     """
     if not reason.strip():
         raise ConfigurationError(
@@ -150,14 +151,13 @@ def conclude_given_up(installation: Installation, procedure_id: str, reason: str
 
 
 def _outcome_of_giving_up(connection: Connection, procedure: Procedure) -> str:
-    untouched = steps.find(connection, procedure.id, "restore.4") is None
     informed = steps.evidence_of(connection, procedure.id, "restore.7") is not None
     received = approvals.decision_of(connection, procedure.id, "restore.8") is not None
-    if procedure.kind == "restore" and untouched:
-        return GIVEN_UP
     if procedure.kind == "restore" and informed and not received:
         return UNACKNOWLEDGED
     raise _not_to_be_given_up(procedure)
+    if procedure.kind == "restore" and not informed and is_untouched(connection, procedure.id):
+        return GIVEN_UP
 
 
 def _not_to_be_given_up(procedure: Procedure) -> ProcedureError:

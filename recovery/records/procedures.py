@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from recovery.canonical import canonical_json
-from recovery.errors import ConflictError, NotFoundError
+from recovery.errors import ConflictError, NotFoundError, ProcedureError
 from recovery.records import ledger, schema
 from recovery.records.catalog import Catalog
 
@@ -122,6 +122,14 @@ def get(connection: Connection, id: str) -> Procedure:
             hint="a procedure has the id of its flow run; `pulih show` also finds it by a form number",
         )
     return recorded
+
+
+def require_open(connection: Connection, id: str) -> None:
+    """Given a run's id, return when its procedure is open. Raises NotFoundError, ProcedureError when it is closed."""
+    if get(connection, id).state == "closed":
+        raise ProcedureError(
+            f"procedure {id} is closed", state="nothing was stopped or changed", hint="start a new run"
+        )
 
 
 def by_form(connection: Connection, number: str) -> Procedure | None:

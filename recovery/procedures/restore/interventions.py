@@ -36,6 +36,17 @@ class Unopened:
     reason: str
 
 
+def is_untouched(connection: Connection, procedure_id: str) -> bool:
+    """Given a restore, say whether it has changed nothing: step 4 was not begun, or failed before it was about to stop
+    the first service. Asked in the transaction that closes the restore, it stays so: a closed one stops nothing."""
+    stopping = steps.find(connection, procedure_id, "restore.4")
+    if stopping is None:
+        return True
+    return stopping.state == "failed" and not ledger.entries(
+        connection, procedure_id=procedure_id, kind=STOPPING, last=1
+    )
+
+
 def record_not_opened(installation: Installation, procedure_id: str, reason: str, *, new_data: bool) -> None:
     """Record that people do not get to services that are well; the same reason again is recorded once."""
     with installation.catalog.begin() as connection:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from recovery.errors import NotFoundError
 from recovery.installation import Installation
-from recovery.procedures.restore.interventions import STOPPING, interventions
+from recovery.procedures.restore.interventions import STOPPING, interventions, is_untouched
 from recovery.procedures.restore.plan import Plan
 from recovery.records import journal, ledger, steps
 from recovery.records.journal import Swap
@@ -82,6 +82,12 @@ def component_title(installation: Installation, key: str) -> str:
     return settings.printed_name
 
 
+def component_title_and_key(installation: Installation, key: str) -> str:
+    """Given "application/component", return its title, and the key by which names of backups and logs call it."""
+    title = component_title(installation, key)
+    return key if title == key else f"{title} ({key})"
+
+
 def services_in_words(installation: Installation, application: str) -> dict[str, Any]:
     """Given an application whose services are about to be stopped, return what somebody needs who would have to start
     them by hand: the host, and of each service by what it is controlled, in the order of stopping."""
@@ -106,7 +112,7 @@ def _situation(connection: Connection, procedure_id: str) -> tuple[str, str]:
     """By the records: in which state data and services are, and what ends the restore when the entry is back."""
     swaps = journal.entries(connection, procedure_id)
     data, whole = _live(swaps)
-    if steps.find(connection, procedure_id, "restore.4") is None:
+    if is_untouched(connection, procedure_id):
         return (
             "nothing was changed: no service was stopped for it and no data exchanged",
             f"then Retry the run; or end the restore: pulih close {procedure_id} --reason …",

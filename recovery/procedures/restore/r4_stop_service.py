@@ -7,7 +7,7 @@ from recovery.procedures.restore.inventoried import require_in_inventory, servic
 from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.quiet import make_quiet
 from recovery.procedures.working import PATIENCE_SECONDS, work_on
-from recovery.records import ledger
+from recovery.records import ledger, procedures
 from recovery.records.steps import StepResult
 
 
@@ -35,6 +35,8 @@ def _stopping_since(installation: Installation, procedure_id: str, application: 
     """
     running = any(service.state() == "running" for service in installation.services(application))
     with installation.catalog.begin() as connection:
+        # A try that was taken for dead may come here after another one failed and the restore was given up for it.
+        procedures.require_open(connection, procedure_id)
         earlier = ledger.entries(connection, procedure_id=procedure_id, kind=STOPPING, last=1)
         if running or not earlier:
             facts = {"application": application, **services_in_words(installation, application)}

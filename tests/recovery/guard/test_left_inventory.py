@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
-from recovery.errors import NotFoundError
+from recovery.errors import NotFoundError, ProcedureError, SourceBusyError
 from recovery.guard.report import Alarm, Report
 from recovery.procedures.conclude import conclude_given_up, conclude_rejected
 from recovery.procedures.questions import question_of
 from recovery.procedures.restore.interventions import STOPPING
 from recovery.procedures.restore.inventoried import _control
+from recovery.procedures.restore.r4_stop_service import stop_service
 from recovery.records import forms, ledger, procedures
 from recovery.settings import ApplicationSettings, ServiceSettings
 from recovery.standing import overview
@@ -209,14 +210,52 @@ def test_a_step_4_without_the_entry_stops_nothing_and_can_be_retried(scene: Scen
     with pytest.raises(NotFoundError, match="is not in the inventory any more"):
         scene.office.step("restore.4", scene.procedure_id)
     (alarm,) = of_the_restore(scene.guard())
-    assert alarm.message.endswith("; the whole old data is live, and no service was stopped for it")
-    assert f"{PUT_BACK}then Retry the run" == alarm.mend
+    assert alarm.message.endswith("; nothing was changed: no service was stopped for it and no data exchanged")
+    assert (
+        f"{PUT_BACK}then Retry the run; or end the restore: pulih close {scene.procedure_id} --reason …" == alarm.mend
+    )
     put_in(scene, application)
     assert scene.office.service_running()
     for number in (4, 5, 6):
         scene.office.step(f"restore.{number}", scene.procedure_id)
     assert scene.office.finish(scene.procedure_id).good
     assert scene.new == scene.content()
+
+
+def test_a_step_4_that_failed_before_it_stopped_anything_is_closed_and_no_alarm_follows(scene: Scene) -> None:
+    """Else the application's next restore would wait for an entry that was taken out for good. That its service stands
+    still afterwards has other reasons."""
+    office, application = scene.office, take_out(scene)
+    with pytest.raises(NotFoundError, match="is not in the inventory any more"):
+        office.step("restore.4", scene.procedure_id)
+    assert conclude_given_up(scene.installation, scene.procedure_id, "Aplikasi pindah.").good
+    assert "Tidak ada data atau layanan yang diubah." in (office.root / "notices.txt").read_text()
+    put_in(scene, application)
+    with pytest.raises(ProcedureError, match=f"procedure {scene.procedure_id} is closed"):
+        office.step("restore.4", scene.procedure_id)
+    with pytest.raises(ProcedureError, match=f"procedure {scene.procedure_id} is closed; nothing was stopped"):
+        stop_service(scene.installation, scene.procedure_id)
+    assert office.service_running(), "a try that was taken for dead stops nothing either"
+    assert [] == scene.kinds(STOPPING)
+    for service in scene.installation.services("simpel"):
+        service.stop()
+    assert [] == of_the_restore(scene.guard())
+    assert office.request() != scene.procedure_id, "the next request is taken"
+
+
+def test_a_step_4_that_failed_after_it_began_to_stop_is_not_closed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Services may be down: the guard brings them back."""
+    monkeypatch.setattr("recovery.procedures.restore.r4_stop_service.make_quiet", busy)
+    with pytest.raises(SourceBusyError):
+        scene.office.step("restore.4", scene.procedure_id)
+    with pytest.raises(ProcedureError, match="is no open restore before step 4"):
+        conclude_given_up(scene.installation, scene.procedure_id, "Aplikasi pindah.")
+
+
+def busy(*_anything: object) -> None:
+    raise SourceBusyError("somebody has the data open", state="nothing was exchanged")
 
 
 def test_how_a_service_is_controlled_is_told_as_its_administrator_knows_it() -> None:
