@@ -15,10 +15,9 @@ from recovery.installation import Installation
 from recovery.manifest import MANIFEST, SIGNATURE
 from recovery.records import backups, drills
 from recovery.records.backups import Backup
-from recovery.retention import RetentionPlan, StoredSet, newest_taken, plan_retention, planned_json, promised
-from recovery.retention_own_records import KEY as OWN_RECORDS
+from recovery.retention import RetentionPlan, StoredSet, plan_retention, planned_json, promised
 from recovery.retention_own_records import stored_records
-from recovery.retention_records import newest_entry_at, size_of, stored_sets
+from recovery.retention_records import newest_entry_at, newest_moment, size_of, stored_sets
 from recovery.sets import open_set, read_back, set_prefix
 
 Objects = dict[str, list[str]]
@@ -51,8 +50,8 @@ def draw_up(installation: Installation, now: datetime) -> DrawnUpPlan:
         recorded_at = newest_entry_at(connection)
         stored = stored_sets(connection, installation, records=records)
         known = {each.id: each for each in [*backups.list_backups(connection), *records]}
-    # Every procedure leaves records, so they say nothing of whether backups succeed.
-    newest = newest_taken(each for each in stored if each.component != OWN_RECORDS)
+        # Every procedure leaves records, so they say nothing of whether backups succeed.
+        newest = newest_moment(connection)
     faults: dict[str, str] = {}
     objects: dict[str, Objects] = {}
     locks: dict[str, str] = {}

@@ -1,16 +1,18 @@
 """What the retention plan is made of: every set that was ever secured, as the catalog and the ledger have it."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from recovery.installation import Installation
 from recovery.records import backups, destructions, holds, procedures, schema
 from recovery.records.backups import Backup
-from recovery.retention import Policy, StoredSet
+from recovery.retention import Policy, StoredSet, newest_taken
 from recovery.retention_own_records import KEY as OWN_RECORDS
 from recovery.retention_own_records import policy as policy_of_records
 from recovery.settings import RetentionSettings, ScheduleSettings
@@ -33,7 +35,7 @@ def stored_sets(
     positions, held = backups.order_taken(connection), holds.list_holds(connection)
     restoring = {each.application: each.id for each in procedures.list_open(connection, "restore")}
     schedules: dict[str, tuple[str, Policy | None]] = {}
-    found = []
+    found: list[StoredSet] = []
     for backup in [*backups.list_backups(connection, component.partition("/")[0] or None), *records]:
         if backup.state not in ("secured", "destroyed") or component not in ("", backup.key):
             continue
@@ -59,7 +61,7 @@ def stored_sets(
                 destroyed=backup.state == "destroyed" or backup.id in gone,
             )
         )
-    return found
+    return _in_order(found)
 
 
 def newest_entry_at(connection: Connection) -> datetime | None:
@@ -70,17 +72,41 @@ def newest_entry_at(connection: Connection) -> datetime | None:
 
 
 def newest_moment(connection: Connection) -> datetime | None:
-    """Return the latest moment of all sets that were ever secured; None when there is none."""
-    table = schema.backups
-    moment = connection.execute(
-        select(func.max(table.c.moment)).where(table.c.state.in_(("secured", "destroyed")))
-    ).scalar()
-    return datetime.fromisoformat(moment) if moment else None
+    """Return the latest moment of the sets that were taken last, one of each component, destroyed ones too and without
+    our own records; None when there is none. A set that a wrong clock dated is none of them after the next backup."""
+    table, order = schema.backups, backups.order_taken(connection)
+    columns = (table.c.id, table.c.procedure_id, table.c.application, table.c.component, table.c.moment)
+    rows = connection.execute(select(*columns).where(table.c.state.in_(("secured", "destroyed"))))
+    taken = [
+        StoredSet(
+            id=row.id,
+            name="",
+            component=(key := f"{row.application}/{row.component}"),
+            schedule="",
+            position=order.get((row.procedure_id, key), 0),
+            moment=datetime.fromisoformat(row.moment),
+            policy=None,
+        )
+        for row in rows
+    ]
+    return newest_taken(_in_order(taken))
 
 
 def size_of(backup: Backup) -> int:
     """Given a backup, return the bytes that its data takes in each store."""
     return int(backup.facts["digests"]["cipher_size"])
+
+
+def _in_order(sets: Iterable[StoredSet]) -> list[StoredSet]:
+    """Given sets, the position of those 0 of which the ledger says nothing, as after a rebuild from a manifest, give
+    these the position after which their moment puts them in their component. Its moment is all that is known of such a
+    set; were it taken for the oldest, the newest backup could be the first to go."""
+    highest: dict[str, int] = defaultdict(int)
+    placed: dict[str, int] = {}
+    for each in sorted(sets := list(sets), key=lambda one: (one.moment, -one.position)):
+        highest[each.component] = max(highest[each.component], each.position)
+        placed[each.id] = each.position or highest[each.component]
+    return [replace(each, position=placed[each.id]) for each in sets]
 
 
 def _policy(connection: Connection, installation: Installation, procedure_id: str) -> tuple[str, Policy | None]:
