@@ -11,7 +11,7 @@ from recovery.installation import Installation
 from recovery.own_records import back_up_records
 from recovery.points import reached
 from recovery.procedures.decided import decision_recorded
-from recovery.procedures.informing import inform_requester, unless_told
+from recovery.procedures.informing import inform_requester
 from recovery.procedures.restore.interventions import is_untouched
 from recovery.procedures.restore.inventoried import missing_of_restore
 from recovery.procedures.restore.r6_start_service import SUCCEEDED
@@ -155,9 +155,9 @@ def _outcome_of_giving_up(connection: Connection, procedure: Procedure) -> str:
     received = approvals.decision_of(connection, procedure.id, "restore.8") is not None
     if procedure.kind == "restore" and informed and not received:
         return UNACKNOWLEDGED
-    raise _not_to_be_given_up(procedure)
     if procedure.kind == "restore" and not informed and is_untouched(connection, procedure.id):
         return GIVEN_UP
+    raise _not_to_be_given_up(procedure)
 
 
 def _not_to_be_given_up(procedure: Procedure) -> ProcedureError:
