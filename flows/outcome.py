@@ -18,7 +18,7 @@ from recovery.procedures.conclude import (
     conclude_schedule,
 )
 from recovery.procedures.drill_conclude import conclude_drill
-from recovery.procedures.retention import conclude_retention
+from recovery.procedures.retention import NotOpened, conclude_retention
 from tasks.dashboard import show_applications
 
 
@@ -65,9 +65,11 @@ def retention_outcome(procedure_id: str) -> State[Any]:
     return Failed(name="Gagal", message=conclusion.sentence)
 
 
-def nothing_to_destroy(sentence: str) -> State[Any]:
-    """End a run that found nothing whose retention is over."""
-    return Completed(name="Tidak ada", message=sentence)
+def nothing_to_decide(found: NotOpened) -> State[Any]:
+    """End a run of retention that asks nobody. Failed when what was begun earlier could not be ended."""
+    if found.why == "unfinished":
+        return Failed(name="Gagal", message=found.sentence)
+    return Completed(name="Dilewati" if found.why == "busy" else "Tidak ada", message=found.sentence)
 
 
 def returned(procedure_id: str) -> State[Any]:

@@ -1,8 +1,12 @@
 """Destroying sets whose retention is over: the plan, its Berita Acara, the removal after the approval, and the end."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from sqlalchemy import Connection
+
+from recovery.calendar import format_moment
 from recovery.errors import LeaseHeldError, ProcedureError
 from recovery.installation import RELEASE, Installation
 from recovery.points import reached
@@ -10,9 +14,10 @@ from recovery.procedures.conclude import Conclusion, close
 from recovery.procedures.decided import decision_recorded
 from recovery.procedures.documents import issue_form
 from recovery.procedures.retention_document import APPROVED, REJECTED
-from recovery.records import destructions, forms, procedures
+from recovery.records import destructions, forms, leases, procedures
+from recovery.records.destructions import Destruction
 from recovery.records.procedures import SUPERSEDED
-from recovery.retention_destruction import alone, carry_out, finish_begun
+from recovery.retention_destruction import RESOURCE, alone, carry_out, finish_begun
 from recovery.retention_plan import draw_up
 from recovery.sop import RETENTION_APPROVAL
 
@@ -21,21 +26,33 @@ KIND = "retention"
 FORM: Literal["destruction"] = "destruction"
 
 
-def begin_retention(installation: Installation, procedure_id: str, *, now: datetime | None = None) -> str:
+@dataclass(frozen=True)
+class NotOpened:
+    """Why a run has nothing to decide, with one Indonesian sentence for the dashboard.
+
+    "nothing": nobody's retention is over. "busy": another run draws up or carries out a plan. "unfinished": nothing new
+    is to go, but what was approved and begun earlier could not be ended, of which people must know.
+    """
+
+    why: Literal["nothing", "busy", "unfinished"]
+    sentence: str
+
+
+def begin_retention(installation: Installation, procedure_id: str, *, now: datetime | None = None) -> NotOpened | None:
     """Draw up what may be destroyed and open its procedure (again, after a suspend or retry).
 
     First what was approved, begun and interrupted earlier is finished. A plan that waits for an answer is replaced.
-    Returns "" when there is something to decide; else, with nothing opened, the sentence that says why not.
+    Returns None when there is something to decide; else, with nothing opened, why not.
     Raises ProcedureError when the clock is not to be believed, StoreError when a store cannot be looked at.
     """
     with installation.catalog.read() as connection:
         if procedures.find(connection, procedure_id) is not None:
-            return ""
+            return None
     try:
         with alone(installation, procedure_id):
             return _begin(installation, procedure_id, now or datetime.now(UTC))
-    except LeaseHeldError as error:
-        return f"Pemusnahan lain sedang berjalan: {error.message}."
+    except LeaseHeldError:
+        return _busy(installation)
 
 
 def draw_up_record(installation: Installation, procedure_id: str) -> forms.Form:
@@ -96,7 +113,34 @@ def conclude_retention(installation: Installation, procedure_id: str) -> Conclus
     return close(installation, procedure_id, outcome, Conclusion(good, sentence))
 
 
-def _begin(installation: Installation, procedure_id: str, now: datetime) -> str:
+def _busy(installation: Installation) -> NotOpened:
+    with installation.catalog.read() as connection:
+        # Nobody, when it was given back since.
+        holders = [
+            f"{_run(connection, each['holder'])}, sejak {format_moment(each['taken_at'])}"
+            for each in leases.list_leases(connection)
+            if each["resource"] == RESOURCE
+        ]
+    sentence = ": ".join(["Pemusnahan lain sedang berjalan", *holders])
+    return NotOpened("busy", f"{sentence}. Eksekusi ini tidak menyusun dan tidak memusnahkan apa pun.")
+
+
+def _run(connection: Connection, procedure_id: str) -> str:
+    form = forms.latest(connection, FORM, procedure_id)
+    return f"eksekusi {procedure_id}" if form is None else f"berita acara {form.number} (eksekusi {procedure_id})"
+
+
+def _unfinished(installation: Installation, left: list[Destruction]) -> NotOpened:
+    with installation.catalog.read() as connection:
+        runs = sorted({_run(connection, each.procedure_id) for each in left})
+    return NotOpened(
+        "unfinished",
+        f"{len(left)} cadangan yang pemusnahannya sudah disetujui dan dimulai belum musnah seluruhnya: "
+        f"{'; '.join(runs)}. Selain itu tidak ada cadangan yang perlu dimusnahkan.",
+    )
+
+
+def _begin(installation: Installation, procedure_id: str, now: datetime) -> NotOpened | None:
     left = finish_begun(installation)
     drawn_up = draw_up(installation, now)
     if drawn_up.plan.suspicion:
@@ -107,9 +151,10 @@ def _begin(installation: Installation, procedure_id: str, now: datetime) -> str:
         )
     document = drawn_up.document
     if not document["destroy"]:
+        if left:
+            return _unfinished(installation, left)
         waiting = f"; {len(document['wait'])} menunggu kunci berakhir" if document["wait"] else ""
-        unfinished = f"; {len(left)} pemusnahan terdahulu belum selesai" if left else ""
-        return f"Tidak ada cadangan yang perlu dimusnahkan{waiting}{unfinished}."
+        return NotOpened("nothing", f"Tidak ada cadangan yang perlu dimusnahkan{waiting}.")
     procedures.open_procedure(
         installation.catalog,
         procedure_id,
@@ -117,4 +162,4 @@ def _begin(installation: Installation, procedure_id: str, now: datetime) -> str:
         parameters={"plan": document, "plan_sha256": drawn_up.sha256},
         release=RELEASE,
     )
-    return ""
+    return None

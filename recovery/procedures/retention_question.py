@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from sqlalchemy import Connection
+
 from recovery.calendar import format_bytes, format_moment, format_number
 from recovery.installation import Installation
 from recovery.procedures.retention_document import APPROVED, REJECTED, expired_words, titled
-from recovery.records import forms, procedures
+from recovery.records import backups, forms, procedures
 from recovery.records.approvals import Question
+from recovery.retention_own_records import KEY as OWN_RECORDS
 from recovery.sop import RETENTION_APPROVAL, RETENTION_APPROVAL_TITLE
 
 EXECUTOR_EXCLUDED = "Pelaksana tidak boleh menyetujui pemusnahan cadangan yang dibuatnya."
@@ -17,14 +20,15 @@ LONGEST_LIST = 60
 def retention_question(installation: Installation, procedure_id: str) -> Question:
     """Given a retention procedure whose record is drawn up, return its question.
 
-    The answer is bound to the recorded plan and to the bytes of the Berita Acara. Who executes the schedules that took
-    these backups does not decide on them.
+    The answer is bound to the recorded plan and to the bytes of the Berita Acara. Who executed the schedules that took
+    these backups, or executes them now, does not decide on them.
     """
     with installation.catalog.read() as connection:
         procedure = procedures.get(connection, procedure_id)
         drawn_up = forms.list_forms(connection, procedure_id)[0]
-    plan: dict[str, Any] = procedure.parameters["plan"]
-    destroyed = plan["destroy"]
+        plan: dict[str, Any] = procedure.parameters["plan"]
+        destroyed = plan["destroy"]
+        executors = _executors(connection, installation, destroyed)
     shown = [[each["name"], f"{format_moment(each['moment'])} – {expired_words(each)}"] for each in destroyed]
     if len(shown) > LONGEST_LIST:
         rest = f"{format_number(len(shown) - LONGEST_LIST)} cadangan lain: daftar lengkap pada {drawn_up.number}"
@@ -46,11 +50,6 @@ def retention_question(installation: Installation, procedure_id: str) -> Questio
         ["SHA-256 dokumen", drawn_up.pdf_sha256],
         ["Akibat", "Cadangan yang dimusnahkan tidak dapat dikembalikan."],
     ]
-    executors = {
-        schedule.executor
-        for name, schedule in installation.schedules.items()
-        if name in {each["schedule"] for each in destroyed}
-    }
     return Question(
         procedure_id=procedure_id,
         step_id=RETENTION_APPROVAL,
@@ -74,3 +73,18 @@ def retention_question(installation: Installation, procedure_id: str) -> Questio
             "form_sha256": drawn_up.pdf_sha256,
         },
     )
+
+
+def _executors(connection: Connection, installation: Installation, destroyed: list[dict[str, Any]]) -> set[str]:
+    """Who took these backups, by what each run recorded of its schedule: that one may have left the inventory, or have
+    another executor since, who is kept out as well."""
+    taken_in = {
+        backups.get(connection, each["backup_id"]).procedure_id
+        for each in destroyed
+        if each["component"] != OWN_RECORDS  # no schedule took these, and the plan alone knows them
+    }
+    recorded = {procedures.get(connection, id).parameters["schedule"]["executor"] for id in taken_in}
+    named = {each["schedule"] for each in destroyed}
+    now = {schedule.executor for name, schedule in installation.schedules.items() if name in named}
+    # A catalog that was rebuilt from the sets alone does not know who executed.
+    return (recorded | now) - {""}

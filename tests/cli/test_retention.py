@@ -29,7 +29,7 @@ def old_office(tmp_path: Path) -> Iterator[tuple[SmallOffice, list[Backup]]]:
 
 def run_retention(office: SmallOffice) -> str:
     procedure_id = str(uuid.uuid4())
-    assert "" == begin_retention(office.installation, procedure_id)
+    assert begin_retention(office.installation, procedure_id) is None
     draw_up_record(office.installation, procedure_id)
     office.decide("retention.approve", procedure_id, KABID, "disetujui")
     destroy(office.installation, procedure_id)
@@ -46,7 +46,7 @@ def test_the_plan_is_the_one_that_a_run_would_record(
     ended = pulih("--inventory", inventory, "--json", "retention", "plan")
     assert 0 == ended.code
     procedure_id = str(uuid.uuid4())
-    assert "" == begin_retention(office.installation, procedure_id)
+    assert begin_retention(office.installation, procedure_id) is None
     with office.installation.catalog.read() as connection:
         recorded = procedures.get(connection, procedure_id).parameters["plan"]
     shown = {key: value for key, value in ended.document.items() if key not in ("keep", "sha256", "drawn_up_at")}

@@ -56,7 +56,7 @@ def run(office: SmallOffice, procedure_id: str) -> str:
     """The whole procedure, from its first line or again; what it says in the end."""
     installation = office.installation
     if nothing := begin_retention(installation, procedure_id):
-        return nothing
+        return nothing.sentence
     draw_up_record(installation, procedure_id)
     office.decide("retention.approve", procedure_id, KABID, "disetujui")
     destroy(installation, procedure_id)
@@ -68,7 +68,7 @@ def test_the_oldest_go_with_a_berita_acara_and_the_newest_stay(office: SmallOffi
     before = names(office)
     assert before[:3] == going(draw_up(office.installation, datetime.now(UTC)))
     procedure_id = str(uuid.uuid4())
-    assert "" == begin_retention(office.installation, procedure_id)
+    assert begin_retention(office.installation, procedure_id) is None
     draw_up_record(office.installation, procedure_id)
     asked = json.dumps(question_of(office.installation, procedure_id, "retention.approve").document)
     assert "Rekaman Pulih sendiri (pulih/rekaman)" in asked

@@ -63,7 +63,7 @@ def destroy_expired(office: SmallOffice) -> None:
     take_another(office)
     there = _secured(office)
     if why_not := begin_retention(installation, procedure_id):
-        raise AssertionError(f"retention did not begin: {why_not}")
+        raise AssertionError(f"retention did not begin: {why_not.sentence}")
     draw_up_record(installation, procedure_id)
     office.decide("retention.approve", procedure_id, KABID, "disetujui")
     destroy(installation, procedure_id)

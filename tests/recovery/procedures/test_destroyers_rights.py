@@ -17,7 +17,7 @@ from sqlalchemy import text
 from recovery import points
 from recovery.errors import ApprovalError, RecordsError
 from recovery.procedures.questions import question_of
-from recovery.procedures.retention import begin_retention, conclude_retention, destroy, draw_up_record
+from recovery.procedures.retention import NotOpened, begin_retention, conclude_retention, destroy, draw_up_record
 from recovery.records import backups, destructions, holds, ledger, ledger_heads, procedures
 from recovery.records.approvals import ApprovalRequest, ask
 from recovery.records.catalog import open_catalog
@@ -52,7 +52,7 @@ class Two:
 
     def begin(self) -> str:
         procedure_id = str(uuid.uuid4())
-        assert "" == begin_retention(self.destroyer.installation, procedure_id)
+        assert begin_retention(self.destroyer.installation, procedure_id) is None
         draw_up_record(self.destroyer.installation, procedure_id)
         return procedure_id
 
@@ -135,7 +135,7 @@ def test_what_it_could_not_end_it_ends_with_the_next_plan(two: Two) -> None:
     assert ["begun", "skipped", "destroyed"] == _became(two, procedure_id)
     stray.unlink()
     told = begin_retention(two.destroyer.installation, str(uuid.uuid4()))
-    assert "Tidak ada cadangan yang perlu dimusnahkan." == told
+    assert NotOpened("nothing", "Tidak ada cadangan yang perlu dimusnahkan.") == told
     assert ["destroyed", "skipped", "destroyed"] == _became(two, procedure_id)
     with catalog.read() as connection:
         assert procedures.SUPERSEDED == procedures.get(connection, replaced).outcome

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from flows.outcome import nothing_to_decide
 from recovery import points
 from recovery.errors import ApprovalError, LeaseHeldError, ProcedureError, StoreError
 from recovery.procedures.questions import question_of
-from recovery.procedures.retention import begin_retention, conclude_retention, destroy, draw_up_record
+from recovery.procedures.retention import NotOpened, begin_retention, conclude_retention, destroy, draw_up_record
 from recovery.procedures.working import hold_set
 from recovery.records import backups, destructions, drills, forms, holds, ledger, procedures, schema
 from recovery.records.backups import Backup
@@ -24,11 +25,12 @@ from recovery.retention_plan import draw_up
 from recovery.retention_records import stored_sets
 from recovery.settings import RetentionSettings, StoreSettings
 from tests.testbed.old_backups import old_backup, set_directory
-from tests.testbed.small_office import KABID, SmallOffice
+from tests.testbed.small_office import KABID, KADIS, REQUESTER, SmallOffice
 
 # Nothing here looks at the service.
 WITHOUT_SERVICE = True
 
+NOTHING = NotOpened("nothing", "Tidak ada cadangan yang perlu dimusnahkan.")
 SHORT = RetentionSettings(verified=2, daily=0, weekly=0, monthly=0, yearly=0)
 
 
@@ -62,7 +64,7 @@ def taken(office: SmallOffice, count: int = 5, **fields: Any) -> list[Backup]:
 
 def begin(office: SmallOffice) -> str:
     procedure_id = str(uuid.uuid4())
-    assert "" == begin_retention(office.installation, procedure_id)
+    assert begin_retention(office.installation, procedure_id) is None
     draw_up_record(office.installation, procedure_id)
     return procedure_id
 
@@ -128,7 +130,7 @@ def test_what_is_past_its_retention_is_destroyed_once_the_kabid_agrees(office: S
     assert [each.manifest_sha256 for each in made[:3]] == [entry.facts["manifest_sha256"] for entry in entries]
 
     again = begin_retention(office.installation, str(uuid.uuid4()))
-    assert "Tidak ada cadangan yang perlu dimusnahkan." == again
+    assert NOTHING == again
     # A run that is retried after its end finds everything done.
     destroy(office.installation, procedure_id)
     assert conclusion == conclude_retention(office.installation, procedure_id)
@@ -143,7 +145,7 @@ def test_the_dry_run_is_what_is_recorded_and_carried_out(office: SmallOffice) ->
     assert dry == draw_up(office.installation, now)
     assert ["secured"] * 5 == states(office)
     procedure_id = str(uuid.uuid4())
-    assert "" == begin_retention(office.installation, procedure_id, now=now)
+    assert begin_retention(office.installation, procedure_id, now=now) is None
     with office.installation.catalog.read() as connection:
         parameters = procedures.get(connection, procedure_id).parameters
     assert (dry.document, dry.sha256) == (parameters["plan"], parameters["plan_sha256"])
@@ -202,6 +204,26 @@ def test_only_the_kabid_decides_and_never_on_backups_of_his_own(office: SmallOff
         "5 terverifikasi, dimusnahkan 3, tetap ada 2 (ketentuan: paling sedikit 2)"
         == (shown["Yang tetap disimpan"][0][1])
     )
+
+
+def test_who_executed_a_schedule_that_left_the_inventory_decides_no_more_than_who_executes_it_now(
+    office: SmallOffice,
+) -> None:
+    """Who took the sets stays the one who took them: after a schedule was handed over, and after it was removed."""
+    shorten(office)
+    now = datetime.now(UTC)
+    schedule = office.installation.schedules["bulanan"]
+    former = schedule.model_copy(update={"name": "dahulu", "executor": KADIS})
+    for weeks in (5, 4, 3, 2):
+        old_backup(office, now - timedelta(weeks=weeks), schedule=former if weeks == 5 else schedule)
+    old_backup(office, now - timedelta(minutes=1))
+    shorten(office, executor=REQUESTER)
+    procedure_id = begin(office)
+    with office.installation.catalog.read() as connection:
+        plan = procedures.get(connection, procedure_id).parameters["plan"]
+    assert ["dahulu", "bulanan", "bulanan"] == [each["schedule"] for each in plan["destroy"]]
+    excluded = question_of(office.installation, procedure_id, "retention.approve").excluded
+    assert {KADIS, schedule.executor, REQUESTER} == excluded.keys()
 
 
 def test_a_long_list_is_cut_in_the_dialogue_and_whole_on_the_document(
@@ -348,7 +370,7 @@ def test_what_was_begun_is_ended_by_the_same_run_unless_somebody_reads_it(office
         found = stored_sets(connection, office.installation, component="simpel/data")
     assert [each.id for each in made] == [each.id for each in found], "of that component alone"
     procedure_id = begin(office)
-    assert "" == begin_retention(office.installation, procedure_id), "a run that comes again goes on"
+    assert begin_retention(office.installation, procedure_id) is None, "a run that comes again goes on"
     with pytest.raises(ProcedureError, match="is not decided; it stays open") as caught:
         conclude_retention(office.installation, procedure_id)
     assert "answer the suspended run" == caught.value.hint
@@ -386,11 +408,22 @@ def test_a_second_run_leaves_the_first_alone(office: SmallOffice) -> None:
     procedure_id = begin(office)
     office.decide("retention.approve", procedure_id, KABID, "disetujui")
     with alone(office.installation, "another"):
-        assert "Pemusnahan lain sedang berjalan: retention is held by another" in begin_retention(
-            office.installation, str(uuid.uuid4())
-        )
+        busy = begin_retention(office.installation, str(uuid.uuid4()))
         with pytest.raises(LeaseHeldError):
             destroy(office.installation, procedure_id)
+    assert busy is not None
+    assert "busy" == busy.why
+    assert busy.sentence.startswith("Pemusnahan lain sedang berjalan: eksekusi another, sejak ")
+    assert busy.sentence.endswith(" WIB. Eksekusi ini tidak menyusun dan tidak memusnahkan apa pun.")
+    state = nothing_to_decide(busy)
+    assert ("COMPLETED", "Dilewati", busy.sentence) == (state.type.value, state.name, state.message)
+    with alone(office.installation, procedure_id):
+        busy = begin_retention(office.installation, str(uuid.uuid4()))
+    assert busy is not None
+    with office.installation.catalog.read() as connection:
+        (drawn_up,) = forms.list_forms(connection, procedure_id)
+    named = f"Pemusnahan lain sedang berjalan: berita acara {drawn_up.number} (eksekusi {procedure_id}), sejak "
+    assert busy.sentence.startswith(named)
     assert ["secured"] * 5 == states(office)
 
 
@@ -422,7 +455,7 @@ def test_an_application_that_was_renamed_keeps_its_sets_under_their_own_policy(o
         left = [each for each in backups.list_backups(connection, "lama") if each.state == "secured"]
     # The first three were replaced before the rename; the others wait for ever.
     assert [each.id for each in old[3:]] == [each.id for each in left]
-    assert "Tidak ada cadangan yang perlu dimusnahkan." == begin_retention(office.installation, str(uuid.uuid4()))
+    assert NOTHING == begin_retention(office.installation, str(uuid.uuid4()))
 
 
 def test_sets_without_a_recorded_policy_are_never_destroyed(office: SmallOffice) -> None:
@@ -449,7 +482,7 @@ def test_sets_of_an_earlier_release_have_the_default_promises(office: SmallOffic
             connection.execute(
                 update(table).where(table.c.id == each.procedure_id).values(parameters=json.dumps(parameters))
             )
-    assert "Tidak ada cadangan yang perlu dimusnahkan." == begin_retention(office.installation, str(uuid.uuid4()))
+    assert NOTHING == begin_retention(office.installation, str(uuid.uuid4()))
 
 
 def test_copies_that_are_gone_do_not_count_and_keep_older_ones(office: SmallOffice) -> None:
@@ -557,7 +590,7 @@ def test_locked_sets_wait(office: SmallOffice, monkeypatch: pytest.MonkeyPatch) 
     assert final is not None
     assert "Menunggu: utama: locked until 2027-01-01" in json.dumps(final.facts)
     settled = begin_retention(office.installation, str(uuid.uuid4()))
-    assert "Tidak ada cadangan yang perlu dimusnahkan; 1 menunggu kunci berakhir." == settled
+    assert NotOpened("nothing", "Tidak ada cadangan yang perlu dimusnahkan; 1 menunggu kunci berakhir.") == settled
     monkeypatch.undo()
     run(office)
     assert "destroyed" == states(office)[0]
@@ -605,8 +638,15 @@ def test_what_a_store_refuses_stays_begun_and_the_next_run_ends_it(office: Small
     assert final is not None
     assert "BELUM SELESAI, dilanjutkan pada pelaksanaan berikutnya" in json.dumps(final.facts)
     with hold_set(office.installation, made[0].id, "reader", "read it"):
-        settled = begin_retention(office.installation, str(uuid.uuid4()))
-        assert "Tidak ada cadangan yang perlu dimusnahkan; 1 pemusnahan terdahulu belum selesai." == settled
-    assert "Tidak ada cadangan yang perlu dimusnahkan." == begin_retention(office.installation, str(uuid.uuid4()))
+        unfinished = begin_retention(office.installation, str(uuid.uuid4()))
+        assert unfinished is not None
+        assert "unfinished" == unfinished.why
+        assert (
+            "1 cadangan yang pemusnahannya sudah disetujui dan dimulai belum musnah seluruhnya: berita acara "
+            f"{final.number} (eksekusi {procedure_id}). Selain itu tidak ada cadangan yang perlu dimusnahkan."
+        ) == unfinished.sentence
+        state = nothing_to_decide(unfinished)
+        assert ("FAILED", "Gagal", unfinished.sentence) == (state.type.value, state.name, state.message)
+    assert NOTHING == begin_retention(office.installation, str(uuid.uuid4()))
     assert "destroyed" == became(office, procedure_id)[made[0].id][0]
     assert not put_back.exists()

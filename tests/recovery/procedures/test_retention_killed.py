@@ -39,7 +39,7 @@ def build(root: Path) -> None:
 def play(root: Path, procedure_id: str = FIRST) -> None:
     """The whole procedure, from its first line or again."""
     office = attach(root)
-    assert "" == begin_retention(office.installation, procedure_id)
+    assert begin_retention(office.installation, procedure_id) is None
     draw_up_record(office.installation, procedure_id)
     office.decide("retention.approve", procedure_id, KABID, "disetujui")
     destroy(office.installation, procedure_id)
@@ -66,7 +66,7 @@ def play_another(root: Path) -> None:
     office = attach(root)
     make_round(office.installation, now=datetime.now(UTC) + timedelta(days=2))
     assert () == sync(office.installation).troubles
-    if "" == begin_retention(office.installation, SECOND):
+    if begin_retention(office.installation, SECOND) is None:
         draw_up_record(office.installation, SECOND)
         office.decide("retention.approve", SECOND, KABID, "disetujui")
         destroy(office.installation, SECOND)

@@ -41,7 +41,7 @@ def test_only_the_account_for_removal_destroys_and_locked_sets_wait(ceph: S3Serv
         store.remove(f"{prefixes[2]}/manifest.json.sig")
 
     procedure_id = str(uuid.uuid4())
-    assert "" == begin_retention(office.installation, procedure_id)
+    assert begin_retention(office.installation, procedure_id) is None
     draw_up_record(office.installation, procedure_id)
     office.decide("retention.approve", procedure_id, KABID, "disetujui")
     destroy(office.installation, procedure_id)
