@@ -17,6 +17,7 @@ from .program_postgresql_client import MAINTENANCE, Session, Target, client, exp
 
 # A copy has this at the end of its name until it is complete, so that a half one is never taken for a whole one.
 PART = "~"
+TEMPLATE = "template0"
 LONGEST_NAME = 63
 # Building indexes takes most of the time. In kB, for the one session that loads.
 WORK_MEMORY_KB = 256 * 1024
@@ -46,7 +47,9 @@ def load(arguments: list[bytes]) -> dict[str, Any]:
         if session.run(f"SELECT to_jsonb(oid::text) FROM pg_database WHERE datname = {literal(copy)}"):
             raise ProgramError("ConflictError", f"the copy {copy} exists already", "it was not changed")
         session.run(_drop(part))
-        session.run(_create(part, database))
+        # The room was measured where the live database lies; and there it stays, when the copy has its name.
+        tablespace = "" if scratch else _tablespace(session, target.database)
+        session.run(_create(part, database, tablespace))
     with Session(target, part) as session:
         if not needed["has public"]:
             session.run("DROP SCHEMA public")
@@ -110,14 +113,29 @@ def _require_roles(session: Session, roles: list[str]) -> None:
         )
 
 
-def _create(part: str, database: dict[str, Any]) -> str:
+def _tablespace(session: Session, live: str) -> str:
+    """Return the tablespace of the live database; empty where a new database lies there by itself.
+
+    Naming the one of the template would ask for a right on it that making a database there does not need.
+    """
+    found = session.run(
+        "SELECT to_jsonb(s.spcname) FROM pg_database d JOIN pg_tablespace s ON s.oid = d.dattablespace"
+        f" JOIN pg_database t ON t.datname = {literal(TEMPLATE)} AND t.dattablespace <> d.dattablespace"
+        f" WHERE d.datname = {literal(live)}"
+    )
+    return str(found[0]) if found else ""
+
+
+def _create(part: str, database: dict[str, Any], tablespace: str) -> str:
     words = [
-        f"CREATE DATABASE {quoted(part)} TEMPLATE template0 OWNER {quoted(database['owner'])}",
+        f"CREATE DATABASE {quoted(part)} TEMPLATE {TEMPLATE} OWNER {quoted(database['owner'])}",
         f"ENCODING {literal(database['encoding'])}",
         f"LC_COLLATE {literal(database['collate'])} LC_CTYPE {literal(database['ctype'])}",
     ]
     if database["provider"] == "i":
         words.append(f"LOCALE_PROVIDER icu ICU_LOCALE {literal(database['locale'])}")
+    if tablespace:
+        words.append(f"TABLESPACE {quoted(tablespace)}")
     return " ".join(words)
 
 

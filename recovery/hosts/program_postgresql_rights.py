@@ -93,6 +93,11 @@ SELECT jsonb_build_object(
     'makes databases', (SELECT rolcreatedb FROM me),
     'sees the place', pg_has_role('pg_read_all_settings', 'USAGE'),
     'sees all', (SELECT rolbypassrls FROM me) OR NOT EXISTS (SELECT 1 FROM pg_class WHERE relrowsecurity),
+    'tablespaces', (SELECT coalesce(jsonb_agg(quote_ident(s.spcname) ORDER BY s.spcname), '[]') FROM pg_tablespace s
+        WHERE NOT has_tablespace_privilege(s.oid, 'CREATE') AND s.oid IN (
+            SELECT d.dattablespace FROM pg_database d JOIN here USING (oid) JOIN pg_database t
+                ON t.datname = 'template0' AND t.dattablespace <> d.dattablespace
+            UNION SELECT reltablespace FROM pg_class WHERE pg_class.oid >= 16384 AND relpersistence <> 't')),
     'strangers', (SELECT coalesce(jsonb_agg(quote_ident(pg_get_userbyid(role)) ORDER BY 1), '[]') FROM owners
         WHERE NOT pg_has_role(role, 'MEMBER')),
     'reserved', (SELECT coalesce(jsonb_agg(what ORDER BY what), '[]') FROM (
@@ -186,6 +191,9 @@ def restorable(arguments: list[bytes]) -> dict[str, Any]:
         warnings.append(
             f"the role {role} could not see whether there is room for a restore: GRANT pg_monitor TO {role}"
         )
+    if found["tablespaces"]:
+        names = ", ".join(found["tablespaces"])
+        warnings.append(f"the role {role} could not restore: GRANT CREATE ON TABLESPACE {names} TO {role}")
     if found["strangers"]:
         warnings.append(f"the role {role} could not restore: GRANT {', '.join(found['strangers'])} TO {role}")
     if not found["sees all"]:
