@@ -4,16 +4,21 @@ import argparse
 import logging
 import os
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 
 from demo.bucket import choose_store
 from demo.engines import ENGINES, choose, engine_of, require_known
 from demo.machine import choose_host
-from demo.running import as_now, has_approved_schedule, has_backup, is_up, start, stop_all
+from demo.running import has_approved_schedule, has_backup, is_up, start, stop_all
 from demo.site import Site
 from recovery.errors import ConfigurationError, PulihError
+
+# How a process is ended from elsewhere: by `kill` or a machine that goes down, and by a terminal that is closed.
+ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 _begun = time.monotonic()
 
@@ -37,11 +42,23 @@ def main() -> int:
     # Set before anything imports Prefect: its own notes would stand between the lines of the story.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
     site = Site(given.directory.resolve())
+    for number in ENDING:
+        # What `nohup` lets a process ignore it goes on ignoring.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
     try:
         return {"story": _story, "up": _up, "down": _down}[given.verb](site, given)
     except PulihError as error:
         print(f"\n{error}", file=sys.stderr)
         return error.exit_code
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does, by way of every `finally`: what was started is stopped."""
+    # A second one would break that off, and who logs out sends both.
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    raise SystemExit(128 + number)
 
 
 def _story(site: Site, given: argparse.Namespace) -> int:
@@ -66,6 +83,7 @@ def _story(site: Site, given: argparse.Namespace) -> int:
 
 
 def _up(site: Site, given: argparse.Namespace) -> int:
+    from demo.instructions import instructions
     from demo.story import Actors
 
     choose(site, given.engine)
@@ -84,14 +102,7 @@ def _up(site: Site, given: argparse.Namespace) -> int:
     if not has_backup(site):
         # Without one there is nothing to restore, and the first thing a person tries would fail.
         actors.back_up()
-    say("")
-    say(f"Antarmuka Prefect : {server.url}")
-    say(f"Aplikasi SIMPEL   : {site.simpel_url}")
-    say(f"Pemberitahuan     : {site.notices}")
-    say("Mulai restore     : Deployments → restore → Run → Custom run; setujui lewat menu ⋮ → Resume")
-    code = f".venv/bin/pulih --inventory {site.inventory} official code NIP"
-    say(f"Kode pejabat      : {as_now(code)}")
-    say(f"Selesai           : {as_now('make down')}")
+    print("\n" + "\n".join(instructions(site, server.url)), flush=True)
     return 0
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from demo.site import APPLICATION, REQUESTER
+from demo.site import APPLICATION, LETTER_FILE, LETTER_NUMBER, REQUESTER
 from recovery.calendar import WIB
 from recovery.errors import ConfigurationError, HostError
 
@@ -31,9 +31,9 @@ PATIENCE_SECONDS = 240
 
 # Formulir Permintaan Restore Data by the titles of its fields, for the letter that the demonstration holds.
 REQUEST: dict[str, str | date] = {
-    "Nomor surat": "800/045/BKD/2026",
+    "Nomor surat": LETTER_NUMBER,
     "Tanggal surat": date(2026, 11, 20),
-    "Berkas surat": "surat-bkd-045.txt",
+    "Berkas surat": LETTER_FILE,
     "NIP pemohon": REQUESTER,
     "Kontak dinas": "(0355) 000000",
     "Pejabat penandatangan": "Kepala Badan Kepegawaian Daerah",

@@ -89,18 +89,21 @@ def inventory(site: Site, engine: Engine, operations: str, escrow: str) -> dict[
                 "valid_from": "2026-01-05",
             }
         ],
-        "officials": [
-            _official(
-                KADIS, "Drs. Bambang Peraga, M.M.", "Kepala Dinas Komunikasi dan Informatika", "kominfo", "kadis"
-            ),
-            _official(KABID, "Siti Contoh, S.Kom., M.T.", "Kepala Bidang Aplikasi dan Informatika", "kominfo", "kabid"),
-            _official(EXECUTOR, "Agus Teladan, S.Kom.", "Pranata Komputer Ahli Pertama", "kominfo", "pelaksana"),
-            {
-                **_official(REQUESTER, "Rina Misal, S.E.", "Kepala Subbagian Umum", "bkd", "pemohon"),
-                "contact": f"file:{keys / 'pemberitahuan.url'}",
-            },
-        ],
+        "officials": officials(f"file:{keys / 'pemberitahuan.url'}"),
     }
+
+
+def officials(requester_contact: str) -> list[dict[str, object]]:
+    """Given where notices to the requester go, return the demonstration's people."""
+    return [
+        _official(KADIS, "Drs. Bambang Peraga, M.M.", "Kepala Dinas Komunikasi dan Informatika", "kominfo", "kadis"),
+        _official(KABID, "Siti Contoh, S.Kom., M.T.", "Kepala Bidang Aplikasi dan Informatika", "kominfo", "kabid"),
+        _official(EXECUTOR, "Agus Teladan, S.Kom.", "Pranata Komputer Ahli Pertama", "kominfo", "pelaksana"),
+        {
+            **_official(REQUESTER, "Rina Misal, S.E.", "Kepala Subbagian Umum", "bkd", "pemohon"),
+            "contact": requester_contact,
+        },
+    ]
 
 
 def _official(nip: str, name: str, position: str, unit: str, role: str) -> dict[str, object]:

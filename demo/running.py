@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from deployments.server import LocalServer, running_server, start_server, start_
 from recovery.errors import HostError
 
 Say = Callable[[str], None]
+
+# More than it gives SIMPEL and a database server together.
+END_SECONDS = 60
 
 
 def as_now(line: str) -> str:
@@ -48,7 +52,7 @@ def start(site: Site, say: Say, *, port: int = 0) -> LocalServer:
 def stop_all(site: Site) -> list[str]:
     """Stop worker, server and service manager; return what was stopped. The data stays."""
     stopped = stop(site.prefect_home) if site.prefect_home.exists() else []
-    if _control(site, "shutdown").returncode == 0:
+    if _stop_services(site):
         stopped.append("supervisord")
     if shut_down(site):
         stopped.append("mesin SIMPEL")
@@ -94,6 +98,23 @@ def start_services(site: Site) -> None:
             state="nothing runs",
             hint=f"read {site.root}/log/supervisord.log",
         )
+
+
+def _stop_services(site: Site) -> bool:
+    """Stop SIMPEL and its service manager; say whether that ran. Raises HostError when it does not end."""
+    if _control(site, "shutdown").returncode != 0:
+        return False
+    # It has only taken note of the wish. The last thing that it does is to remove this.
+    give_up_at = time.monotonic() + END_SECONDS
+    while site.service_manager_pid.exists():
+        if time.monotonic() > give_up_at:
+            raise HostError(
+                f"supervisord does not end within {END_SECONDS} seconds",
+                state="it still runs",
+                hint=f"read {site.root}/log/supervisord.log",
+            )
+        time.sleep(0.05)
+    return True
 
 
 def people_at_work(site: Site, working: bool) -> None:

@@ -30,6 +30,9 @@ EXECUTOR = "199001012015011001"
 REQUESTER = "198505052010012005"
 SCHEDULE = "jadwal-bulanan"
 APPLICATION = "simpel"
+# The letter with which the requester asks, in the intake folder.
+LETTER_NUMBER = "800/045/BKD/2026"
+LETTER_FILE = "surat-bkd-045.txt"
 DATABASE_SUITE = "simpel-data.yaml"
 # Below the ports that outgoing connections take (32768 and up on Linux), so that a stopped SIMPEL gets its port back.
 _SIMPEL_PORTS = range(20000, 32000)
@@ -55,6 +58,11 @@ class Site:
     def state(self) -> Path:
         """Pulih's state directory: catalog, staging, forms."""
         return self.root / "pulih"
+
+    @property
+    def intake(self) -> Path:
+        """Where letters lie that a request names."""
+        return self.state / "surat-masuk"
 
     @property
     def store(self) -> Path:
@@ -129,6 +137,11 @@ class Site:
     def supervisor(self) -> Path:
         """Configuration of the service manager that keeps SIMPEL running."""
         return self.root / "supervisord.conf"
+
+    @property
+    def service_manager_pid(self) -> Path:
+        """The file with the number of the service manager's process, while that runs."""
+        return self.root / "supervisord.pid"
 
     @property
     def notices(self) -> Path:
@@ -214,10 +227,9 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def _write_letter(site: Site) -> None:
-    intake = site.state / "surat-masuk"
-    intake.mkdir(mode=0o700, exist_ok=True)
-    (intake / "surat-bkd-045.txt").write_text(
-        "BADAN KEPEGAWAIAN DAERAH\nNomor: 800/045/BKD/2026\n\n"
+    site.intake.mkdir(mode=0o700, exist_ok=True)
+    (site.intake / LETTER_FILE).write_text(
+        f"BADAN KEPEGAWAIAN DAERAH\nNomor: {LETTER_NUMBER}\n\n"
         "Mohon data aplikasi SIMPEL dipulihkan karena tabel dan berkas terhapus.\n",
         encoding="utf-8",
     )
@@ -243,7 +255,7 @@ chmod=0600
 
 [supervisord]
 logfile={log}/supervisord.log
-pidfile={site.root}/supervisord.pid
+pidfile={site.service_manager_pid}
 nodaemon=false
 
 [rpcinterface:supervisor]

@@ -12,7 +12,18 @@ from demo.officials import Browser, Phone
 from demo.report import Proof, proof_of, tell_damage, tell_end, tell_procedure
 from demo.running import Say, people_at_work
 from demo.simpel.damage import damage
-from demo.site import APPLICATION, EXECUTOR, KABID, KADIS, REQUESTER, SCHEDULE, Site, read_phones
+from demo.site import (
+    APPLICATION,
+    EXECUTOR,
+    KABID,
+    KADIS,
+    LETTER_FILE,
+    LETTER_NUMBER,
+    REQUESTER,
+    SCHEDULE,
+    Site,
+    read_phones,
+)
 from deployments.server import LocalServer, log_of
 from recovery.errors import HostError
 from recovery.inventory import load_inventory
@@ -192,9 +203,9 @@ _STEP_OF = {
 
 def _request() -> dict[str, Any]:
     return {
-        "nomor_surat": "800/045/BKD/2026",
+        "nomor_surat": LETTER_NUMBER,
         "tanggal_surat": datetime.now(UTC).date().isoformat(),
-        "berkas_surat": "surat-bkd-045.txt",
+        "berkas_surat": LETTER_FILE,
         "nip_pemohon": REQUESTER,
         "kontak_dinas": "(0355) 000000",
         "penandatangan": "Kepala Badan Kepegawaian Daerah",
