@@ -3,6 +3,7 @@
 Prefect asks for the name whenever the run's process starts, so the same run must get the same name again.
 """
 
+from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run
 
 from blocks.installation import load_installation
@@ -19,26 +20,19 @@ def backup_name() -> str:
     kind = "" if run.auto_scheduled else " · di luar jadwal"
     if parameters.get("mengulang"):
         kind = f" · mengulang {parameters['mengulang']}"
-    # When it was wanted and not when it began: that stays as it is when the run goes on after an answer.
-    moment = to_wib(run.expected_start_time) if run.expected_start_time else None
-    when = f" · {format_date(moment)} {moment:%H.%M}" if moment else ""
-    return f"Back up {parameters['jadwal']}{kind}{when}"
+    return f"Back up {parameters['jadwal']}{kind}{_wanted_at(run)}"
 
 
 def retention_name() -> str:
     """Return "Pemusnahan cadangan · 22 November 2026 09.00"."""
-    wanted = this_run().expected_start_time
-    moment = to_wib(wanted) if wanted else None
-    return "Pemusnahan cadangan" + (f" · {format_date(moment)} {moment:%H.%M}" if moment else "")
+    return f"Pemusnahan cadangan{_wanted_at(this_run())}"
 
 
 def drill_name() -> str:
     """Return "Gladi restore harian · 22 November 2026 22.00", and of which component when it is of one."""
     run, parameters = this_run(), flow_run.get_parameters()
-    moment = to_wib(run.expected_start_time) if run.expected_start_time else None
-    when = f" · {format_date(moment)} {moment:%H.%M}" if moment else ""
     subject = f" · {parameters['komponen']}" if parameters.get("komponen") else ""
-    return f"Gladi restore {parameters['jadwal']}{subject}{when}"
+    return f"Gladi restore {parameters['jadwal']}{subject}{_wanted_at(run)}"
 
 
 def restore_name() -> str:
@@ -48,6 +42,14 @@ def restore_name() -> str:
     if len(number) > _LONGEST_LETTER_NUMBER:
         number = f"{number[:_LONGEST_LETTER_NUMBER]}…"
     return f"Restore {_title(form.aplikasi)} · surat {number}"
+
+
+def _wanted_at(run: FlowRun) -> str:
+    # When it was wanted and not when it began: that stays as it is when the run goes on after an answer.
+    if run.expected_start_time is None:
+        return ""
+    moment = to_wib(run.expected_start_time)
+    return f" · {format_date(moment)} {moment:%H.%M}"
 
 
 def _title(application: str) -> str:

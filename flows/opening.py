@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from blocks.installation import load_installation
+from recovery.procedures import retention, schedule_approval
 from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.drill import begin_drill
 from recovery.procedures.drill_unstarted import tell_not_started
@@ -13,6 +14,7 @@ from recovery.procedures.schedule_begin import begin_schedule
 from recovery.records import procedures
 from tasks.dashboard import tag_run
 from tasks.drill_start import start_drill
+from tasks.replaced_runs import cancel_replaced
 from tasks.this_run import this_run
 
 
@@ -103,11 +105,15 @@ def drill_by_policy(procedure_id: str) -> None:
 
 def open_schedule(schedule_name: str) -> OpenSchedule:
     """Given a schedule's name, open its approval, unless what the inventory says of it is approved already."""
-    run_id = str(this_run().id)
-    return OpenSchedule(run_id, begin_schedule(load_installation(), run_id, schedule_name))
+    installation, run_id = load_installation(), str(this_run().id)
+    opened = OpenSchedule(run_id, begin_schedule(installation, run_id, schedule_name))
+    cancel_replaced(installation, schedule_approval.KIND, schedule_name)
+    return opened
 
 
 def open_retention() -> OpenRetention:
     """Draw up what may be destroyed and open its procedure, unless there is nothing."""
-    run_id = str(this_run().id)
-    return OpenRetention(run_id, begin_retention(load_installation(), run_id))
+    installation, run_id = load_installation(), str(this_run().id)
+    opened = OpenRetention(run_id, begin_retention(installation, run_id))
+    cancel_replaced(installation, retention.KIND)
+    return opened

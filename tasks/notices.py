@@ -18,7 +18,16 @@ from prefect.states import Completed, Scheduled
 from blocks.installation import load_installation
 from recovery.calendar import format_moment
 from recovery.errors import NoticeError
-from recovery.procedures.run_notices import TITLES, Occasion, Run, compose, is_still_so, overdue_at, send
+from recovery.procedures.run_notices import (
+    TITLES,
+    Occasion,
+    Run,
+    compose,
+    is_still_so,
+    needs_no_answer,
+    overdue_at,
+    send,
+)
 from tasks.dashboard import name_run, run_address
 from tasks.this_run import this_run
 
@@ -40,8 +49,10 @@ def tell(occasion: Occasion, resource: str) -> State[Any]:
         return Completed(name="Tidak perlu", message="Keadaannya sudah lain; tidak ada yang perlu diberitahukan.")
     if _is_repeated():
         return Completed(name="Tidak perlu", message="Peristiwa ini sudah diberitahukan oleh proses lain.")
-    name_run(this_run(), f"Pemberitahuan: {TITLES[occasion]} · {run.name}")
     installation, now = load_installation(), datetime.now(UTC)
+    if needs_no_answer(installation, occasion, run):
+        return Completed(name="Tidak perlu", message="Prosedurnya sudah ditutup; tidak ada yang perlu dijawab.")
+    name_run(this_run(), f"Pemberitahuan: {TITLES[occasion]} · {run.name}")
     if occasion == "lewat-waktu" and (due := overdue_at(installation, run)) > now:
         _again_at(due, run)
         return Completed(name="Ditunda", message=f"Batas waktunya {format_moment(due)}; diperiksa lagi pada saat itu.")

@@ -90,6 +90,16 @@ def is_still_so(occasion: Occasion, run: Run) -> bool:
     return occasion == "terlambat" and begun >= LATE_AFTER
 
 
+def needs_no_answer(installation: Installation, occasion: Occasion, run: Run) -> bool:
+    """Given an occasion and its run, return whether it is about an answer that nobody needs: the procedure is closed,
+    given up or replaced by a newer one, and Prefect's run waits on."""
+    if occasion not in ("persetujuan", "lewat-waktu"):
+        return False
+    with installation.catalog.read() as connection:
+        procedure = procedures.find(connection, run.id)
+    return procedure is not None and procedure.state == "closed"
+
+
 def overdue_at(installation: Installation, run: Run) -> datetime:
     """Given a run that waits for an official, return when the SOP's time for his step is over: the step's recorded
     deadline. A step without one, as the executor's start, is given the same day."""

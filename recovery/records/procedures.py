@@ -158,6 +158,11 @@ def list_all(connection: Connection, kind: str | None = None) -> list[Procedure]
     return [_procedure(row) for row in connection.execute(query)]
 
 
+def list_replaced(connection: Connection, kind: str, schedule: str = "") -> list[Procedure]:
+    """Return the approvals of a schedule, or the plans for destroying sets, whose place another one took."""
+    return [each for each in list_all(connection, kind) if each.schedule == schedule and each.outcome == SUPERSEDED]
+
+
 def refuse_second_restore(connection: Connection, application: str) -> None:
     """Raises ConflictError, which names it, when a restore of this application is open."""
     for other in list_open(connection, "restore"):

@@ -9,7 +9,17 @@ import pytest
 
 from recovery.calendar import deadline, format_moment
 from recovery.installation import Installation
-from recovery.procedures.run_notices import _LOST, Occasion, Run, RunNotice, compose, is_still_so, overdue_at, send
+from recovery.procedures.run_notices import (
+    _LOST,
+    Occasion,
+    Run,
+    RunNotice,
+    compose,
+    is_still_so,
+    needs_no_answer,
+    overdue_at,
+    send,
+)
 from recovery.records import ledger, notices, officials, procedures, steps
 from recovery.records.approvals import ApprovalRequest, Question, ask
 from recovery.settings import ApplicationSettings, ComponentSettings, KeySettings, OfficeSettings, OfficialSettings
@@ -258,6 +268,16 @@ def test_a_long_reason_is_cut(installation: Installation) -> None:
 def test_what_is_over_when_somebody_looks_is_not_told(occasion: Occasion, state_type: str, still: bool) -> None:
     begun = run(state_type, expected_at=NOW, started_at=NOW + timedelta(minutes=1))
     assert still is is_still_so(occasion, begun)
+
+
+def test_what_a_closed_procedure_asked_needs_no_answer(installation: Installation) -> None:
+    """Given up, or replaced by a newer one: its run may wait on, and nobody is reminded of it."""
+    occasions: tuple[Occasion, ...] = ("persetujuan", "lewat-waktu", "gagal")
+    assert not needs_no_answer(installation, "persetujuan", run()), "somebody has suspended a run that opened nothing"
+    verification(installation)
+    assert [False, False, False] == [needs_no_answer(installation, each, run()) for each in occasions]
+    procedures.close_procedure(installation.catalog, "r1", procedures.GIVEN_UP)
+    assert [True, True, False] == [needs_no_answer(installation, each, run()) for each in occasions]
 
 
 def test_a_run_that_began_late_is_told_of_after_it_began(installation: Installation) -> None:
