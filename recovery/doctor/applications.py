@@ -61,6 +61,10 @@ def _source(installation: Installation, key: str) -> Iterator[Finding]:
     for warning in warnings:
         yield Finding(subject, "warning", warning, "see whether the application's owner knows")
     try:
+        for tie in source.ties():
+            yield Finding(
+                subject, "warning", f"a restore would be refused: {tie}", "drop it or end it before a restore"
+            )
         free = source.free_space()
     except PulihError as error:
         # Only a restore asks for it.

@@ -18,7 +18,7 @@ from .program_postgresql_content import fingerprint, positions, server_globals
 from .program_postgresql_load import abandon, discard, keep, list_copies, load
 from .program_postgresql_rights import preflight, restorable
 from .program_postgresql_scratch import serve
-from .program_postgresql_swap import live_is, prepare, quiet, swap, swap_back
+from .program_postgresql_swap import live_is, prepare, quiet, swap, swap_back, ties
 from .program_server import begin, end, free_bytes, tell_count
 
 PRIVATE = "pulih-postgresql-"
@@ -62,7 +62,8 @@ def _dump(arguments: list[bytes]) -> dict[str, Any]:
         )
         wait = f"--lock-wait-timeout={round(target.lock_timeout * 1000)}"
         # No compression of its own: it is ten times slower than ours.
-        argv = [path, "--format=custom", "--compress=0", f"--snapshot={exported}", wait, "--no-password"]
+        argv = [path, "--format=custom", "--compress=0", "--no-subscriptions", f"--snapshot={exported}", wait]
+        argv.append("--no-password")
         with (
             tempfile.TemporaryFile() as complaints,
             subprocess.Popen(argv, stdout=1, stderr=complaints, env=target.environment(target.database)) as dump,
@@ -169,6 +170,7 @@ VERBS: dict[str, Callable[[list[bytes]], dict[str, Any]]] = {
     "discard": discard,  # TARGET COPY
     "copies": list_copies,  # TARGET PREFIX
     "quiet": quiet,  # TARGET
+    "ties": ties,  # TARGET
     "prepare": prepare,  # TARGET COPY
     "swap": swap,  # TARGET RECEIPT
     "swap_back": swap_back,  # TARGET RECEIPT

@@ -32,6 +32,8 @@ SELECT jsonb_build_object(
         AND NOT EXISTS (SELECT 1 FROM aclexplode(m.lomacl) a WHERE a.privilege_type = 'SELECT'
             AND (a.grantee = 0 OR pg_has_role(a.grantee, 'USAGE')))),
     'mappings', (SELECT count(*) FROM pg_user_mappings),
+    'subscriptions', (SELECT coalesce(jsonb_agg(quote_ident(subname) ORDER BY subname), '[]') FROM pg_subscription
+        WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())),
     'prepared', (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()),
     'extensions', (SELECT coalesce(jsonb_agg(format('%s is at version %s, and a restore installs %s', e.extname,
             e.extversion, a.default_version) ORDER BY e.extname), '[]') FROM pg_extension e
@@ -142,6 +144,8 @@ def preflight(arguments: list[bytes]) -> dict[str, Any]:
     _require_rights(target, found)
     warnings = [*found["extensions"]]
     warnings += [f"the index {name} is not valid, so that no backup holds it" for name in found["invalid"]]
+    for name in found["subscriptions"]:
+        warnings.append(f"the subscription {name} is in no backup, and a restore needs it to be dropped before")
     if found["prepared"]:
         warnings.append(f"{found['prepared']} prepared transactions wait: what they changed is not in the backup")
     return {"warnings": warnings}

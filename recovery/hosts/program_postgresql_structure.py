@@ -231,9 +231,6 @@ SELECT p.pubname::text, to_jsonb(p) - 'oid' - 'pubowner' || jsonb_build_object('
         WHERE d.classid = to_regclass('pg_publication_namespace') AND d.refclassid = 'pg_publication'::regclass
             AND d.refobjid = p.oid) n))
 FROM pg_publication p WHERE {_own("pg_publication", "p")}""",
-    "subscriptions": """
-SELECT s.subname::text, jsonb_build_object('slot', s.subslotname, 'publications', s.subpublications)
-FROM pg_subscription s WHERE s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())""",
     "statistics": f"""
 SELECT {IDENTITY.format("'pg_statistic_ext'::regclass", "s.oid", "0")}, jsonb_build_object(
     'owner', {_owner("s.stxowner")}, 'definition', pg_get_statisticsobjdef(s.oid), 'target', s.stxstattarget)
@@ -272,8 +269,10 @@ FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace""",
 SELECT {_ANY.format("d.classoid", "d.objoid", "d.objsubid")}, to_jsonb(d.description) FROM pg_description d
 WHERE (d.objoid >= 16384 OR (d.classoid = 'pg_namespace'::regclass AND d.objoid =
     (SELECT oid FROM pg_namespace WHERE nspname = 'public')))
+AND d.classoid <> 'pg_subscription'::regclass
 AND NOT EXISTS (SELECT 1 FROM pg_depend e
     WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')""",
+    # Those of roles and of subscriptions, which no archive holds, are kept elsewhere.
     "security labels": f"""
 SELECT {_ANY.format("l.classoid", "l.objoid", "l.objsubid")} || ' ' || l.provider, to_jsonb(l.label)
 FROM pg_seclabel l""",

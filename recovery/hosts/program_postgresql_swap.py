@@ -41,6 +41,14 @@ def quiet(arguments: list[bytes]) -> dict[str, Any]:
         return {"users": session.run(USERS.format(literal(target.database)))}
 
 
+def ties(arguments: list[bytes]) -> dict[str, Any]:
+    """Return what no swap is done with, a sentence each: it belongs to the database and would not go with its name."""
+    target = Target(arguments[0])
+    with Session(target, MAINTENANCE) as session:
+        found = session.run(TIES.format(literal(target.database)))
+    return {"ties": [_tie(each, target.database) for each in found]}
+
+
 def prepare(arguments: list[bytes]) -> dict[str, Any]:
     """Return the receipt, and close the copy to connections: nobody may change it from now on."""
     target, copy = Target(arguments[0]), os.fsdecode(arguments[1])
@@ -158,13 +166,13 @@ def told(users: list[dict[str, Any]]) -> str:
 
 
 def _refuse_ties(session: Session, name: str) -> None:
-    ties = session.run(TIES.format(literal(name)))
-    if ties:
-        raise _failed(
-            f"{', '.join(ties)} belongs to the database {name} and would not go with its name",
-            "nothing was moved",
-            "drop it, or end it, and start again",
-        )
+    found = session.run(TIES.format(literal(name)))
+    if found:
+        raise _failed(_tie(", ".join(found), name), "nothing was moved", "drop it, or end it, and start again")
+
+
+def _tie(what: str, name: str) -> str:
+    return f"{what} belongs to the database {name} and would not go with its name"
 
 
 def _unknown(receipt: dict[str, Any]) -> ProgramError:

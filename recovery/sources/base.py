@@ -180,6 +180,9 @@ class Source(Protocol):
     def quiet(self) -> dict[str, Any]:
         """Return the proof that no process has it open; raises SourceBusyError naming the processes."""
 
+    def ties(self) -> list[str]:
+        """Return what will keep any copy from going live, a sentence each; asked while the service still runs."""
+
     def prepare_swap(self, copy: str) -> dict[str, Any]:
         """Return a receipt with the identities of live data and copy, before anything moves."""
 

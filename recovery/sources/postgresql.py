@@ -57,6 +57,11 @@ class PostgresqlSource(ServerSource):
         """See Source.check. Whatever is damaged cannot be dumped or measured: the server has no cheaper checker."""
         return []
 
+    def ties(self) -> list[str]:
+        """See Source.ties: slots, subscriptions and prepared transactions. Nothing changes, so no point is reached."""
+        with self._target(self.restore_account) as target:
+            return list(self.host.call(self.kind, "ties", target, timeout=60 + self.lock_timeout)["ties"])
+
     def in_own_server(self, directory: Path) -> "PostgresqlSource":
         """See ServerSource.in_own_server."""
         from recovery.sources.postgresql_scratch import ScratchSource

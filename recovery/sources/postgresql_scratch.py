@@ -11,7 +11,8 @@ from recovery.hosts.base import InputStream
 from recovery.hosts.local import LocalHost
 from recovery.sources.base import LoadStream
 from recovery.sources.postgresql import PostgresqlSource
-from recovery.sources.server import Account, read_globals
+from recovery.sources.server import Account
+from recovery.sources.server_globals import read_globals
 
 START_SECONDS = 120
 READY_LINE = 7

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from recovery.errors import ConfigurationError, PulihError, SetError, SourceBusyError
+from recovery.errors import ConfigurationError, PulihError, SourceBusyError
 from recovery.hosts.base import Host, last_result
 from recovery.points import reached
 from recovery.sources.base import LABEL, DumpStream, Fingerprint, Liveness, LoadStream, Measured
+from recovery.sources.server_globals import read_globals
 from recovery.sources.server_streams import ServerDump, ServerLoad, read_counts
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 # Reading a whole database takes as long as it is large; this only ends what hangs.
 LONG = 24 * 3600.0
-# What the first line of the globals begins with; the rest of it is JSON.
-GLOBALS_MARK = b"-- pulih: "
 
 
 @dataclass(frozen=True)
@@ -164,6 +163,10 @@ class ServerSource:
             )
         return {"sessions": [], "proven": True}
 
+    def ties(self) -> list[str]:
+        """See Source.ties: an engine whose swaps refuse something says so."""
+        return []
+
     def prepare_swap(self, copy: str) -> dict[str, Any]:
         """See Source.prepare_swap."""
         self._own(copy)
@@ -283,19 +286,3 @@ class ServerSource:
             raise ConfigurationError(f"the receipt is not one of {self.database}", state="nothing was touched")
         self._own(receipt["copy"])
         return json.dumps(receipt)
-
-
-def read_globals(content: bytes) -> dict[str, Any]:
-    """Given a backup's globals, return what a copy is made with: accounts, and how the database itself was made."""
-    first = content.partition(b"\n")[0]
-    try:
-        found = json.loads(first.removeprefix(GLOBALS_MARK))
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or not first.startswith(GLOBALS_MARK):
-        raise SetError(
-            "the backup's globals are none that this release wrote",
-            state="nothing was loaded",
-            hint="restore with the release that the manifest names",
-        )
-    return found

@@ -113,6 +113,10 @@ class SqliteSource:
             )
         return {**found, "proven": found["unreadable"] == 0}
 
+    def ties(self) -> list[str]:
+        """See Source.ties: nothing holds on to a file but programs, and those are stopped."""
+        return []
+
     def prepare_swap(self, copy: str) -> dict[str, Any]:
         """See Source.prepare_swap."""
         self._own(copy)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recovery.copies import read_a_good_copy
-from recovery.errors import SourceError, StoreFullError, VerificationError, VerificationFailedError
+from recovery.errors import SourceError, StoreFullError, SwapError, VerificationError, VerificationFailedError
 from recovery.installation import Installation
 from recovery.points import reached
 from recovery.procedures.backup.b2_verify import judge_copy
@@ -125,6 +125,7 @@ def _rehearse_component(
     reached("rehearsal: copy judged")
     if verdict.state != "pass":
         raise _refusal(component, chosen["name"], verdict)
+    _require_no_ties(source, component)
     return {
         "copy": copy,
         "name": chosen["name"],
@@ -147,6 +148,17 @@ def _require_space(source: Source, component: str, expected: Fingerprint) -> Non
             f"the copy of {component} needs {needed} bytes beside the live data and {free} are free",
             state="the live data is untouched and the service is running",
             hint="make room on that file system and retry the run; the newest safety copies are not the place to begin",
+        )
+
+
+def _require_no_ties(source: Source, component: str) -> None:
+    """The swap looks again; but by then the service is down, for nothing."""
+    ties = source.ties()
+    if ties:
+        raise SwapError(
+            f"the copy of {component} could not go live: {'; '.join(ties)}",
+            state="the live data is untouched and the service was never stopped",
+            hint="drop it, or end it, and retry the run",
         )
 
 

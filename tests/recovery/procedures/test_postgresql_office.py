@@ -15,7 +15,7 @@ from recovery.records import backups, journal
 from recovery.settings import ComponentSettings
 from tests.recovery.sources.postgresql_databases import PLAIN, connect
 from tests.testbed.postgresql import PostgreSQLServer, run_postgresql
-from tests.testbed.small_office import SmallOffice
+from tests.testbed.small_office import EXECUTOR, SmallOffice
 
 # A server, three kinds of components, two restores.
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ DATABASE = "simpel"
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[PostgreSQLServer]:
     """The server of the office's application."""
-    with run_postgresql() as server:
+    with run_postgresql("max_prepared_transactions=2") as server:
         yield server
 
 
@@ -120,6 +120,37 @@ def test_three_kinds_of_components_are_restored_together_or_not_at_all(
     assert states(office, procedure) == {"simpel/data": "kept", "simpel/berkas": "kept", KEY: "kept"}
     safety_copy = office.installation.source(KEY).beside(copy_label(procedure))
     assert safety_copy in databases(postgresql)
+
+
+def test_what_no_swap_is_done_with_is_found_before_the_service_is_stopped(
+    with_database: SmallOffice, postgresql: PostgreSQLServer
+) -> None:
+    """By the doctor, and at the end of the rehearsal; when it is gone, the same run goes on."""
+    office, whole = with_database, rows(postgresql)
+    office.back_up()
+    damage(postgresql)
+    with closing(connect(postgresql, DATABASE)) as connection:
+        connection.execute("BEGIN")
+        connection.execute("INSERT INTO pegawai (nama) VALUES ('menunggu')")
+        connection.execute("PREPARE TRANSACTION 'menggantung'")
+    try:
+        tie = f"the prepared transaction menggantung of {postgresql.user} belongs to the database {DATABASE}"
+        found = [each for each in examine_applications(office.installation) if tie in each.message]
+        assert [("warning", "drop it or end it before a restore")] == [(each.state, each.mend) for each in found]
+        procedure = office.request()
+        with pytest.raises(SwapError, match=f"the copy of {KEY} could not go live: {tie}") as caught:
+            office.approve(procedure)
+        assert "the live data is untouched and the service was never stopped" == caught.value.state
+        assert office.service_running()
+        assert [DATABASE] == databases(postgresql)
+    finally:
+        postgresql.execute("ROLLBACK PREPARED 'menggantung'", DATABASE)
+    office.step("restore.3", procedure)
+    office.decide("restore.start", procedure, EXECUTOR, "mulai")
+    for number in (4, 5, 6):
+        office.step(f"restore.{number}", procedure)
+    office.finish(procedure)
+    assert whole == rows(postgresql)
 
 
 def test_doctor_names_the_grants_that_are_missing(with_database: SmallOffice, postgresql: PostgreSQLServer) -> None:

@@ -40,7 +40,8 @@ from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.quality.judge import judge
 from recovery.sources.mariadb import MariadbSource
 from recovery.sources.mariadb_scratch import MariadbScratch
-from recovery.sources.server import Account, read_globals
+from recovery.sources.server import Account
+from recovery.sources.server_globals import read_globals
 from tests.recovery.hosts.looking import wait_for
 from tests.recovery.sources.mariadb_databases import Dumped, dumped, make_database, scratch_of, source_of
 from tests.testbed.mariadb import MariaDBServer, run_mariadb

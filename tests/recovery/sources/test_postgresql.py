@@ -31,7 +31,8 @@ from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.quality.judge import judge
 from recovery.sources.postgresql import PostgresqlSource
 from recovery.sources.postgresql_scratch import ScratchSource
-from recovery.sources.server import Account, read_globals
+from recovery.sources.server import Account
+from recovery.sources.server_globals import read_globals
 from tests.recovery.sources.postgresql_databases import (
     Dumped,
     connect,

@@ -109,8 +109,8 @@ LOSSES = {
 # No rollback takes a sequence back.
 AS_DUMPED = """SELECT to_jsonb(q::text) FROM (
     SELECT setval('public.naik', 8), setval('public.turun', 9), setval('public.belum', 40, false)) q"""
-# What a private server cannot have: the other end of a subscription, a security module.
-NOT_MADE = {"subscriptions", "security labels"}
+# What a private server cannot have: a security module.
+NOT_MADE = {"security labels"}
 
 
 @pytest.fixture(scope="module")

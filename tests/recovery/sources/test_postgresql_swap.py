@@ -16,7 +16,8 @@ import pytest
 from recovery.errors import ConfigurationError, SourceBusyError, SourceLockedError, SwapError
 from recovery.sources.base import Fingerprint
 from recovery.sources.postgresql import PostgresqlSource
-from tests.recovery.sources.postgresql_databases import Dumped, connect, make_database
+from recovery.sources.server import Account
+from tests.recovery.sources.postgresql_databases import Dumped, connect, dumped, make_database
 from tests.testbed.family import descendants
 from tests.testbed.postgresql import PostgreSQLServer
 
@@ -64,6 +65,7 @@ def beside(postgresql: PostgreSQLServer) -> Iterator[Beside]:
 
 def test_a_swap_makes_the_copy_live_and_a_swap_back_undoes_it(beside: Beside) -> None:
     source, name = beside.source, beside.source.database
+    assert source.ties() == []
     receipt = source.prepare_swap(beside.copy)
     assert source.live_is(receipt) == "old"
     assert beside.databases() == {name: True, beside.copy: False}
@@ -133,6 +135,10 @@ def test_a_replication_slot_stops_the_swap(beside: Beside) -> None:
             SwapError, match=f"the replication slot pusat belongs to the database {source.database} and"
         ):
             source.prepare_swap(beside.copy)
+        expected = (
+            f"the replication slot pusat belongs to the database {source.database} and would not go with its name"
+        )
+        assert [expected] == source.ties()
     finally:
         beside.server.execute("SELECT pg_drop_replication_slot('pusat')")
 
@@ -153,15 +159,39 @@ def test_a_prepared_transaction_stops_the_swap(beside: Beside) -> None:
             connection.execute("ROLLBACK PREPARED 'menggantung'")
 
 
-def test_a_subscription_stops_the_swap(beside: Beside) -> None:
-    source = beside.source
-    with closing(connect(beside.server, source.database)) as connection:
+@pytest.fixture
+def subscribed(beside: Beside) -> Iterator[Beside]:
+    """The database receives from another server, which the test does not need."""
+    with closing(connect(beside.server, beside.source.database)) as connection:
         connection.execute("CREATE SUBSCRIPTION langganan CONNECTION '' PUBLICATION x WITH (connect = false)")
-    with pytest.raises(SwapError, match="the subscription langganan belongs to"):
-        source.prepare_swap(beside.copy)
-    with closing(connect(beside.server, source.database)) as connection:
+        connection.execute("COMMENT ON SUBSCRIPTION langganan IS 'dari pusat'")
+    yield beside
+    with closing(connect(beside.server, beside.source.database)) as connection:
         connection.execute("ALTER SUBSCRIPTION langganan SET (slot_name = NONE)")
         connection.execute("DROP SUBSCRIPTION langganan")
+
+
+def test_a_subscription_stops_the_swap(subscribed: Beside) -> None:
+    with pytest.raises(SwapError, match="the subscription langganan belongs to"):
+        subscribed.source.prepare_swap(subscribed.copy)
+    (tie,) = subscribed.source.ties()
+    assert f"the subscription langganan belongs to the database {subscribed.source.database} and would not" in tie
+
+
+@pytest.mark.parametrize("rights", ["SUPERUSER", "BYPASSRLS IN ROLE pg_read_all_data"])
+def test_a_subscription_is_told_and_in_no_backup_whoever_takes_it(subscribed: Beside, rights: str) -> None:
+    """Only a superuser could dump it, and no copy with it could go live."""
+    subscribed.server.execute(f"CREATE ROLE berlangganan LOGIN {rights}")
+    source = subscribed.source
+    source.account = Account("berlangganan")
+    told = "the subscription langganan is in no backup, and a restore needs it to be dropped before"
+    assert [told] == [line for line in source.preflight() if "langganan" in line]
+    dump = dumped(source)
+    assert (b"dari pusat" in dump.plain, b"SUBSCRIPTION" in dump.plain, dump.result.warnings) == (False, False, ())
+    copy = dump.load("langganan")
+    assert [] == dump.differences(copy)
+    source.discard(copy)
+    subscribed.server.execute("DROP ROLE berlangganan")
 
 
 def test_a_copy_or_a_database_that_somebody_replaced_is_not_touched(beside: Beside) -> None:

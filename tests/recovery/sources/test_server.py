@@ -12,7 +12,8 @@ from recovery.sources.mariadb import MariadbSource
 from recovery.sources.mariadb_scratch import MariadbScratch
 from recovery.sources.postgresql import PostgresqlSource
 from recovery.sources.postgresql_scratch import ScratchSource
-from recovery.sources.server import Account, read_globals
+from recovery.sources.server import Account
+from recovery.sources.server_globals import read_globals
 
 ENGINES = (PostgresqlSource, MariadbSource)
 
