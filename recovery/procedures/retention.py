@@ -7,7 +7,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from recovery.calendar import format_moment
-from recovery.errors import LeaseHeldError, ProcedureError
+from recovery.errors import ApprovalError, LeaseHeldError, ProcedureError
 from recovery.installation import RELEASE, Installation
 from recovery.points import reached
 from recovery.procedures.conclude import Conclusion, close
@@ -41,7 +41,8 @@ class NotOpened:
 def begin_retention(installation: Installation, procedure_id: str, *, now: datetime | None = None) -> NotOpened | None:
     """Draw up what may be destroyed and open its procedure (again, after a suspend or retry).
 
-    First what was approved, begun and interrupted earlier is finished. A plan that waits for an answer is replaced.
+    First what was approved, begun and interrupted earlier is finished, and a procedure of which only a part was carried
+    out gets its final document and its end. A plan that waits for an answer is replaced.
     Returns None when there is something to decide; else, with nothing opened, why not.
     Raises ProcedureError when the clock is not to be believed, StoreError when a store cannot be looked at.
     """
@@ -72,7 +73,8 @@ def draw_up_record(installation: Installation, procedure_id: str) -> forms.Form:
 def destroy(installation: Installation, procedure_id: str, *, now: datetime | None = None) -> None:
     """Carry out what was decided, and issue the Berita Acara with the decision and what became of each set.
 
-    A plan that another one replaced, or that was rejected, destroys nothing. Raises as `carry_out`.
+    A plan that another one replaced, or that was rejected, destroys nothing. What was done of one whose approval holds
+    no more is put on record all the same, and what was begun is ended. Raises as `carry_out`.
     """
     decision = decision_recorded(installation, procedure_id, RETENTION_APPROVAL)
     with installation.catalog.read() as connection:
@@ -82,19 +84,27 @@ def destroy(installation: Installation, procedure_id: str, *, now: datetime | No
         return
     # What the final version says must stay true: what it calls unfinished is finished by the next procedure.
     if decision.decision == APPROVED and issued is None:
-        carry_out(installation, procedure_id, now=now)
+        try:
+            carry_out(installation, procedure_id, now=now)
+        except ApprovalError:
+            if not _is_begun(installation, procedure_id):
+                raise
+            # At every Retry again. What is not begun yet is drawn up anew by the next procedure.
+            with alone(installation, procedure_id):
+                finish_begun(installation)
         reached("retention: carried out")
     issue_form(installation, procedure_id, FORM, version=2)
 
 
 def conclude_retention(installation: Installation, procedure_id: str) -> Conclusion:
-    """Close a decided destruction. It ended well when nothing that was begun is left unfinished."""
+    """Close a decided destruction. It ended well when of each set of an approved plan it is known what became of it, and
+    nothing that was begun is left unfinished."""
     decision = decision_recorded(installation, procedure_id, RETENTION_APPROVAL)
     with installation.catalog.read() as connection:
         procedure = procedures.get(connection, procedure_id)
         form = forms.latest(connection, FORM, procedure_id)
         became = list(destructions.of_procedure(connection, procedure_id).values())
-    if procedure.outcome == SUPERSEDED:
+    if procedure.outcome == SUPERSEDED and not became:
         return Conclusion(True, "Keputusan ini tidak dipakai: rencana pemusnahan yang lebih baru sudah disusun.")
     if decision is None or form is None:
         raise ProcedureError(
@@ -104,11 +114,15 @@ def conclude_retention(installation: Installation, procedure_id: str) -> Conclus
     if decision.decision == REJECTED:
         good, outcome, sentence = True, REJECTED, f"Pemusnahan ditolak: {decision.note}"
     else:
-        good = counts["begun"] == 0
-        outcome = "berhasil" if good else "sebagian"
+        untouched = len(procedure.parameters["plan"]["destroy"]) - len(became)
+        # What the next procedure ends of it changes no outcome that is recorded.
+        outcome = procedure.outcome or ("sebagian" if counts["begun"] or untouched else "berhasil")
+        good = outcome == "berhasil"
         sentence = (
             f"{counts['destroyed']} cadangan dimusnahkan, {counts['skipped']} dilewati, "
-            f"{counts['begun']} belum selesai. Berita acara {form.number} versi {form.version}."
+            f"{counts['begun']} belum selesai"
+            f"{f', {untouched} tidak dimusnahkan' if untouched else ''}. "
+            f"Berita acara {form.number} versi {form.version}."
         )
     return close(installation, procedure_id, outcome, Conclusion(good, sentence))
 
@@ -142,6 +156,7 @@ def _unfinished(installation: Installation, left: list[Destruction]) -> NotOpene
 
 def _begin(installation: Installation, procedure_id: str, now: datetime) -> NotOpened | None:
     left = finish_begun(installation)
+    _end_interrupted(installation)
     drawn_up = draw_up(installation, now)
     if drawn_up.plan.suspicion:
         raise ProcedureError(
@@ -163,3 +178,19 @@ def _begin(installation: Installation, procedure_id: str, now: datetime) -> NotO
         release=RELEASE,
     )
     return None
+
+
+def _end_interrupted(installation: Installation) -> None:
+    """Issue the final document of each open procedure whose run died after it had begun to destroy, and close it: what
+    was destroyed must be on paper, whoever ends it, and another plan must not take the place of one that was used."""
+    with installation.catalog.read() as connection:
+        opened = [each.id for each in procedures.list_open(connection, KIND)]
+    for procedure_id in opened:
+        if _is_begun(installation, procedure_id):
+            issue_form(installation, procedure_id, FORM, version=2)
+            conclude_retention(installation, procedure_id)
+
+
+def _is_begun(installation: Installation, procedure_id: str) -> bool:
+    with installation.catalog.read() as connection:
+        return bool(destructions.of_procedure(connection, procedure_id))

@@ -71,6 +71,9 @@ def play_another(root: Path) -> None:
         office.decide("retention.approve", SECOND, KABID, "disetujui")
         destroy(office.installation, SECOND)
         assert conclude_retention(office.installation, SECOND).good
+    with office.installation.catalog.read() as connection:
+        if destructions.of_procedure(connection, FIRST):
+            assert [1, 2] == [form.version for form in forms.list_forms(connection, FIRST)], "it is on paper"
     look(root)
     is_complete(root)
 
