@@ -8,7 +8,10 @@ from recovery.errors import PulihError
 from recovery.installation import Installation
 from recovery.proofs import require_apart
 from recovery.records import backups
+from recovery.records.backups import Backup
 from recovery.settings import ApplicationSettings
+from recovery.sources.base import Source
+from recovery.sources.postgresql import PostgresqlSource
 
 
 def examine_applications(installation: Installation) -> Iterator[Finding]:
@@ -65,6 +68,7 @@ def _source(installation: Installation, key: str) -> Iterator[Finding]:
             yield Finding(
                 subject, "warning", f"a restore would be refused: {tie}", "drop it or end it before a restore"
             )
+        yield from _versions(installation, key, source)
         free = source.free_space()
     except PulihError as error:
         # Only a restore asks for it.
@@ -76,17 +80,32 @@ def _source(installation: Installation, key: str) -> Iterator[Finding]:
         yield Finding(subject, "warning", message, "make room on that file system")
 
 
+def _versions(installation: Installation, key: str, source: Source) -> Iterator[Finding]:
+    """A server that was upgraded takes no backup of before."""
+    newest = _newest(installation, key)
+    if newest is None or not isinstance(source, PostgresqlSource):
+        return
+    made_by, version = newest.facts["tools"]["postgresql"].partition(".")[0], str(source.version())
+    if made_by != version:
+        message = f"no restore is possible: the newest backup is of PostgreSQL {made_by} and the server of {version}"
+        yield Finding(f"component {key}", "warning", message, "back it up now (see 'Versions' in docs/postgresql.md)")
+
+
 def _needed(installation: Installation, key: str) -> int:
     # Here, because it brings what judges copies.
     from recovery.procedures.restore.rehearsal import space_needed
 
+    newest = _newest(installation, key)
+    return space_needed(newest.facts["fingerprint"]["totals"]) if newest else 0
+
+
+def _newest(installation: Installation, key: str) -> Backup | None:
     application, _, component = key.partition("/")
     try:
         with installation.catalog.read() as connection:
-            newest = backups.newest_verified(connection, application, component)
+            return backups.newest_verified(connection, application, component)
     except PulihError:
-        return 0  # said by the look at the catalog
-    return space_needed(newest.facts["fingerprint"]["totals"]) if newest else 0
+        return None  # said by the look at the catalog
 
 
 def _services(installation: Installation, application: ApplicationSettings) -> Iterator[Finding]:

@@ -178,13 +178,14 @@ def program(name: str, major: int = 0) -> str:
 def client(name: str, server_version: int) -> tuple[str, str]:
     """Given a program and the server's version number, return the program's path and version.
 
-    Raises ProgramError when it is older than the server: it would leave out what it does not know.
+    Raises ProgramError when it is of another major version: an older one would leave out what it does not know; what a
+    newer one writes, the server's own programs cannot read; and it sets what the server does not know.
     """
     major = server_version // 10000
     path = program(name, major)
     said = subprocess.run([path, "--version"], capture_output=True, check=False, env={"PATH": os.defpath}).stdout
     numbers = re.search(rb"(\d+)(?:\.(\d+))?", said)
-    if numbers is None or int(numbers.group(1)) < major:
+    if numbers is None or int(numbers.group(1)) != major:
         have = numbers.group(0).decode() if numbers else "unknown"
         raise ProgramError(
             "SourceError",

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .program_postgresql_client import Session, quoted
+from .program_postgresql_identity import DATABASE
 from .program_postgresql_load import assigned
-from .program_postgresql_structure import DATABASE, QUERIES
+from .program_postgresql_structure import QUERIES
 
 ALGORITHM = "count and sum of hashtextextended of each row's text, version 1"
 LARGE_OBJECTS = "(large objects)"

@@ -18,6 +18,9 @@ from .program_postgresql_client import MAINTENANCE, Session, Target, client, exp
 # A copy has this at the end of its name until it is complete, so that a half one is never taken for a whole one.
 PART = "~"
 TEMPLATE = "template0"
+# From version 15 on a database has a provider of its locale: the system's library, ICU, or (from 17 on) the server.
+PROVIDERS = 15
+PROVIDER_NAMES = {"c": "libc", "i": "icu", "b": "builtin"}
 LONGEST_NAME = 63
 # Building indexes takes most of the time. In kB, for the one session that loads.
 WORK_MEMORY_KB = 256 * 1024
@@ -39,6 +42,7 @@ def load(arguments: list[bytes]) -> dict[str, Any]:
     database, part = needed["database"], copy + PART
     with Session(target, MAINTENANCE) as session:
         version = int(session.one("SELECT current_setting('server_version_num')::int"))
+        _require_version(needed["server version"], version)
         path, tool_version = client("pg_restore", version)
         if scratch:
             for statement in needed["statements"]:
@@ -49,7 +53,7 @@ def load(arguments: list[bytes]) -> dict[str, Any]:
         session.run(_drop(part))
         # The room was measured where the live database lies; and there it stays, when the copy has its name.
         tablespace = "" if scratch else _tablespace(session, target.database)
-        session.run(_create(part, database, tablespace))
+        session.run(create(part, database, version, tablespace))
     with Session(target, part) as session:
         if not needed["has public"]:
             session.run("DROP SCHEMA public")
@@ -101,6 +105,18 @@ def _drop(name: str) -> str:
     return f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)"
 
 
+def _require_version(made_by: int, version: int) -> None:
+    """Definitions are compared in the words of the server, which change from one major version to the next."""
+    if made_by // 10000 != version // 10000:
+        raise ProgramError(
+            "SourceError",
+            f"the backup is of PostgreSQL {made_by // 10000} and the server of version {version // 10000}, so that no"
+            " copy there could be proven equal",
+            "nothing was loaded",
+            f"restore on a server of version {made_by // 10000} and upgrade that, or by hand (RESTORE.md in the store)",
+        )
+
+
 def _require_roles(session: Session, roles: list[str]) -> None:
     there = set(session.run("SELECT to_jsonb(rolname) FROM pg_roles"))
     missing = sorted(set(roles) - there)
@@ -126,14 +142,22 @@ def _tablespace(session: Session, live: str) -> str:
     return str(found[0]) if found else ""
 
 
-def _create(part: str, database: dict[str, Any], tablespace: str) -> str:
+def create(part: str, database: dict[str, Any], version: int, tablespace: str = "") -> str:
+    """Given how a database was made and the server's version number, return the statement that makes its copy."""
     words = [
         f"CREATE DATABASE {quoted(part)} TEMPLATE {TEMPLATE} OWNER {quoted(database['owner'])}",
         f"ENCODING {literal(database['encoding'])}",
         f"LC_COLLATE {literal(database['collate'])} LC_CTYPE {literal(database['ctype'])}",
     ]
+    # Said always, where it can be said: the template may have another one.
+    if version // 10000 >= PROVIDERS:
+        words.append(f"LOCALE_PROVIDER {PROVIDER_NAMES[database['provider']]}")
     if database["provider"] == "i":
-        words.append(f"LOCALE_PROVIDER icu ICU_LOCALE {literal(database['locale'])}")
+        words.append(f"ICU_LOCALE {literal(database['locale'])}")
+        if "icu rules" in database:
+            words.append(f"ICU_RULES {literal(database['icu rules'])}")
+    if database["provider"] == "b":
+        words.append(f"BUILTIN_LOCALE {literal(database['locale'])}")
     if tablespace:
         words.append(f"TABLESPACE {quoted(tablespace)}")
     return " ".join(words)

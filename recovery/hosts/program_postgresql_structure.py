@@ -9,28 +9,7 @@ changing any such object changes the fingerprint.
 
 from __future__ import annotations
 
-
-def _own(catalog: str, alias: str) -> str:
-    """The condition for what users made: not the server's own, and not a member of an extension, which brings it."""
-    return (
-        f"{alias}.oid >= 16384 AND NOT EXISTS (SELECT 1 FROM pg_depend e WHERE e.classid = '{catalog}'::regclass"
-        f" AND e.objid = {alias}.oid AND e.deptype = 'e')"
-    )
-
-
-def _owner(column: str) -> str:
-    return f"pg_get_userbyid({column})"
-
-
-def _acl(acl: str, owner: str) -> str:
-    """Rights as a sorted list of words, the owner as *owner*: equal rights are equal, however they are written."""
-    who = "CASE WHEN {0} = 0 THEN 'public' WHEN {0} = {1} THEN '*owner*' ELSE pg_get_userbyid({0})::text END"
-    return (
-        "(SELECT coalesce(jsonb_agg(r ORDER BY r), '[]') FROM (SELECT concat_ws(' ', "
-        f"{who.format('g.grantee', owner)}, g.privilege_type, CASE WHEN g.is_grantable THEN 'grantable' END, 'by', "
-        f"{who.format('g.grantor', owner)}) AS r FROM aclexplode({acl}) g) rights)"
-    )
-
+from .program_postgresql_identity import ANY, IDENTITY, listed_rights, made_by_users, owner_name
 
 COLUMNS = f"""
 (SELECT jsonb_agg(jsonb_build_object(
@@ -39,7 +18,7 @@ COLUMNS = f"""
     'collation', CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
     'storage', a.attstorage, 'compression', to_jsonb(a)->>'attcompression', 'statistics', a.attstattarget,
     'options', a.attoptions, 'foreign options', a.attfdwoptions,
-    'acl', CASE WHEN a.attacl IS NOT NULL THEN {_acl("a.attacl", "c.relowner")} END)
+    'acl', CASE WHEN a.attacl IS NOT NULL THEN {listed_rights("a.attacl", "c.relowner")} END)
   -- A child's own columns come behind inherited ones in a restored copy, wherever they stood before.
   ORDER BY CASE WHEN c.relispartition OR NOT EXISTS (SELECT 1 FROM pg_inherits h WHERE h.inhrelid = c.oid)
            THEN a.attnum END, a.attname)
@@ -49,15 +28,13 @@ COLUMNS = f"""
 """
 
 _FAMILY = "'pg_opfamily'::regclass"
-IDENTITY = "(pg_identify_object({0}, {1}, {2})).identity"
-_ANY = "(pg_identify_object({0}, {1}, {2})).type || ' ' || " + IDENTITY
 
 
 def _others(catalog: str, owner: str, *definitions: str) -> str:
     """Objects of the rarer catalogs: identity, owner, and what else tells one from another."""
-    facts = ", ".join(["'owner'", _owner(f"o.{owner}") if owner else "NULL", *definitions])
-    name = _ANY.format(f"'{catalog}'::regclass", "o.oid", "0")
-    return f"SELECT {name}, jsonb_build_object({facts}) FROM {catalog} o WHERE {_own(catalog, 'o')}"
+    facts = ", ".join(["'owner'", owner_name(f"o.{owner}") if owner else "NULL", *definitions])
+    name = ANY.format(f"'{catalog}'::regclass", "o.oid", "0")
+    return f"SELECT {name}, jsonb_build_object({facts}) FROM {catalog} o WHERE {made_by_users(catalog, 'o')}"
 
 
 def _rights(catalog: str, alias: str, acl: str, owner: str, kind: str, extra: str = "true") -> str:
@@ -67,11 +44,11 @@ def _rights(catalog: str, alias: str, acl: str, owner: str, kind: str, extra: st
         f"coalesce((SELECT i.initprivs FROM pg_init_privs i WHERE i.classoid = '{catalog}'::regclass"
         f" AND i.objoid = {alias}.oid AND i.objsubid = 0), {default})"
     )
-    listed = _acl(f"coalesce({alias}.{acl}, {default})", f"{alias}.{owner}")
-    name = _ANY.format(f"'{catalog}'::regclass", f"{alias}.oid", "0")
+    listed = listed_rights(f"coalesce({alias}.{acl}, {default})", f"{alias}.{owner}")
+    name = ANY.format(f"'{catalog}'::regclass", f"{alias}.oid", "0")
     return (
-        f"SELECT {name}, {listed} FROM {catalog} {alias} WHERE ({extra}) AND (({_own(catalog, alias)})"
-        f" OR ({alias}.{acl} IS NOT NULL AND {listed} <> {_acl(initial, f'{alias}.{owner}')}))"
+        f"SELECT {name}, {listed} FROM {catalog} {alias} WHERE ({extra}) AND (({made_by_users(catalog, alias)})"
+        f" OR ({alias}.{acl} IS NOT NULL AND {listed} <> {listed_rights(initial, f'{alias}.{owner}')}))"
     )
 
 
@@ -106,29 +83,15 @@ _OPERATOR_CLASS = (
 )
 _OF = "*m*lefttype = o.opcintype AND *m*righttype = o.opcintype"
 
-DATABASE = f"""
-SELECT jsonb_build_object(
-    'encoding', pg_encoding_to_char(d.encoding), 'collate', d.datcollate, 'ctype', d.datctype,
-    'provider', coalesce(to_jsonb(d)->>'datlocprovider', 'c'),
-    'locale', coalesce(to_jsonb(d)->>'daticulocale', to_jsonb(d)->>'datlocale'),
-    'owner', {_owner("d.datdba")}, 'connection limit', d.datconnlimit,
-    'rights', {_acl("coalesce(d.datacl, acldefault('d', d.datdba))", "d.datdba")},
-    'comment', shobj_description(d.oid, 'pg_database'),
-    'settings', (SELECT coalesce(jsonb_object_agg(
-        coalesce((SELECT rolname FROM pg_roles WHERE oid = s.setrole), ''), to_jsonb(s.setconfig)), '{{}}')
-        FROM pg_db_role_setting s WHERE s.setdatabase = d.oid))
-FROM pg_database d WHERE d.datname = current_database()
-"""
-
 QUERIES: dict[str, str] = {
     "schemas": f"""
-SELECT n.nspname::text, jsonb_build_object('owner', {_owner("n.nspowner")}) FROM pg_namespace n
+SELECT n.nspname::text, jsonb_build_object('owner', {owner_name("n.nspowner")}) FROM pg_namespace n
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 AND NOT EXISTS (SELECT 1 FROM pg_depend e
     WHERE e.classid = 'pg_namespace'::regclass AND e.objid = n.oid AND e.deptype = 'e')""",
     "relations": f"""
 SELECT format('%I.%I', n.nspname, c.relname), jsonb_build_object(
-    'kind', c.relkind, 'owner', {_owner("c.relowner")}, 'persistence', c.relpersistence, 'options', c.reloptions,
+    'kind', c.relkind, 'owner', {owner_name("c.relowner")}, 'persistence', c.relpersistence, 'options', c.reloptions,
     'toast options', (SELECT t.reloptions FROM pg_class t WHERE t.oid = c.reltoastrelid),
     'row security', jsonb_build_array(c.relrowsecurity, c.relforcerowsecurity), 'replica identity', c.relreplident,
     'method', (SELECT amname FROM pg_am WHERE oid = c.relam), 'bound', pg_get_expr(c.relpartbound, c.oid),
@@ -141,11 +104,11 @@ SELECT format('%I.%I', n.nspname, c.relname), jsonb_build_object(
     'server', (SELECT jsonb_build_array(s.srvname, f.ftoptions) FROM pg_foreign_table f
                JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = c.oid))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND c.relpersistence <> 't' AND {_own("pg_class", "c")}""",
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND c.relpersistence <> 't' AND {made_by_users("pg_class", "c")}""",
     "constraints": f"""
 SELECT concat(coalesce(nullif(c.conrelid, 0)::regclass::text, c.contypid::regtype::text), '.', quote_ident(c.conname)),
     jsonb_build_object('definition', pg_get_constraintdef(c.oid))
-FROM pg_constraint c WHERE c.conparentid = 0 AND c.contype <> 't' AND {_own("pg_constraint", "c")}
+FROM pg_constraint c WHERE c.conparentid = 0 AND c.contype <> 't' AND {made_by_users("pg_constraint", "c")}
 AND NOT EXISTS (SELECT 1 FROM pg_depend e WHERE e.deptype = 'e' AND (e.classid, e.objid) IN
     (('pg_class'::regclass, c.conrelid), ('pg_type'::regclass, c.contypid)))""",
     "indexes": f"""
@@ -157,46 +120,46 @@ SELECT format('%I.%I', n.nspname, c.relname), jsonb_build_object(
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class r ON r.oid = i.indrelid
 WHERE n.nspname !~ '^pg_' AND (i.indisvalid OR c.relkind = 'I') AND c.relpersistence <> 't'
-AND {_own("pg_class", "r")}""",
+AND {made_by_users("pg_class", "r")}""",
     "sequences": f"""
 SELECT format('%I.%I', n.nspname, c.relname), jsonb_build_object(
     'type', s.seqtypid::regtype::text, 'start', s.seqstart, 'increment', s.seqincrement, 'maximum', s.seqmax,
-    'minimum', s.seqmin, 'cache', s.seqcache, 'cycle', s.seqcycle, 'owner', {_owner("c.relowner")},
+    'minimum', s.seqmin, 'cache', s.seqcache, 'cycle', s.seqcycle, 'owner', {owner_name("c.relowner")},
     'persistence', c.relpersistence,
     'column', (SELECT {IDENTITY.format("d.refclassid", "d.refobjid", "d.refobjsubid")} FROM pg_depend d
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass
         AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')))
 FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relpersistence <> 't' AND {_own("pg_class", "c")}""",
+WHERE c.relpersistence <> 't' AND {made_by_users("pg_class", "c")}""",
     "triggers": f"""
 SELECT concat(t.tgrelid::regclass, '.', quote_ident(t.tgname)),
     jsonb_build_object('definition', pg_get_triggerdef(t.oid), 'enabled', t.tgenabled)
-FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND {_own("pg_trigger", "t")}""",
+FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND {made_by_users("pg_trigger", "t")}""",
     "rules": f"""
 SELECT concat(r.ev_class::regclass, '.', quote_ident(r.rulename)),
     jsonb_build_object('definition', pg_get_ruledef(r.oid), 'enabled', r.ev_enabled)
-FROM pg_rewrite r WHERE r.rulename <> '_RETURN' AND {_own("pg_rewrite", "r")}""",
+FROM pg_rewrite r WHERE r.rulename <> '_RETURN' AND {made_by_users("pg_rewrite", "r")}""",
     "policies": f"""
 SELECT concat(p.polrelid::regclass, '.', quote_ident(p.polname)), jsonb_build_object(
     'command', p.polcmd, 'permissive', p.polpermissive, 'using', pg_get_expr(p.polqual, p.polrelid),
     'check', pg_get_expr(p.polwithcheck, p.polrelid),
     'roles', (SELECT jsonb_agg(coalesce(a.rolname, 'public') ORDER BY a.rolname)
               FROM unnest(p.polroles) r LEFT JOIN pg_roles a ON a.oid = r))
-FROM pg_policy p WHERE {_own("pg_policy", "p")}""",
+FROM pg_policy p WHERE {made_by_users("pg_policy", "p")}""",
     "functions": f"""
-SELECT p.oid::regprocedure::text, jsonb_build_object('owner', {_owner("p.proowner")}, 'kind', p.prokind,
+SELECT p.oid::regprocedure::text, jsonb_build_object('owner', {owner_name("p.proowner")}, 'kind', p.prokind,
     'definition', CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END,
     'aggregate', (SELECT to_jsonb(a) - 'aggfnoid' || jsonb_build_object('aggtranstype', a.aggtranstype::regtype::text,
         'aggmtranstype', a.aggmtranstype::regtype::text, 'aggsortop', a.aggsortop::regoperator::text,
         'called', jsonb_build_array(p.proparallel, p.proisstrict, p.provolatile))
         FROM pg_aggregate a WHERE a.aggfnoid = p.oid))
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname !~ '^pg_' AND {_own("pg_proc", "p")}
+WHERE n.nspname !~ '^pg_' AND {made_by_users("pg_proc", "p")}
 -- The constructors of a range come with its type.
 AND NOT EXISTS (SELECT 1 FROM pg_depend e
     WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'i')""",
     "types": f"""
-SELECT t.oid::regtype::text, jsonb_build_object('owner', {_owner("t.typowner")}, 'kind', t.typtype,
+SELECT t.oid::regtype::text, jsonb_build_object('owner', {owner_name("t.typowner")}, 'kind', t.typtype,
     'labels', (SELECT jsonb_agg(l.enumlabel ORDER BY l.enumsortorder) FROM pg_enum l WHERE l.enumtypid = t.oid),
     'base', CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) END, 'not null', t.typnotnull,
     'default', t.typdefault, 'collation', nullif(t.typcollation, 0)::regcollation::text,
@@ -206,19 +169,19 @@ SELECT t.oid::regtype::text, jsonb_build_object('owner', {_owner("t.typowner")},
     'shape', jsonb_build_array(t.typlen, t.typbyval, t.typcategory, t.typispreferred, t.typdelim, t.typalign,
         t.typstorage, t.typinput::text, t.typoutput::text, t.typreceive::text, t.typsend::text, t.typmodin::text))
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-WHERE t.typtype IN ('b', 'd', 'e', 'r') AND n.nspname !~ '^pg_' AND {_own("pg_type", "t")}
+WHERE t.typtype IN ('b', 'd', 'e', 'r') AND n.nspname !~ '^pg_' AND {made_by_users("pg_type", "t")}
 AND NOT EXISTS (SELECT 1 FROM pg_type e WHERE e.typarray = t.oid)""",
     # Restored in the version that the server has, and owned by who restores it.
     "extensions": """
 SELECT e.extname::text, jsonb_build_object('schema', n.nspname) FROM pg_extension e
 JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname <> 'plpgsql'""",
     "event triggers": f"""
-SELECT t.evtname::text, jsonb_build_object('owner', {_owner("t.evtowner")}, 'event', t.evtevent,
+SELECT t.evtname::text, jsonb_build_object('owner', {owner_name("t.evtowner")}, 'event', t.evtevent,
     'function', t.evtfoid::regprocedure::text, 'enabled', t.evtenabled, 'tags', t.evttags)
-FROM pg_event_trigger t WHERE {_own("pg_event_trigger", "t")}""",
+FROM pg_event_trigger t WHERE {made_by_users("pg_event_trigger", "t")}""",
     # Servers before 15 have no schemas, columns and filters of publications, nor the catalogs' columns for them.
     "publications": f"""
-SELECT p.pubname::text, to_jsonb(p) - 'oid' - 'pubowner' || jsonb_build_object('owner', {_owner("p.pubowner")},
+SELECT p.pubname::text, to_jsonb(p) - 'oid' - 'pubowner' || jsonb_build_object('owner', {owner_name("p.pubowner")},
     'tables', (SELECT jsonb_agg(jsonb_build_array(r.prrelid::regclass::text, to_jsonb(v)->'rowfilter',
             (SELECT jsonb_agg(a.attname ORDER BY a.attname) FROM pg_attribute a
              WHERE a.attrelid = r.prrelid AND to_jsonb(r)->'prattrs' @> to_jsonb(a.attnum)))
@@ -230,14 +193,14 @@ SELECT p.pubname::text, to_jsonb(p) - 'oid' - 'pubowner' || jsonb_build_object('
         SELECT {IDENTITY.format("d.classid", "d.objid", "0")} AS name FROM pg_depend d
         WHERE d.classid = to_regclass('pg_publication_namespace') AND d.refclassid = 'pg_publication'::regclass
             AND d.refobjid = p.oid) n))
-FROM pg_publication p WHERE {_own("pg_publication", "p")}""",
+FROM pg_publication p WHERE {made_by_users("pg_publication", "p")}""",
     "statistics": f"""
 SELECT {IDENTITY.format("'pg_statistic_ext'::regclass", "s.oid", "0")}, jsonb_build_object(
-    'owner', {_owner("s.stxowner")}, 'definition', pg_get_statisticsobjdef(s.oid), 'target', s.stxstattarget)
-FROM pg_statistic_ext s WHERE {_own("pg_statistic_ext", "s")}""",
+    'owner', {owner_name("s.stxowner")}, 'definition', pg_get_statisticsobjdef(s.oid), 'target', s.stxstattarget)
+FROM pg_statistic_ext s WHERE {made_by_users("pg_statistic_ext", "s")}""",
     "default privileges": f"""
-SELECT concat_ws(' ', {_owner("a.defaclrole")}, coalesce(n.nspname, '*'), a.defaclobjtype),
-    {_acl("a.defaclacl", "a.defaclrole")}
+SELECT concat_ws(' ', {owner_name("a.defaclrole")}, coalesce(n.nspname, '*'), a.defaclobjtype),
+    {listed_rights("a.defaclacl", "a.defaclrole")}
 FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace""",
     "rights": " UNION ALL ".join(
         (
@@ -266,7 +229,7 @@ FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace""",
         )
     ),
     "comments": f"""
-SELECT {_ANY.format("d.classoid", "d.objoid", "d.objsubid")}, to_jsonb(d.description) FROM pg_description d
+SELECT {ANY.format("d.classoid", "d.objoid", "d.objsubid")}, to_jsonb(d.description) FROM pg_description d
 WHERE (d.objoid >= 16384 OR (d.classoid = 'pg_namespace'::regclass AND d.objoid =
     (SELECT oid FROM pg_namespace WHERE nspname = 'public')))
 AND d.classoid <> 'pg_subscription'::regclass
@@ -274,7 +237,7 @@ AND NOT EXISTS (SELECT 1 FROM pg_depend e
     WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')""",
     # Those of roles and of subscriptions, which no archive holds, are kept elsewhere.
     "security labels": f"""
-SELECT {_ANY.format("l.classoid", "l.objoid", "l.objsubid")} || ' ' || l.provider, to_jsonb(l.label)
+SELECT {ANY.format("l.classoid", "l.objoid", "l.objsubid")} || ' ' || l.provider, to_jsonb(l.label)
 FROM pg_seclabel l""",
     "others": " UNION ALL ".join(
         (
@@ -304,7 +267,7 @@ FROM pg_seclabel l""",
             _others("pg_foreign_server", "srvowner", "'options'", "o.srvoptions"),
             _others("pg_transform", ""),
             _others("pg_am", "", "'by'", "o.amhandler::text"),
-            f"SELECT {_ANY.format('d.classid', 'd.objid', '0')} || ' depends on ' || x.extname, 'true'::jsonb"
+            f"SELECT {ANY.format('d.classid', 'd.objid', '0')} || ' depends on ' || x.extname, 'true'::jsonb"
             " FROM pg_depend d JOIN pg_extension x ON x.oid = d.refobjid"
             " WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'x'",
         )

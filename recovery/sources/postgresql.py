@@ -57,6 +57,10 @@ class PostgresqlSource(ServerSource):
         """See Source.check. Whatever is damaged cannot be dumped or measured: the server has no cheaper checker."""
         return []
 
+    def version(self) -> int:
+        """Return the server's major version."""
+        return int(self._call("identify", account=self.restore_account)["series"][0])
+
     def ties(self) -> list[str]:
         """See Source.ties: slots, subscriptions and prepared transactions. Nothing changes, so no point is reached."""
         with self._target(self.restore_account) as target:

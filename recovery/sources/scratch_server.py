@@ -54,12 +54,15 @@ class LentSource(ServerSource):
         self._label = label
 
     def require_fit(self) -> dict[str, Any]:
-        """Raise ConfigurationError when the server is the live one, or older; else return what it says of itself."""
+        """Return what the server says of itself.
+
+        Raises ConfigurationError when it is the live one, or of a version on which no copy of it can be proven.
+        """
         found = self._call("identify")
         live = self._live._call("identify", account=self._live.restore_account)
         if found["system"] == live["system"]:
             raise self._unfit(f"is the server of the live database {self.database}")
-        if found["series"] < live["series"]:
+        if not self._proves(found["series"], live["series"]):
             have, wanted = (".".join(map(str, each["series"])) for each in (found, live))
             raise self._unfit(f"is of version {have} and the server of {self.database} of version {wanted}")
         return found
@@ -89,6 +92,10 @@ class LentSource(ServerSource):
         """Return the labels of all copies of this database on the server, whoever's they are."""
         raise NotImplementedError  # pragma: no cover - each engine has its own
 
+    def _proves(self, there: list[int], live: list[int]) -> bool:
+        """Say whether a copy on a server of one version can be proven equal to what is on one of the other."""
+        return there >= live
+
     def _is_copy(self, name: str) -> bool:
         return name == self.beside("")
 
@@ -112,6 +119,10 @@ class LentPostgresql(LentSource, PostgresqlSource):
         prefix = f"{self.database}.pulih-"
         names = self._call("copies", prefix)["names"]
         return sorted({name.removeprefix(prefix).removesuffix("~") for name in names})
+
+    def _proves(self, there: list[int], live: list[int]) -> bool:
+        """See LentSource._proves: each major version has its own words for the same definition."""
+        return there == live
 
     def _load_request(self, server_globals: bytes) -> dict[str, Any]:
         request = super()._load_request(server_globals)

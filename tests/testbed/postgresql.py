@@ -41,8 +41,8 @@ class PostgreSQLServer:
 
 
 @contextmanager
-def run_postgresql(*settings: str) -> Iterator[PostgreSQLServer]:
-    """Start a server, with more settings ("name=value"), and yield it.
+def run_postgresql(*settings: str, made_with: tuple[str, ...] = ()) -> Iterator[PostgreSQLServer]:
+    """Start a server, with more settings ("name=value") and options of initdb, and yield it.
 
     Raises RuntimeError naming Debian's package when PostgreSQL is not there.
     """
@@ -56,7 +56,7 @@ def run_postgresql(*settings: str) -> Iterator[PostgreSQLServer]:
             shutil.chown(directory, account, account)
         data = directory / "data"
         options = ["--no-sync", "--auth=trust", f"--username={ADMINISTRATOR}", "--encoding=UTF8", "--locale=C.UTF-8"]
-        _run([str(programs / "initdb"), f"--pgdata={data}", *options], account, directory)
+        _run([str(programs / "initdb"), f"--pgdata={data}", *options, *made_with], account, directory)
         with _serve(programs, data, directory, account, settings):
             yield PostgreSQLServer(directory, ADMINISTRATOR)
     finally:

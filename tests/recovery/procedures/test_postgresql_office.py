@@ -13,6 +13,7 @@ from recovery.points import observe
 from recovery.procedures.restore.rehearsal import copy_label
 from recovery.records import backups, journal
 from recovery.settings import ComponentSettings
+from recovery.sources.postgresql import PostgresqlSource
 from tests.recovery.sources.postgresql_databases import PLAIN, connect
 from tests.testbed.postgresql import PostgreSQLServer, run_postgresql
 from tests.testbed.small_office import EXECUTOR, SmallOffice
@@ -120,6 +121,24 @@ def test_three_kinds_of_components_are_restored_together_or_not_at_all(
     assert states(office, procedure) == {"simpel/data": "kept", "simpel/berkas": "kept", KEY: "kept"}
     safety_copy = office.installation.source(KEY).beside(copy_label(procedure))
     assert safety_copy in databases(postgresql)
+
+
+def test_doctor_tells_that_no_backup_fits_a_server_that_was_upgraded(
+    with_database: SmallOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No second version is installed here: the server says that it is newer."""
+
+    def told() -> list[str]:
+        found = examine_applications(with_database.installation)
+        return [each.message for each in found if each.subject == f"component {KEY}" and "newest" in each.message]
+
+    version = with_database.installation.source(KEY).version()  # type: ignore[attr-defined]
+    assert [] == told()
+    with_database.back_up()
+    assert [] == told()
+    monkeypatch.setattr(PostgresqlSource, "version", lambda _: 99)
+    expected = f"no restore is possible: the newest backup is of PostgreSQL {version} and the server of 99"
+    assert [expected] == told()
 
 
 def test_what_no_swap_is_done_with_is_found_before_the_service_is_stopped(

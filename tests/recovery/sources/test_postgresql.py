@@ -216,6 +216,23 @@ def test_a_role_that_the_server_lacks_is_named(rich: Dumped) -> None:
     assert rich.source.copies() == []
 
 
+@pytest.mark.parametrize("version", [140011, 990001])
+def test_a_backup_of_another_version_is_not_loaded(rich: Dumped, version: int) -> None:
+    """Equal data would be called bad there, or a good part of it lost; whose backup it is says how to go on."""
+    made_by = int(read_globals(rich.result.server_globals)["server version"])
+    other = rich.result.server_globals.replace(b'"server version": %d' % made_by, b'"server version": %d' % version)
+    copy = rich.source.beside("versi")
+    said = (
+        f"the backup is of PostgreSQL {version // 10000} and the server of version {made_by // 10000}, so that no copy"
+    )
+    with pytest.raises(SourceError, match=said) as raised, rich.source.load(copy, other) as stream:
+        stream.write(rich.plain)
+        stream.finish()
+    assert raised.value.state == "nothing was loaded"
+    assert raised.value.hint.startswith(f"restore on a server of version {version // 10000} and upgrade that, or by")
+    assert rich.source.copies() == []
+
+
 def test_a_database_without_the_schema_public_comes_back_without_it(postgresql: PostgreSQLServer) -> None:
     source = make_database(postgresql, "CREATE SCHEMA lain; CREATE TABLE lain.t (a int); DROP SCHEMA public")
     dump = dumped(source)
@@ -352,11 +369,14 @@ def test_a_name_that_leaves_no_room_for_a_copy_is_refused(rich: Dumped) -> None:
         Dumped(source, rich.plain, rich.result).load()
 
 
-def test_programs_older_than_the_server_are_refused() -> None:
-    with pytest.raises(ProgramError, match=r"pg_dump is of version \d+\.\d+ and the server of version 99") as raised:
-        client("pg_dump", 990001)
+@pytest.mark.parametrize(("name", "version"), [("pg_dump", 99), ("pg_restore", 12)])
+def test_programs_of_another_version_than_the_server_are_refused(name: str, version: int) -> None:
+    """An older one leaves out what it does not know; a newer one says to the server what that does not know."""
+    said = rf"{name} is of version \d+\.\d+ and the server of version {version}"
+    with pytest.raises(ProgramError, match=said) as raised:
+        client(name, version * 10000 + 1)
     assert raised.value.report["hint"] == (
-        "install the programs of the server's version (Debian: postgresql-client-99)"
+        f"install the programs of the server's version (Debian: postgresql-client-{version})"
     )
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from recovery.hosts.program_postgresql_identity import DATABASE
+from recovery.hosts.program_postgresql_load import create
 from recovery.sources.postgresql import PostgresqlSource
 from recovery.sources.server import Account
-from tests.recovery.sources.postgresql_databases import connect, dumped, make_database, scratch_of
-from tests.testbed.postgresql import PostgreSQLServer
+from tests.recovery.sources.postgresql_databases import connect, dumped, make_database, scratch_of, source_of
+from tests.testbed.postgresql import PostgreSQLServer, run_postgresql
 
 # --- where databases lie ----------------------------------------------------------------------------------------------
 
@@ -106,3 +108,74 @@ def test_a_database_in_the_servers_own_place_needs_no_right_on_it(disks: Postgre
     copy = dump.load()
     assert "pg_default" == lies_in(disks, copy)
     source.discard(copy)
+
+
+# --- how databases sort -----------------------------------------------------------------------------------------------
+
+ICU_WORDS = "LOCALE_PROVIDER icu ICU_LOCALE 'und-u-ks-level2' LOCALE 'C.UTF-8' TEMPLATE template0"
+SYSTEM_WORDS = "LOCALE_PROVIDER libc LOCALE 'C.UTF-8' TEMPLATE template0"
+
+
+@pytest.fixture(scope="module")
+def icu_server() -> Iterator[PostgreSQLServer]:
+    """A server whose template sorts by ICU, as an administrator may have made it."""
+    with run_postgresql(made_with=("--locale-provider=icu", "--icu-locale=id")) as server:
+        yield server
+
+
+@pytest.mark.parametrize("words", [ICU_WORDS, SYSTEM_WORDS])
+@pytest.mark.parametrize("name", ["postgresql", "icu_server"])
+def test_a_copy_sorts_as_the_database_whatever_the_server_does_by_itself(
+    name: str, words: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    server: PostgreSQLServer = request.getfixturevalue(name)
+    server.execute(f"CREATE DATABASE urut {words}")
+    server.execute("CREATE TABLE t (a text); INSERT INTO t VALUES ('b'), ('A')", "urut")
+    source = source_of(server, "urut")
+    try:
+        dump = dumped(source)
+        copy = dump.load()
+        assert [] == dump.differences(copy)
+        with scratch_of(source, tmp_path / "bukti") as scratch:
+            assert [] == dump.differences(dump.load("proof", into=scratch), scratch)
+        source.discard(copy)
+    finally:
+        server.execute("DROP DATABASE urut")
+
+
+MADE = {"owner": "simpel", "encoding": "UTF8", "collate": "C", "ctype": "C.UTF-8", "locale": None}
+BEGINNING = (
+    """CREATE DATABASE "x" TEMPLATE template0 OWNER "simpel" ENCODING E'UTF8' LC_COLLATE E'C' LC_CTYPE E'C.UTF-8'"""
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "database", "expected"),
+    [
+        (140011, {"provider": "c"}, ""),
+        (150006, {"provider": "c"}, " LOCALE_PROVIDER libc"),
+        (150006, {"provider": "i", "locale": "id"}, " LOCALE_PROVIDER icu ICU_LOCALE E'id'"),
+        (
+            160004,
+            {"provider": "i", "locale": "id", "icu rules": "&a < b"},
+            " LOCALE_PROVIDER icu ICU_LOCALE E'id' ICU_RULES E'&a < b'",
+        ),
+        (170002, {"provider": "b", "locale": "C.UTF-8"}, " LOCALE_PROVIDER builtin BUILTIN_LOCALE E'C.UTF-8'"),
+    ],
+)
+def test_each_version_is_told_how_to_sort_in_its_own_words(
+    version: int, database: dict[str, str], expected: str
+) -> None:
+    """Rules of ICU and the server's own locale need a server of 16 or 17, which stands here by its words alone."""
+    assert BEGINNING + expected == create("x", {**MADE, **database}, version)
+
+
+def test_rules_of_icu_are_measured_where_a_server_has_them(postgresql: PostgreSQLServer) -> None:
+    """Catalogs of servers from 16 on have the column, which is given to this one's for the time of the question."""
+    later = DATABASE.replace("FROM pg_database d", "FROM (SELECT *, *rules* AS daticurules FROM pg_database) d")
+    assert later != DATABASE
+    with closing(connect(postgresql, "postgres")) as connection:
+        asked = [DATABASE, later.replace("*rules*", "NULL::text"), later.replace("*rules*", "'&a < b'::text")]
+        plain, without, with_rules = (connection.execute(query).fetchone()[0] for query in asked)
+    assert plain == without, "what earlier releases measured counts on"
+    assert {**plain, "icu rules": "&a < b"} == with_rules
