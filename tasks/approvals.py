@@ -16,12 +16,22 @@ from pydantic import ValidationError
 
 from blocks.installation import load_installation
 from recovery import calendar
-from recovery.errors import ApprovalError
+from recovery.errors import PulihError
 from recovery.installation import Installation
 from recovery.procedures.approval_text import approval_markdown
 from recovery.procedures.decided import decision_recorded
 from recovery.procedures.questions import question_of
-from recovery.records.approvals import Answer, ApprovalRequest, Decision, Submission, answer, ask
+from recovery.records.approvals import (
+    Answer,
+    ApprovalRequest,
+    Decision,
+    Question,
+    RefusedError,
+    Submission,
+    answer,
+    ask,
+    awaited,
+)
 from recovery.records.steps import open_step
 from recovery.sop import GATES
 from tasks.approval_forms import FORMS, ApprovalForm
@@ -33,8 +43,10 @@ def await_decision(procedure_id: str, step_id: str) -> Decision:
     """Given a step that an official decides, return the decision; suspend the run until there is one that counts.
 
     Runs in the flow (only a flow can be suspended). The process ends at the suspension; the worker starts the flow
-    again after the answer, and this function is reached again with the answer waiting. An answer that does not count
-    is recorded as refused, and the run suspends anew with the reason, under a new key: it never fails the run.
+    again after the answer, and this function is reached again with the answer waiting. It is judged before anything is
+    asked anew, whatever became of question and request meanwhile: else its one-time code would stand readable on the
+    server, and good. An answer that does not count is recorded as refused, and the run suspends anew with the reason,
+    under a new key: it never fails the run.
     """
     installation = load_installation()
     _open_step(installation, procedure_id, step_id)
@@ -43,21 +55,56 @@ def await_decision(procedure_id: str, step_id: str) -> Decision:
         decision = decision_recorded(installation, procedure_id, step_id)
         if decision is not None:
             return decision
+        answered = _answered(installation, procedure_id, step_id)
+        question = _question(installation, procedure_id, step_id, answered)
+        if answered is not None:
+            decision = _judge(installation, answered, question)
+            if decision is not None:
+                return decision
         asked = ask(
-            installation.catalog,
-            question_of(installation, procedure_id, step_id),
-            lifetime=timedelta(days=installation.office.approvals.lifetime_days),
+            installation.catalog, question, lifetime=timedelta(days=installation.office.approvals.lifetime_days)
         )
         if isinstance(asked, Decision):
             return asked
-        form = FORMS[step_id].with_initial_data(description=approval_markdown(asked))
-        logger.info("waiting for an official: %s", step_id)
-        given = _suspend_until_answered(form, asked)
-        try:
-            return answer(installation.catalog, asked, given, _submission(asked), key=installation.enrolment_key())
-        except ApprovalError as error:
-            # Recorded by now, and the next attempt is open: ask again with the complaint.
-            logger.warning("the answer to %s does not count: %s", step_id, error.message)
+        if not _was_left(asked.key, _states()):
+            form = FORMS[step_id].with_initial_data(description=approval_markdown(asked))
+            logger.info("waiting for an official: %s", step_id)
+            # Ends this process; the worker starts another when somebody answers.
+            suspend_flow_run(wait_for_input=form, key=asked.key, timeout=None)
+
+
+def _answered(installation: Installation, procedure_id: str, step_id: str) -> ApprovalRequest | None:
+    """Return the attempt under which the run was suspended and has gone on, when its answer is still to be judged.
+
+    Whether it has is read from the run's states and not left to Prefect, which forgets suspensions at a retry: it
+    would ask again under the same key, where the answer that is there already lets no other be sent.
+    """
+    request = awaited(installation.catalog, procedure_id, step_id)
+    return request if request is not None and _was_left(request.key, _states()) else None
+
+
+def _question(
+    installation: Installation, procedure_id: str, step_id: str, answered: ApprovalRequest | None
+) -> Question:
+    try:
+        return question_of(installation, procedure_id, step_id)
+    except PulihError:
+        # The run fails, and may be retried after the code has ended: not a moment before it is burnt.
+        if answered is not None:
+            _judge(installation, answered, None)
+        raise
+
+
+def _judge(installation: Installation, answered: ApprovalRequest, question: Question | None) -> Decision | None:
+    """Judge what was filled in under an attempt, and return the decision; None when it does not count."""
+    given, submission = _filled_in(answered), _submission(answered)
+    key = installation.enrolment_key()
+    try:
+        return answer(installation.catalog, answered, given, submission, question=question, key=key)
+    except RefusedError as error:
+        # Recorded by now, and the attempt is closed: the next one is asked with the complaint.
+        logger.warning("the answer to %s does not count: %s", answered.step_id, error.message)
+        return None
 
 
 def _open_step(installation: Installation, procedure_id: str, step_id: str) -> None:
@@ -72,20 +119,16 @@ def _open_step(installation: Installation, procedure_id: str, step_id: str) -> N
         )
 
 
-def _suspend_until_answered(form: type[ApprovalForm], asked: ApprovalRequest) -> Answer:
-    """Suspend the run, or, when it has gone on from this suspension, return what was filled in.
+def _filled_in(answered: ApprovalRequest) -> Answer:
+    """Read from the server what was filled in under an attempt.
 
-    Whether it has is read from the run's states and not left to Prefect, which forgets suspensions at a retry: it
-    would ask again under the same key, where the answer that is there already lets no other be sent.
     A run that was pushed on without the form, or with something that is no form, has an empty answer: the rules
     refuse it and record why.
     """
-    if not _was_left(asked.key, _states()):
-        # Ends this process; the worker starts another when somebody answers.
-        suspend_flow_run(wait_for_input=form, key=asked.key, timeout=None)
+    form = FORMS[answered.step_id]
     try:
         # Without a running event loop, as here in the flow's own thread, it is no coroutine.
-        return cast(ApprovalForm, form.load(keyset_from_base_key(_input_name(asked)))).answer()
+        return cast(ApprovalForm, form.load(keyset_from_base_key(_input_name(answered)))).answer()
     except (ValidationError, TypeError, ValueError, KeyError) as error:
         logger.warning("the run was resumed without a form that can be read: %s", type(error).__name__)
         return Answer(decision="", nip="", document_code="", code="")

@@ -6,16 +6,13 @@ submission) and the office's separation of duties.
 """
 
 import hmac
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from recovery.calendar import format_moment, to_date
-from recovery.canonical import canonical_json
-from recovery.records.approval_requests import Answer, ApprovalRequest, Submission
-from recovery.records.approval_situation import Refusal, Situation, plain_refusal, secret_refusal
+from recovery.calendar import format_moment
+from recovery.canonical import canonical_json, digest
+from recovery.records.approval_person_rules import PERSON_RULES
+from recovery.records.approval_situation import Refusal, Rule, Situation, plain_refusal, secret_refusal
 from recovery.records.codes import normal_code
-from recovery.records.officials import Official
-from recovery.sop import ROLE_TITLES
 
 FAILURES_UNTIL_LOCK = 5
 LOCK = timedelta(minutes=15)
@@ -24,7 +21,11 @@ INPUT_TOLERANCE = timedelta(seconds=1)
 NOTE_LIMIT = 4000
 ANSWERS_LIMIT = 64_000
 
-Rule = Callable[[Situation], Refusal | None]
+CHANGED_COMPLAINT = "Isi permintaan berubah sejak permintaan sebelumnya. Periksa dokumen ini, lalu putuskan."
+UNASKABLE_COMPLAINT = (
+    "Ketika jawaban atas permintaan sebelumnya diperiksa, permintaan itu tidak dapat disusun kembali, sehingga jawaban "
+    "tersebut tidak dipakai. Periksa dokumen ini, lalu putuskan."
+)
 
 
 def submission_is_untampered(situation: Situation) -> Refusal | None:
@@ -55,7 +56,10 @@ def document_is_unchanged(situation: Situation) -> Refusal | None:
 
 
 def request_is_open(situation: Situation) -> Refusal | None:
-    """The attempt still waits for an answer, its step has none, and its procedure was not closed meanwhile."""
+    """The attempt is the last one, neither decided nor refused; its step has no decision, its procedure is not closed.
+
+    One whose expiry the guard has recorded is open still: whether the answer was in time, its own rule says.
+    """
     if situation.procedure_is_closed:
         return plain_refusal(
             "request_is_open", "the procedure is closed", "Permintaan ini sudah ditutup; jawaban ini tidak dipakai."
@@ -64,13 +68,23 @@ def request_is_open(situation: Situation) -> Refusal | None:
         return plain_refusal(
             "request_is_open", "the step is already decided", "Langkah ini sudah diputuskan; jawaban ini tidak dipakai."
         )
-    if situation.request.state != "open":
+    if not situation.is_awaited:
         return plain_refusal(
             "request_is_open",
             f"the attempt is {situation.request.state}",
             "Permintaan ini sudah diganti dengan permintaan yang baru. Jawablah permintaan yang terakhir.",
         )
     return None
+
+
+def question_is_unchanged(situation: Situation) -> Refusal | None:
+    """The step asks today what the official was asked: an answer is for nothing else."""
+    question = situation.question
+    if question is None:
+        return plain_refusal("question_is_unchanged", "the question cannot be made any more", UNASKABLE_COMPLAINT)
+    if digest(situation.request.question.terms()) == digest(question.terms()):
+        return None
+    return plain_refusal("question_is_unchanged", "the step asks something else by now", CHANGED_COMPLAINT)
 
 
 def request_is_in_time(situation: Situation) -> Refusal | None:
@@ -146,65 +160,6 @@ def official_is_known(situation: Situation) -> Refusal | None:
     return secret_refusal("official_is_known", "nobody has the NIP that was typed", guess=False)
 
 
-def official_is_named(situation: Situation) -> Refusal | None:
-    """Where the request names persons, the official is one of them."""
-    only = situation.request.question.only
-    if not only or situation.nip in only:
-        return None
-    return plain_refusal(
-        "official_is_named",
-        "the official is not among those named",
-        "Permintaan ini hanya dapat diputuskan oleh pejabat yang ditetapkan untuknya.",
-    )
-
-
-def official_has_the_role(situation: Situation) -> Refusal | None:
-    """The step belongs to a role that the official has."""
-    roles = situation.request.question.roles
-    if situation.official is None or not roles or set(roles) & set(situation.official.roles):
-        return None
-    titles = " atau ".join(ROLE_TITLES.get(role, role) for role in roles)
-    return plain_refusal(
-        "official_has_the_role",
-        "the official has none of the roles",
-        f"Langkah ini hanya dapat diputuskan oleh {titles}.",
-    )
-
-
-def official_is_in_office(situation: Situation) -> Refusal | None:
-    """The day of submission, in WIB, lies in the official's period of office."""
-    day = to_date(situation.submission.submitted_at).isoformat()
-    if situation.official is None or situation.official.is_in_office(day):
-        return None
-    return plain_refusal(
-        "official_is_in_office",
-        f"the official is not in office on {day}",
-        "Masa jabatan pejabat ini belum mulai atau sudah berakhir pada tanggal pengiriman.",
-    )
-
-
-def duties_are_separate(situation: Situation) -> Refusal | None:
-    """Nobody decides on what he himself asked for, did, or passed on."""
-    why = situation.request.question.excluded.get(situation.nip)
-    if why is None:
-        return None
-    return plain_refusal(
-        "duties_are_separate", f"separation of duties: {why}", f"Pejabat ini tidak boleh memutuskan langkah ini: {why}."
-    )
-
-
-def official_is_enrolled(situation: Situation) -> Refusal | None:
-    """The official has a device, and it was not revoked."""
-    official = situation.official
-    if official is None or official.is_enrolled() or (situation.by_receipt_code and official.revoked_at is None):
-        return None
-    return plain_refusal(
-        "official_is_enrolled",
-        "the official was revoked" if official.revoked_at else "the official is not enrolled",
-        "Perangkat kode pejabat ini belum terdaftar atau sudah dicabut. Hubungi pengelola untuk mendaftar.",
-    )
-
-
 def official_is_not_locked(situation: Situation) -> Refusal | None:
     """After too many wrong answers nothing is accepted for a while; a right code then neither counts nor shows."""
     official = situation.official
@@ -239,19 +194,11 @@ def one_time_code_is_new(situation: Situation) -> Refusal | None:
     return secret_refusal("one_time_code_is_new", "the one-time code, or a later one, was used before", guess=False)
 
 
-# What makes somebody the right person, secrets aside.
-PERSON_RULES: tuple[Rule, ...] = (
-    official_is_named,
-    official_has_the_role,
-    official_is_in_office,
-    duties_are_separate,
-    official_is_enrolled,
-)
-
 RULES: tuple[Rule, ...] = (
     submission_is_untampered,
     document_is_unchanged,
     request_is_open,
+    question_is_unchanged,
     request_is_in_time,
     answer_is_plain,
     decision_is_a_choice,
@@ -274,21 +221,6 @@ def first_refusal(situation: Situation) -> Refusal | None:
         if refusal is not None:
             return refusal
     return None
-
-
-def may_answer(request: ApprovalRequest, official: Official, moment: datetime) -> bool:
-    """Given a request, an official and a time, return whether he is a right person to answer it then."""
-    situation = Situation(
-        request=request,
-        asked_hash=request.hash,
-        already_decided=False,
-        answer=Answer(decision="", nip=official.nip, document_code="", code=""),
-        submission=Submission(submitted_at=moment, input_created_at=moment, resumes=1),
-        official=official,
-        time_step=None,
-        time_step_is_new=False,
-    )
-    return all(rule(situation) is None for rule in PERSON_RULES)
 
 
 def receipt_code_refusal() -> Refusal:

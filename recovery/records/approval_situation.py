@@ -1,12 +1,16 @@
 """What a rule of approvals looks at, and what it says when it is broken."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from recovery.records.approval_requests import Answer, ApprovalRequest, Submission, normal_nip
+from recovery.records.approval_requests import Answer, ApprovalRequest, Question, Submission, normal_nip
 from recovery.records.codes import typed_digits
 from recovery.records.officials import Official
 from recovery.records.schema import timestamp
 
+# The states of an attempt that an answer may still decide: the guard records an expiry whether or not somebody has
+# answered before it, which only the run can see.
+AWAITED = ("open", "expired")
 # One text for every secret part, and for a locked NIP: who guesses learns nothing from it.
 COMPLAINT_OF_SECRETS = (
     "Jawaban belum dapat diterima: NIP, kode dokumen, dan kode sekali pakai harus benar semuanya. "
@@ -31,10 +35,16 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Situation:
-    """Everything that a rule may look at. No rule reads a clock or the catalog."""
+    """Everything that a rule may look at. No rule reads a clock or the catalog.
+
+    `question` is what the step asks now, None when that cannot be made any more; `is_newest` says that no attempt
+    followed the one that is answered.
+    """
 
     request: ApprovalRequest
     asked_hash: str
+    question: Question | None
+    is_newest: bool
     already_decided: bool
     answer: Answer
     submission: Submission
@@ -42,6 +52,11 @@ class Situation:
     time_step: int | None
     time_step_is_new: bool
     procedure_is_closed: bool = False
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether an answer to this attempt may still count."""
+        return self.is_newest and self.request.state in AWAITED
 
     @property
     def nip(self) -> str:
@@ -57,6 +72,9 @@ class Situation:
     def by_receipt_code(self) -> bool:
         """Whether the answer uses the receipt code of the notice in the place of the device's six digits."""
         return self.request.question.receipt_code and typed_digits(self.answer.code) is None
+
+
+Rule = Callable[[Situation], Refusal | None]
 
 
 def plain_refusal(rule: str, reason: str, complaint: str) -> Refusal:

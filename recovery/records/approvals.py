@@ -8,11 +8,12 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from recovery.canonical import digest
 from recovery.errors import ConflictError, ProcedureError
 from recovery.records import procedures, schema
+from recovery.records.approval_refusing import refuse, set_failures
 from recovery.records.approval_requests import (
     Answer,
     ApprovalRequest,
@@ -27,19 +28,18 @@ from recovery.records.approval_requests import (
     stored_request,
 )
 from recovery.records.approval_rules import (
-    FAILURES_UNTIL_LOCK,
-    LOCK,
+    CHANGED_COMPLAINT,
     expiry_complaint,
     first_refusal,
     receipt_code_refusal,
 )
-from recovery.records.approval_situation import Refusal, Situation
+from recovery.records.approval_situation import AWAITED, Refusal, Situation
 from recovery.records.catalog import Catalog
 from recovery.records.codes import burn, matching_time_step
 from recovery.records.decisions import Decision, decision_of, record_decision, sealed_decision_of, still_valid
 from recovery.records.ledger import append
 from recovery.records.notices import use_receipt_code
-from recovery.records.officials import Official, find, secret_of
+from recovery.records.officials import find, secret_of
 from recovery.records.schema import timestamp
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "Submission",
     "answer",
     "ask",
+    "awaited",
     "decision_of",
     "expire",
     "sealed_decision_of",
@@ -59,8 +60,6 @@ __all__ = [
 
 METHOD_DEVICE = "totp"
 METHOD_RECEIPT = "receipt-code"
-
-CHANGED_COMPLAINT = "Isi permintaan berubah sejak permintaan sebelumnya. Periksa dokumen ini, lalu putuskan."
 
 
 def ask(
@@ -105,28 +104,42 @@ def ask(
         return request
 
 
+def awaited(catalog: Catalog, procedure_id: str, step_id: str) -> ApprovalRequest | None:
+    """Given a procedure and a step, return the attempt whose answer is to be judged if there is one, else None.
+
+    Look here before `ask`, which closes an attempt that expired or asks something else by now: the code of an answer to
+    it would stay good. Judged is it once, whatever becomes of the run: no attempt is awaited after `answer`.
+    """
+    with catalog.read() as connection:
+        latest = latest_request(connection, procedure_id, step_id)
+    return latest if latest is not None and latest.state in AWAITED else None
+
+
 def answer(
     catalog: Catalog,
     request: ApprovalRequest,
     answer: Answer,
     submission: Submission,
     *,
+    question: Question | None,
     key: bytes,
     now: datetime | None = None,
 ) -> Decision:
-    """Given what was asked, what was typed, when the server got it, and the enrolment key, return the decision.
+    """Given what was asked, what was typed, when the server got it, what the step asks now, and the enrolment key,
+    return the decision. `question` is None when it cannot be made any more: then no answer counts.
 
     Raises RefusedError (an ApprovalError with an Indonesian `complaint`) when a rule of approval_rules is broken;
-    by then the refusal is recorded and, unless the step is decided, the next attempt is open.
+    by then the refusal is recorded, a right code is burnt, and the next attempt is open, unless the step is decided or
+    asks something else by now, which `ask` does.
     Raises KeyMissingError when the key does not open the official's secret; nothing is recorded then.
     """
     moment = now or datetime.now(UTC)
     with catalog.begin() as connection:
-        situation = _gather(connection, request, answer, submission, key)
+        situation = _gather(connection, request, answer, submission, question, key)
         refusal = first_refusal(situation) or _receipt_code_refusal(connection, situation)
         if refusal is None:
             return _decide(connection, situation, moment, key)
-        successor = _refuse(connection, situation, refusal, moment)
+        successor = refuse(connection, situation, refusal, moment)
     waiting = "nothing else changed" if successor is None else f"attempt {successor.attempt} waits"
     raise RefusedError(
         f"the answer to {request.step_id} (attempt {request.attempt}) does not count",
@@ -148,11 +161,19 @@ def expire(catalog: Catalog, now: datetime) -> list[ApprovalRequest]:
 
 
 def _gather(
-    connection: Connection, request: ApprovalRequest, answer: Answer, submission: Submission, key: bytes
+    connection: Connection,
+    request: ApprovalRequest,
+    answer: Answer,
+    submission: Submission,
+    question: Question | None,
+    key: bytes,
 ) -> Situation:
+    latest = latest_request(connection, request.procedure_id, request.step_id)
     situation = Situation(
         request=request_by_id(connection, request.id),
         asked_hash=request.hash,
+        question=question,
+        is_newest=latest is not None and latest.id == request.id,
         already_decided=decision_of(connection, request.procedure_id, request.step_id) is not None,
         answer=answer,
         submission=submission,
@@ -206,74 +227,8 @@ def _decide(connection: Connection, situation: Situation, moment: datetime, key:
         binding=request.question.binding,
     )
     close_attempt(connection, request, "decided")
-    _set_failures(connection, situation.official, 0, None)
+    set_failures(connection, situation.official, 0, None)
     return record_decision(connection, decision, request.attempt, key)
-
-
-def _refuse(connection: Connection, situation: Situation, refusal: Refusal, moment: datetime) -> ApprovalRequest | None:
-    request = situation.request
-    locked_until = _count_guess(connection, situation) if refusal.guess else None
-    successor = _open_successor(connection, situation, refusal, moment)
-    known = situation.official is not None or situation.nip in request.question.only
-    facts = {
-        "request_id": request.id,
-        "attempt": request.attempt,
-        "request_hash": request.hash,
-        "rule": refusal.rule,
-        "reason": refusal.reason,
-        # Only a NIP that we know: people type their codes into the wrong field.
-        "nip": situation.nip if known else "",
-        "burnt_time_step": situation.time_step if situation.time_step_is_new else None,
-        "locked_until": locked_until,
-        "submitted_at": situation.submitted_at,
-        "next": None if successor is None else asked_facts(successor),
-    }
-    _append(connection, "approval.refused", request, facts)
-    return successor
-
-
-def _open_successor(
-    connection: Connection, situation: Situation, refusal: Refusal, moment: datetime
-) -> ApprovalRequest | None:
-    request = situation.request
-    if request.state != "open" or situation.already_decided or situation.procedure_is_closed:
-        return None
-    expired = refusal.rule == "request_is_in_time"
-    close_attempt(connection, request, "expired" if expired else "refused", refusal.complaint)
-    latest = latest_request(connection, request.procedure_id, request.step_id)
-    if not request.is_intact() or latest is None or latest.id != request.id:
-        # From what somebody changed no new request is made: the flow asks its question again.
-        return None
-    lifetime = timedelta(seconds=request.lifetime_seconds)
-    return open_attempt(
-        connection,
-        request.question,
-        request.attempt + 1,
-        opened_at=moment,
-        # A wrong answer buys no time.
-        expires_at=moment + lifetime if expired else request.expires_at,
-        lifetime=lifetime,
-        complaint=refusal.complaint,
-    )
-
-
-def _count_guess(connection: Connection, situation: Situation) -> str | None:
-    if situation.official is None:  # pragma: no cover - for the type checker: an unknown NIP is refused before
-        return None
-    # Counted on until a right answer, so that the list of officials shows an attack; every fifth guess locks.
-    failures = situation.official.failures + 1
-    locked_until = None
-    if failures % FAILURES_UNTIL_LOCK == 0:
-        locked_until = timestamp(situation.submission.submitted_at + LOCK)
-    _set_failures(connection, situation.official, failures, locked_until)
-    return locked_until
-
-
-def _set_failures(connection: Connection, official: Official | None, failures: int, locked_until: str | None) -> None:
-    if official is not None:
-        table = schema.officials
-        values = {"failures": failures, "locked_until": locked_until}
-        connection.execute(update(table).where(table.c.nip == official.nip).values(**values))
 
 
 def _expire(connection: Connection, request: ApprovalRequest) -> ApprovalRequest:

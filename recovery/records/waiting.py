@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, select
 
 from recovery.records import schema
+from recovery.records.approval_person_rules import may_answer
 from recovery.records.approval_requests import ApprovalRequest, stored_request
-from recovery.records.approval_rules import may_answer
 from recovery.records.officials import Official, list_all
 
 

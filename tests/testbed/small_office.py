@@ -144,11 +144,8 @@ class SmallOffice:
 
     def decide(self, step_id: str, procedure_id: str, nip: str, decision: str, **fields: Any) -> Decision:
         """Answer a question as an official does, with the right code; each answer is half a minute after the last."""
-        asked = ask(
-            self.installation.catalog,
-            question_of(self.installation, procedure_id, step_id),
-            lifetime=timedelta(days=14),
-        )
+        question = question_of(self.installation, procedure_id, step_id)
+        asked = ask(self.installation.catalog, question, lifetime=timedelta(days=14))
         if isinstance(asked, Decision):
             return asked
         # Not before it was asked, however long the work before took, nor with a code that this official has used.
@@ -162,7 +159,8 @@ class SmallOffice:
             answers=fields,
         )
         submission = Submission(submitted_at=self.clock, input_created_at=self.clock, resumes=1)
-        return answer(self.installation.catalog, asked, given, submission, key=self.installation.enrolment_key())
+        key = self.installation.enrolment_key()
+        return answer(self.installation.catalog, asked, given, submission, question=question, key=key)
 
     def _after_last_code(self, nip: str) -> datetime:
         burnt = schema.burnt_codes.c

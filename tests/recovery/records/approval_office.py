@@ -119,8 +119,10 @@ class Office:
         input_created_at: datetime | None = None,
         resumes: int = 1,
         woken_after: timedelta = timedelta(minutes=7),
+        question: Question | None = None,
+        can_be_asked: bool = True,
     ) -> Decision:
-        """Answer as KABID does it rightly, but for what the test says."""
+        """Answer as KABID does it rightly, but for what the test says; `question` is what the step asks by then."""
         typed = Answer(
             decision=decision,
             nip=nip,
@@ -130,7 +132,8 @@ class Office:
             answers=answers or {},
         )
         submission = Submission(at, at if input_created_at is None else input_created_at, resumes)
-        return answer(self.catalog, request, typed, submission, key=self.key, now=at + woken_after)
+        asked_now = question or request.question if can_be_asked else None
+        return answer(self.catalog, request, typed, submission, question=asked_now, key=self.key, now=at + woken_after)
 
     def refused(self, request: ApprovalRequest, **terms: Any) -> RefusedError:
         """Answer, and return the refusal that must follow."""

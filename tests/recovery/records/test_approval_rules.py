@@ -12,8 +12,9 @@ from sqlalchemy import update
 
 from recovery.errors import KeyMissingError, ProcedureError
 from recovery.records import notices, officials, schema
+from recovery.records.approval_person_rules import PERSON_RULES
 from recovery.records.approval_requests import Answer, Question, Submission
-from recovery.records.approval_rules import PERSON_RULES, RULES, first_refusal
+from recovery.records.approval_rules import RULES, first_refusal
 from recovery.records.approval_situation import COMPLAINT_OF_SECRETS, Situation
 from recovery.records.schema import timestamp
 from tests.recovery.records.approval_office import (
@@ -548,6 +549,8 @@ def test_without_both_right_codes_nothing_that_can_be_typed_is_accepted(
     situation = Situation(
         request=asked,
         asked_hash=asked.hash,
+        question=asked.question,
+        is_newest=True,
         already_decided=False,
         answer=Answer(decision, nip, typed_document, code, note),
         submission=Submission(NOW, NOW, resumes),

@@ -16,16 +16,14 @@ from sqlalchemy import insert, select, update
 from recovery.errors import ApprovalError, ConflictError, NotFoundError, ProcedureError, RecordsError
 from recovery.records import ledger, procedures, schema
 from recovery.records.approval_requests import request_by_id, seal
+from recovery.records.approval_rules import CHANGED_COMPLAINT, UNASKABLE_COMPLAINT
 from recovery.records.approval_situation import COMPLAINT_OF_SECRETS
 from recovery.records.approvals import (
-    CHANGED_COMPLAINT,
-    Answer,
     ApprovalRequest,
     Decision,
     RefusedError,
-    Submission,
-    answer,
     ask,
+    awaited,
     decision_of,
     expire,
     sealed_decision_of,
@@ -283,6 +281,7 @@ def test_an_answer_to_a_closed_procedure_is_refused_and_nothing_more_is_asked(of
     refusal = office.refused(asked, at=NOW + timedelta(minutes=2))
     assert refusal.complaint == "Permintaan ini sudah ditutup; jawaban ini tidak dipakai."
     assert refusal.state == "the refusal is recorded, nothing else changed"
+    assert awaited(office.catalog, "run-1", "restore.3") is None, "judged once, however often the run comes again"
     with office.catalog.read() as connection:
         assert decision_of(connection, "run-1", "restore.3") is None
     assert [("request_is_open", "the procedure is closed")] == [
@@ -539,7 +538,8 @@ for use in task["uses"]:
     print("ready", flush=True)
     sys.stdin.readline()
     try:
-        outcome = answer(catalog, request, typed, Submission(at, at, 1), key=bytes.fromhex(task["key"])).decision
+        given, key = Submission(at, at, 1), bytes.fromhex(task["key"])
+        outcome = answer(catalog, request, typed, given, question=request.question, key=key).decision
     except RefusedError:
         outcome = "refused"
     print(outcome, flush=True)
@@ -638,12 +638,125 @@ def test_an_expired_request_is_asked_again_with_the_reason(office: Office, guard
     assert office.answer(renewed, at=later).decision == "disetujui"
 
 
+@pytest.mark.parametrize("guard_came_by", [True, False])
+def test_an_answer_that_was_sent_in_time_counts_however_late_the_run_wakes(
+    any_office: Office, guard_came_by: bool
+) -> None:
+    """The worker was down for weeks: it was not silence."""
+    asked = any_office.ask()
+    if guard_came_by:
+        assert [asked.id] == [request.id for request in expire(any_office.catalog, NOW + 15 * DAY)]
+
+    assert any_office.answer(asked, at=NOW + 14 * DAY, woken_after=30 * DAY).decision == "disetujui"
+
+    assert awaited(any_office.catalog, "run-1", "restore.3") is None
+    with any_office.catalog.read() as connection:
+        assert request_by_id(connection, asked.id).state == "decided"
+    assert intact(any_office)
+
+
+@pytest.mark.parametrize("guard_came_by", [True, False])
+def test_an_answer_that_was_sent_too_late_does_not_count_and_its_code_is_burnt(
+    office: Office, guard_came_by: bool
+) -> None:
+    asked, late = office.ask(), NOW + 14 * DAY + timedelta(seconds=1)
+    if guard_came_by:
+        expire(office.catalog, late)
+    assert asked.id == getattr(awaited(office.catalog, "run-1", "restore.3"), "id", "")
+
+    office.refused(asked, at=late)
+
+    (entry,) = office.entries("approval.refused")
+    assert (entry["rule"], entry["burnt_time_step"]) == ("request_is_in_time", int(late.timestamp()) // 30)
+    renewed = office.ask(now=late + DAY)
+    assert (renewed.attempt, renewed.complaint[:37]) == (2, "Permintaan sebelumnya lewat batas wak")
+    assert awaited(office.catalog, "run-1", "restore.3") == renewed
+    office.refused(renewed, at=late, code=office.code(KABID, late))
+    assert office.rules_broken()[1:] == ["one_time_code_is_new"]
+
+
+def test_an_expired_request_that_was_asked_anew_takes_no_answer_any_more(office: Office) -> None:
+    asked = office.ask()
+    expire(office.catalog, NOW + 15 * DAY)
+    office.ask(now=NOW + 15 * DAY)
+
+    office.refused(asked)
+
+    assert [("request_is_open", "the attempt is expired")] == [
+        (facts["rule"], facts["reason"]) for facts in office.entries("approval.refused")
+    ]
+
+
+def test_a_wrong_answer_that_is_judged_after_the_expiry_opens_nothing_that_has_expired(office: Office) -> None:
+    """What the official is told is what was wrong, and not that he was silent."""
+    office.refused(office.ask(), code="", woken_after=15 * DAY)
+
+    renewed = office.ask(now=NOW + 15 * DAY)
+    assert (renewed.attempt, renewed.complaint) == (2, COMPLAINT_OF_SECRETS)
+    assert renewed.expires_at > (NOW + 28 * DAY).isoformat()
+
+
+# --- a question that has changed since ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"document": {"aplikasi": "LAIN"}},
+        {"binding": {"request_hash": "cc" * 32}},
+        {"excluded": {KABID: "ia mendisposisi"}},
+        {"roles": ("kadis",)},
+    ],
+)
+@pytest.mark.parametrize("guard_came_by", [True, False])
+def test_an_answer_to_what_is_asked_no_more_does_not_count_and_its_code_is_burnt(
+    office: Office, changes: dict[str, Any], guard_came_by: bool
+) -> None:
+    """His code stands readable in Prefect's input, and the next document's code beside it."""
+    asked, question = office.ask(), office.question(**changes)
+    if guard_came_by:
+        expire(office.catalog, NOW + 15 * DAY)
+
+    refusal = office.refused(asked, question=question)
+
+    assert refusal.complaint == CHANGED_COMPLAINT
+    assert refusal.state == "the refusal is recorded, nothing else changed"
+    (entry,) = office.entries("approval.refused")
+    assert (entry["rule"], entry["burnt_time_step"]) == ("question_is_unchanged", int(NOW.timestamp()) // 30)
+    assert awaited(office.catalog, "run-1", "restore.3") is None, "judged once, however often the run comes again"
+    anew = office.ask(**changes)
+    assert (anew.attempt, anew.complaint, anew.question) == (2, CHANGED_COMPLAINT, question)
+    assert office.entries("approval.superseded") == []
+    office.refused(office.ask(step_id="restore.2"), code=office.code(KABID))
+    assert office.rules_broken()[1:] == ["one_time_code_is_new"]
+    assert intact(office)
+
+
+def test_a_tampered_answer_to_what_is_asked_no_more_is_followed_by_what_is_asked(office: Office) -> None:
+    office.refused(office.ask(), resumes=2, question=office.question(binding={}))
+
+    assert office.rules_broken() == ["submission_is_untampered"]
+    anew = office.ask(binding={})
+    assert anew.attempt == 2
+    assert anew.complaint.startswith("Jawaban tidak dapat dipastikan berasal dari satu kali pengiriman formulir.")
+    assert len(office.entries("approval.asked")) == 2
+
+
+def test_an_answer_to_what_cannot_be_asked_any_more_does_not_count_and_its_code_is_burnt(office: Office) -> None:
+    """The application left the inventory, say: the run fails, and its code is as readable."""
+    refusal = office.refused(office.ask(), can_be_asked=False)
+
+    assert refusal.complaint == UNASKABLE_COMPLAINT
+    (entry,) = office.entries("approval.refused")
+    assert (entry["rule"], entry["reason"]) == ("question_is_unchanged", "the question cannot be made any more")
+    assert entry["burnt_time_step"] == int(NOW.timestamp()) // 30
+    assert office.ask().complaint == UNASKABLE_COMPLAINT
+
+
 def test_a_request_that_somebody_made_unreadable_is_named(office: Office) -> None:
     asked = office.ask()
     with office.catalog.begin() as connection:
         connection.execute(update(schema.approval_requests).values(document="{}"))
 
     with pytest.raises(RecordsError, match=f"the approval request {asked.id} cannot be read; nothing was decided"):
-        answer(
-            office.catalog, asked, Answer("disetujui", KABID, asked.code, ""), Submission(NOW, NOW, 1), key=office.key
-        )
+        office.answer(asked)
