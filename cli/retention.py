@@ -56,6 +56,11 @@ def _lines(drawn_up: "DrawnUpPlan", everything: bool) -> list[str]:
     return [
         *(table(["DECISION", "COMPONENT", "MOMENT", "NAME", "WHY"], rows) if rows else []),
         *(f"does not count as verified: {each['name']}: {each['fault']}" for each in document["faults"]),
+        *(
+            f"stays in {', '.join(each['left_in'])}, which the inventory names no more: {each['name']}"
+            for each in document["destroy"]
+            if each["left_in"]
+        ),
         f"{len(document['destroy'])} may be destroyed ({size}), {len(document['wait'])} wait for a lock, {kept} stay; "
         "nothing was changed",
     ]

@@ -11,6 +11,7 @@ from recovery.calendar import format_moment
 from recovery.errors import NotFoundError, PulihError, SetError, StoreError
 from recovery.installation import Installation
 from recovery.records import backups, destructions
+from recovery.retention_plan import places_of
 from recovery.sets import open_set, read_back, set_prefix
 
 
@@ -53,7 +54,7 @@ def _show_destroyed(output: Output, backup: backups.Backup) -> None:
     with installation.catalog.read() as connection:
         destruction = destructions.of_backup(connection, backup.id)
         unexplained = [each for each in destructions.verify(connection) if str(backup.name) in each]
-    results = [_look_for_remains(installation, backup, store_name) for store_name in backup.stores]
+    results = [_look_for_remains(installation, backup, name) for name in places_of(installation, backup)]
     verdict = "fail" if unexplained else _worst(results)
     since = destruction.ended_at if destruction else None
     output.show(

@@ -30,7 +30,7 @@ from recovery.records.ledger import Head
 from recovery.records.missed_copies import Faults, noting, record_missed
 from recovery.restore_guide import put_restore_guide
 from recovery.sets import BackupSet, open_set, protect_set, put_set, set_prefix
-from recovery.stores.base import Store
+from recovery.stores.base import Store, is_key
 from recovery.stream import decrypt, encrypt
 
 logger = logging.getLogger(__name__)
@@ -96,9 +96,12 @@ def back_up_records(installation: Installation, procedure_id: str, *, needs_pref
 
 
 def stored_records_of(keys: Iterable[str]) -> list[str]:
-    """Given keys of a store, return the prefixes of the sets of records that were completed among them."""
+    """Given keys of a store, return the prefixes of the sets of records that were completed among them. What somebody
+    put there under a name that no store of ours takes is passed over: asking for it would fail."""
     return sorted(
-        key.removesuffix(f"/{SIGNATURE}") for key in keys if key.startswith(RECORDS) and key.endswith(f"/{SIGNATURE}")
+        key.removesuffix(f"/{SIGNATURE}")
+        for key in keys
+        if key.startswith(RECORDS) and key.endswith(f"/{SIGNATURE}") and is_key(key)
     )
 
 

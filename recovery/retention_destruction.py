@@ -22,7 +22,7 @@ from recovery.records.leases import KeptLease
 from recovery.retention import plan_retention
 from recovery.retention_own_records import KEY as OWN_RECORDS
 from recovery.retention_own_records import planned_record, stored_records
-from recovery.retention_plan import copies_at_fault, removal_of
+from recovery.retention_plan import Removal, copies_at_fault, removal_of
 from recovery.retention_records import newest_entry_at, newest_moment, stored_sets
 from recovery.sets import set_prefix
 from recovery.sop import RETENTION_APPROVAL
@@ -142,21 +142,21 @@ def _begin(
     try:
         if backup.key not in seen:
             seen[backup.key] = _look(installation, backup)
-        objects, locked = removal_of(installation, backup)
+        removal = removal_of(installation, backup)
     except PulihError as error:
         _skip(installation, procedure_id, backup, f"penyimpanan tidak dapat diperiksa: {error.message}")
         return None
-    if locked:
-        _skip(installation, procedure_id, backup, f"terkunci: {locked}")
+    if removal.locked:
+        _skip(installation, procedure_id, backup, f"terkunci: {removal.locked}")
         return None
     with installation.catalog.begin() as connection:
         # In the transaction in which the set is given up: nobody can hold, restore or destroy anything in between.
         approved_plan(connection, installation, procedure_id, now=now)
-        why = _otherwise(connection, installation, item, objects, seen[backup.key], now or datetime.now(UTC))
+        why = _otherwise(connection, installation, item, removal, seen[backup.key], now or datetime.now(UTC))
         if why:
             destructions.skip(connection, procedure_id, backup, why)
             return None
-        destructions.begin(connection, procedure_id, backup, objects)
+        destructions.begin(connection, procedure_id, backup, removal.objects)
         mine = destructions.of_procedure(connection, procedure_id)[backup.id]
     reached("retention: begun")
     return mine
@@ -175,7 +175,7 @@ def _otherwise(
     connection: Connection,
     installation: Installation,
     item: dict[str, Any],
-    objects: dict[str, list[str]],
+    removal: Removal,
     seen: _Seen,
     now: datetime,
 ) -> str:
@@ -193,7 +193,7 @@ def _otherwise(
         return "tidak lagi ada dalam penyimpanan seperti saat disetujui"
     if planned.decision != "destroy":
         return "; ".join(SKIPPED_WORDS[reason] for reason in planned.reasons)
-    if objects != item["objects"]:
+    if (removal.objects, removal.left_in) != (item["objects"], item.get("left_in", [])):
         return "isi cadangan di penyimpanan bukan lagi seperti saat disetujui"
     return ""
 
@@ -232,10 +232,11 @@ def _remove(installation: Installation, destruction: Destruction, kept: KeptLeas
         backup = _planned(connection, item)
     prefix = set_prefix(backup.unit, backup.application, str(backup.name))
     trouble = []
-    for store_name, keys in destruction.objects.items():
+    # In the others nothing lay when it began; that must still be so.
+    for store_name in dict.fromkeys([*destruction.objects, *installation.stores]):
         try:
             store = installation.removal_store(store_name)
-            for key in keys:
+            for key in destruction.objects.get(store_name, []):
                 kept.check()
                 store.remove(key)
                 reached("retention: object removed")

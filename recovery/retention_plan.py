@@ -4,7 +4,7 @@ The catalog says what is old, the stores say what is really there: a set counts 
 whole to their last byte, and what is to go is listed object by object.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from recovery.retention import RetentionPlan, StoredSet, plan_retention, planned
 from recovery.retention_own_records import stored_records
 from recovery.retention_records import newest_entry_at, newest_moment, size_of, stored_sets
 from recovery.sets import open_set, read_back, set_prefix
+from recovery.stores.base import is_key
 
 Objects = dict[str, list[str]]
 
@@ -39,6 +40,17 @@ class DrawnUpPlan:
         return digest(self.document)
 
 
+@dataclass(frozen=True)
+class Removal:
+    """What lies of a set in the stores that have something of it, in the order of removal. `left_in`: the stores that
+    have it by the catalog and that the inventory names no more: nobody can remove it there. `locked`: why nothing of it
+    can be removed now, "" when all can."""
+
+    objects: Objects
+    left_in: list[str]
+    locked: str = ""
+
+
 def draw_up(installation: Installation, now: datetime) -> DrawnUpPlan:
     """Given the time, look at records and stores and return the plan. Changes nothing.
 
@@ -53,13 +65,13 @@ def draw_up(installation: Installation, now: datetime) -> DrawnUpPlan:
         # Every procedure leaves records, so they say nothing of whether backups succeed.
         newest = newest_moment(connection)
     faults: dict[str, str] = {}
-    objects: dict[str, Objects] = {}
-    locks: dict[str, str] = {}
+    removals: dict[str, Removal] = {}
     looked_at: set[str] = set()
     while True:
+        locks = {id: removal.locked for id, removal in removals.items()}
         found = [replace(each, fault=faults.get(each.id, ""), locked=locks.get(each.id, "")) for each in stored]
         plan = plan_retention(found, now, recorded_at, newest_anywhere=newest)
-        unseen = [each.set for each in plan.of("destroy") if each.set.id not in objects]
+        unseen = [each.set for each in plan.of("destroy") if each.set.id not in removals]
         if not unseen:
             break
         # What is found in the stores may change the plan: a set that is not there keeps another one from going.
@@ -67,8 +79,8 @@ def draw_up(installation: Installation, now: datetime) -> DrawnUpPlan:
             faults |= copies_at_fault(installation, stored, known, component)
             looked_at.add(component)
         for each in unseen:
-            objects[each.id], locks[each.id] = removal_of(installation, known[each.id])
-    return DrawnUpPlan(plan, _document(plan, now, known, objects, faults))
+            removals[each.id] = removal_of(installation, known[each.id])
+    return DrawnUpPlan(plan, _document(plan, now, known, removals, faults))
 
 
 def copies_at_fault(
@@ -100,26 +112,40 @@ def copies_at_fault(
     return {id: fault for id, fault in faults.items() if fault}
 
 
-def removal_of(installation: Installation, backup: Backup) -> tuple[Objects, str]:
-    """Given a backup, return what lies in its set, store by store in the order of removal, and what locks it ("").
+def places_of(installation: Installation, backup: Backup) -> list[str]:
+    """Given a backup, return where something of its set may lie: the stores that the catalog names, and all others. A
+    copy that was put by what was killed before it recorded it, or in a store that the schedule named then, lies there
+    without a word in the catalog."""
+    return list(dict.fromkeys([*backup.stores, *installation.stores]))
+
+
+def removal_of(installation: Installation, backup: Backup) -> Removal:
+    """Given a backup, return what lies in its set, store by store in the order of removal, and what keeps it.
 
     The signature goes first, because it is the set's commit: a removal that is killed anywhere leaves a set that nobody
-    takes for one. Were it last, a set without its data would look whole until somebody needs it.
+    takes for one. Were it last, a set without its data would look whole until somebody needs it. Raises StoreError when
+    a store cannot be looked at, or lets this account remove nothing.
     """
     prefix, objects = set_prefix(backup.unit, backup.application, str(backup.name)), {}
     first = (f"{prefix}/{SIGNATURE}", f"{prefix}/{MANIFEST}")
-    for store_name in backup.stores:
-        if store_name not in installation.stores:
-            return {}, f"its store {store_name} is not in the inventory any more"
+    left_in = [name for name in backup.stores if name not in installation.stores]
+    if left_in and len(left_in) == len(backup.stores):
+        return Removal({}, left_in, f"its store {', '.join(left_in)} is not in the inventory any more")
+    for store_name in places_of(installation, backup):
+        if store_name in left_in:
+            continue
         store = installation.removal_store(store_name)
         found = {info.key for info in store.list(f"{prefix}/")}
         keys = [key for key in first if key in found] + sorted(found - set(first))
         for key in keys:
-            locked = store.removable(key)
+            # Somebody put it there; it keeps this set alone, where a refusal would keep all.
+            strange = "" if is_key(key) else f"{key!r} lies there, which nothing of ours can be: remove it by hand"
+            locked = strange or store.removable(key)
             if locked:
-                return {}, f"{store_name}: {locked}"
-        objects[store_name] = keys
-    return objects, ""
+                return Removal({}, left_in, f"{store_name}: {locked}")
+        if keys:
+            objects[store_name] = keys
+    return Removal(objects, left_in)
 
 
 def _fault(installation: Installation, backup: Backup) -> str:
@@ -148,16 +174,12 @@ def _document(
     plan: RetentionPlan,
     now: datetime,
     known: dict[str, Backup],
-    objects: dict[str, Objects],
+    removals: dict[str, Removal],
     faults: dict[str, str],
 ) -> dict[str, Any]:
-    def described(set_id: str) -> dict[str, Any]:
+    def described(set_id: str, stores: Iterable[str]) -> dict[str, Any]:
         backup = known[set_id]
-        return {
-            "manifest_sha256": backup.manifest_sha256,
-            "bytes": size_of(backup),
-            "stores": list(backup.stores),
-        }
+        return {"manifest_sha256": backup.manifest_sha256, "bytes": size_of(backup), "stores": list(stores)}
 
     return {
         "format": FORMAT,
@@ -166,14 +188,16 @@ def _document(
         "destroy": [
             {
                 **planned_json(each),
-                **described(each.set.id),
+                **described(each.set.id, removals[each.set.id].objects),
+                "left_in": removals[each.set.id].left_in,
                 "fault": each.set.fault,
-                "objects": objects[each.set.id],
+                "objects": removals[each.set.id].objects,
             }
             for each in plan.of("destroy")
         ],
         "wait": [
-            {**planned_json(each), **described(each.set.id), "locked": each.set.locked} for each in plan.of("wait")
+            {**planned_json(each), **described(each.set.id, known[each.set.id].stores), "locked": each.set.locked}
+            for each in plan.of("wait")
         ],
         "components": [
             _counted(plan, component) for component in sorted({each.set.component for each in plan.of("destroy")})

@@ -30,6 +30,7 @@ Kind = Literal[
     "service",
     "sweep",
     "store",
+    "destruction",
     "records",
     "inventory",
     "guard",

@@ -11,6 +11,7 @@ from recovery.errors import LeaseHeldError
 from recovery.guard.approvals import expire_approvals
 from recovery.guard.chain import look_at_chain
 from recovery.guard.copies import look_at_copies
+from recovery.guard.destructions import look_at_destructions
 from recovery.guard.drills import settle_drills
 from recovery.guard.lateness import look_for_lateness
 from recovery.guard.proofs import look_at_proofs
@@ -56,6 +57,7 @@ def make_round(installation: Installation, *, now: datetime | None = None) -> Re
             look_for_lateness(installation, moment, report)
             look_at_chain(installation, report)
             look_at_copies(installation, moment, report)
+            look_at_destructions(installation, moment, report)
             tell_alarms(installation, report.alarms, GUARD_KINDS, moment)
         leases.note(installation.catalog, ROUND)
     finally:

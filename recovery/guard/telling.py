@@ -46,6 +46,7 @@ TITLES: dict[Kind, str] = {
     "service": "Layanan tidak sehat",
     "sweep": "Sisa pekerjaan tidak dapat dibersihkan",
     "store": "Penyimpanan cadangan bermasalah",
+    "destruction": "Pemusnahan cadangan yang sudah dimulai belum selesai",
     "records": "Rekaman Pulih tidak dapat dibaca atau ditulis: penjagaan tidak berjalan",
     "inventory": "Inventaris Pulih tidak dapat dipakai: penjagaan tidak berjalan",
     "guard": "Penjaga Pulih (pulih guard) tidak berjalan atau selalu terhenti",

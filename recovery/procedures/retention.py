@@ -97,8 +97,8 @@ def destroy(installation: Installation, procedure_id: str, *, now: datetime | No
 
 
 def conclude_retention(installation: Installation, procedure_id: str) -> Conclusion:
-    """Close a decided destruction. It ended well when of each set of an approved plan it is known what became of it, and
-    nothing that was begun is left unfinished."""
+    """Close a decided destruction. It ended well when each set of an approved plan was come to, and nothing that was
+    begun is left unfinished."""
     decision = decision_recorded(installation, procedure_id, RETENTION_APPROVAL)
     with installation.catalog.read() as connection:
         procedure = procedures.get(connection, procedure_id)

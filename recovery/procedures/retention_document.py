@@ -54,7 +54,11 @@ def expired_words(item: dict[str, Any]) -> str:
     words = (
         f"Melewati masa simpan {item['retention_days']} hari, sudah digantikan cadangan terverifikasi yang lebih baru"
     )
-    return f"{words}; rusak: {item['fault']}" if item.get("fault") else words
+    if item.get("fault"):
+        words += f"; rusak: {item['fault']}"
+    if item.get("left_in"):  # what earlier releases recorded has none
+        words += f"; TIDAK dihapus dari {', '.join(item['left_in'])}, yang tidak lagi dalam inventaris"
+    return words
 
 
 def titled(installation: Installation, component: str) -> str:

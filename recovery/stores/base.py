@@ -94,7 +94,10 @@ class Store(Protocol):
         ...
 
     def removable(self, key: str) -> str:
-        """Given a key, return "" when `remove` would work now, else the reason in words. What is gone is removable."""
+        """Given a key, return "" when `remove` would work now, else in words what locks it. What is gone is removable.
+
+        Raises StoreReadOnlyError where this account can remove nothing, locked or not, as far as the store tells.
+        """
         ...
 
     def remove(self, key: str) -> None:
@@ -105,7 +108,17 @@ class Store(Protocol):
 
 
 def check_key(key: str) -> None:
-    """Given a key, return when every store can hold it. Raises StoreError: a wrong key could leave the store.
+    """Given a key, return when every store can hold it. Raises StoreError: a wrong key could leave the store."""
+    if not is_key(key):
+        raise StoreError(
+            f"{key!r} cannot be the key of an object",
+            state="nothing was read or written",
+            hint="check the names in the inventory; a key is made of them",
+        )
+
+
+def is_key(key: str) -> bool:
+    """Given a key, return whether every store can hold it.
 
     Between slashes stand names of 1 to 255 bytes of printable UTF-8, none of them `.`, `..` or that of an
     unfinished object.
@@ -115,14 +128,9 @@ def check_key(key: str) -> None:
         fits = len(key.encode()) <= LONGEST_KEY and all(0 < len(name.encode()) <= LONGEST_NAME for name in names)
     except UnicodeEncodeError:
         fits = False
-    if (
-        not fits
-        or not key.isprintable()
-        or "\\" in key
-        or any(name in (".", "..") or name.startswith(TEMPORARY) for name in names)
-    ):
-        raise StoreError(
-            f"{key!r} cannot be the key of an object",
-            state="nothing was read or written",
-            hint="check the names in the inventory; a key is made of them",
-        )
+    return (
+        fits
+        and key.isprintable()
+        and "\\" not in key
+        and not any(name in (".", "..") or name.startswith(TEMPORARY) for name in names)
+    )

@@ -11,17 +11,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from recovery.durable import NewFile, sync_directory, write_error
-from recovery.errors import ObjectExistsError, ObjectMissingError, ObjectTooLargeError, StoreError, StoreFullError
+from recovery.errors import ObjectExistsError, ObjectMissingError, ObjectTooLargeError, StoreError
 from recovery.points import reached
 from recovery.settings import StoreSettings
 from recovery.stores.base import TEMPORARY, ObjectInfo, check_key
-from recovery.stores.directory_reading import StoredFile, pieces, read_exactly, reading, unreadable
+from recovery.stores.directory_reading import StoredFile, pieces, read_exactly, reading, unreadable, unremovable
+from recovery.stores.directory_space import require_space
 
 # Read for the group, so that an account that copies off-site or drills can be let in without ever being able to
 # write; nothing for others, because forms hold names. Who is in the group is the operator's choice (setgid on top).
 FILE_MODE = 0o640
 DIRECTORY_MODE = 0o750
-SPARE = 1 << 20  # free beyond the object's own bytes, for directories and the file system's own records
 
 # Named here, because inside the class `list` is its method.
 Names = list[str]
@@ -136,14 +136,15 @@ class DirectoryStore:
             return ""
 
     def removable(self, key: str) -> str:
-        """Given a key, return "" when its object could be removed now, else the reason in words."""
+        """Given a key, return "": nothing locks a file. Raises StoreReadOnlyError when the account cannot remove it."""
         check_key(key)
         self._require_directory()
         folder = (self._root / key).parent
         # Asked of the system and not of the mode: a read-only mount refuses root, too.
         if not folder.is_dir() or os.access(folder, os.W_OK | os.X_OK):
             return ""
-        return f"the account has no right to remove files from {folder}"
+        # No lock, whose end one could wait for.
+        raise unremovable(folder, f"the store {self.name}")
 
     def remove(self, key: str) -> None:
         """Given a key, remove its object, durably, and its folder when nothing else is in it."""
@@ -174,7 +175,7 @@ class DirectoryStore:
         reached("store: object put")
 
     def _put_new(self, target: Path, size: int, content: Callable[[], Iterator[bytes]]) -> bool:
-        self._require_space(target, size)
+        require_space(self._path, f"the store {self.name}", target.name, size)
         self._make_directory(target.parent)
         temporary = target.parent / _temporary_name()
         with self._temporary(temporary, content()):
@@ -266,19 +267,6 @@ class DirectoryStore:
                 f"the directory {self._path} of the store {self.name} is not there",
                 state=_UNTOUCHED,
                 hint="mount it, or make it once by hand: a store that made it would hide a missing mount",
-            )
-
-    def _require_space(self, target: Path, size: int) -> None:
-        try:
-            system = os.statvfs(self._path)
-        except OSError as error:  # pragma: no cover - a mount that breaks between two calls
-            raise unreadable(error, f"the store {self.name}") from error
-        free = system.f_bavail * system.f_frsize
-        if system.f_blocks and free < size + SPARE:
-            raise StoreFullError(
-                f"the store {self.name} has {free} bytes free and {target.name} needs {size + SPARE}",
-                state=_UNTOUCHED,
-                hint="free space there or give it a larger disk",
             )
 
     def _make_directory(self, folder: Path) -> None:

@@ -1,11 +1,12 @@
-"""Reading the files of a directory store, and those that are put into it, so that every way of failing is named."""
+"""Reading the files of a directory store, and those that are put into it, so that every way of failing is named; and
+that a file cannot be removed."""
 
 import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from recovery.errors import StoreError
+from recovery.errors import StoreError, StoreReadOnlyError
 
 PIECE = 1 << 20
 
@@ -73,4 +74,14 @@ def unreadable(error: OSError, what: str) -> StoreError:
         f"{what} cannot be read ({error.strerror})",
         state="nothing was changed",
         hint="look at the disk, its mount, and the permissions of the worker's account",
+    )
+
+
+def unremovable(folder: Path, where: str) -> StoreReadOnlyError:
+    """Given a folder from which this account can remove nothing, and its store, return the error to raise."""
+    return StoreReadOnlyError(
+        f"this account cannot remove files from {folder} in {where}",
+        state="nothing was removed",
+        hint="let the worker that destroys run as the account that writes there (docs/operations.md), and see that the "
+        "file system is mounted for writing",
     )

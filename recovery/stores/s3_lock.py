@@ -112,14 +112,11 @@ def remove(bucket: Bucket, key: str, what: str) -> None:
         raise StoreError(
             f"{what} is {reason}", state="it is still in the store", hint="retention tries again after that moment"
         )
-    for version_id in [*bucket.markers(key), *(version.id for version in reversed(versions))]:
-        given = {} if version_id == "null" and len(versions) == 1 else {"VersionId": version_id}
-        try:
-            bucket.call("delete_object", what, state="it is still in the store", Key=key, **given)
-        except StoreReadOnlyError as error:
-            # A lock that came meanwhile answers in the same words as a missing right.
-            error.hint = f"{error.hint}; the removal credentials need s3:DeleteObject and s3:DeleteObjectVersion"
-            raise
+    alone = [version.id for version in versions] == ["null"]
+    _delete(bucket, key, what, [*bucket.markers(key), *(version.id for version in reversed(versions))], alone=alone)
+    if alone:
+        # Where versions were turned on since it was put, or on and off, that laid a delete marker, over it or for it.
+        _delete(bucket, key, what, [*bucket.markers(key), *(version.id for version in bucket.versions(key))])
     left = bucket.versions(key)
     if left:
         raise StoreError(
@@ -127,6 +124,19 @@ def remove(bucket: Bucket, key: str, what: str) -> None:
             state="it is still in the store",
             hint="somebody puts it there again, or the service does not do what it says",
         )
+
+
+def _delete(bucket: Bucket, key: str, what: str, ids: list[str], *, alone: bool = False) -> None:
+    """Delete these versions and markers. `alone`: the only version is the one that buckets without versions have; it is
+    asked for without its name, which services without versions do not all know."""
+    for version_id in ids:
+        given = {} if alone and version_id == "null" else {"VersionId": version_id}
+        try:
+            bucket.call("delete_object", what, state="it is still in the store", Key=key, **given)
+        except StoreReadOnlyError as error:
+            # A lock that came meanwhile answers in the same words as a missing right.
+            error.hint = f"{error.hint}; the removal credentials need s3:DeleteObject and s3:DeleteObjectVersion"
+            raise
 
 
 def clock(bucket: Bucket) -> datetime:

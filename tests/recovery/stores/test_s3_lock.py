@@ -198,6 +198,25 @@ def test_only_the_removal_credentials_remove_and_every_version_goes(
     assert "DeleteMarkers" not in left
 
 
+@pytest.mark.parametrize("then", ["Enabled", "Suspended"])
+def test_what_was_put_before_the_bucket_kept_versions_is_removed(ceph: S3Server, tmp_path: Path, then: str) -> None:
+    """A deletion that names no version lays a marker there, and the object stays below it."""
+    bucket = ceph.make_bucket()
+    removal = {"removal_access_key": secret(tmp_path, OWNER[0]), "removal_secret_key": secret(tmp_path, OWNER[1])}
+    settings = ceph.settings(tmp_path, bucket, **removal)
+    store, remover = open_store(settings), open_store(settings, for_removal=True)
+    for key in (KEY, KEY + ".sig"):
+        store.put_bytes(key, b"words")
+    ceph.version(bucket)
+    ceph.client().put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": then})
+    # A removal that was killed in between has left such a marker.
+    ceph.client().delete_object(Bucket=bucket, Key=WHOLE + ".sig")
+    for key in (KEY, KEY + ".sig", KEY):
+        remover.remove(key)
+    left = ceph.client().list_object_versions(Bucket=bucket)
+    assert ([], []) == (left.get("Versions", []), left.get("DeleteMarkers", []))
+
+
 def test_a_lock_that_ends_is_waited_for_and_a_legal_hold_too(
     ceph: S3Server, bucket: str, settings: StoreSettings
 ) -> None:
