@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
 
 from recovery.errors import ConfigurationError, PulihError
 from recovery.installation import Installation
@@ -16,6 +17,14 @@ def open_proof(installation: Installation, key: str, directory: Path) -> Source:
     """
     require_apart(installation, key)
     return installation.source(key).scratch(directory)
+
+
+def proof_copy(scratch: Source) -> str:
+    """Return the name of a copy that no earlier try of the same proof had.
+
+    A program that a killed try had called may take a moment to end, and make its file when this try has begun.
+    """
+    return scratch.beside(f"proof-{token_hex(4)}")
 
 
 def require_apart(installation: Installation, key: str) -> None:

@@ -15,7 +15,7 @@ from recovery.points import reached
 from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.procedures.working import hold_set
 from recovery.progress import Proof, Tell, to_nobody
-from recovery.proofs import open_proof
+from recovery.proofs import open_proof, proof_copy
 from recovery.quality.verdict import Verdict
 from recovery.records import backups, drills, procedures
 from recovery.records.backups import Backup
@@ -165,7 +165,7 @@ def _judge_loaded(installation: Installation, component: str, found: BackupSet, 
     if any(part.role == "globals" for part in manifest.parts):
         found.restore("globals", identity, outside.write)
     with closing(open_proof(installation, component, directory)) as scratch:
-        copy = scratch.beside("drill")
+        copy = proof_copy(scratch)
         proof = Proof(component, scratch.kind, tell)
         with scratch.load(copy, outside.getvalue()) as load:
             found.restore("data", identity, proof.counted(load.write, manifest.part("data").plain_size))

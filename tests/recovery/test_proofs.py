@@ -12,7 +12,7 @@ from recovery.errors import ConfigurationError
 from recovery.guard.report import Report
 from recovery.guard.sweeping import sweep
 from recovery.procedures.drill import begin_drill, prove
-from recovery.proofs import open_proof, require_apart, sweep_proofs
+from recovery.proofs import open_proof, proof_copy, require_apart, sweep_proofs
 from recovery.records import backups
 from recovery.settings import ComponentSettings, ScratchServerSettings
 from recovery.sources.base import Fingerprint, Measured
@@ -157,3 +157,12 @@ def test_the_live_server_of_another_component_is_no_scratch_server(
         assert [(each.state, each.message) for each in findings] == [("problem", message.partition(";")[0])]
     finally:
         scratch.execute("DROP DATABASE simpel")
+
+
+def test_no_two_tries_of_a_proof_have_a_copy_in_common(office: SmallOffice, tmp_path: Path) -> None:
+    """What a killed try had called may make its file when the next one has begun."""
+    with closing(open_proof(office.installation, KEY, tmp_path / "proof")) as proof:
+        # On a scratch server the copy has the proof's own label, and who comes later is kept out by that.
+        assert proof_copy(proof) == proof_copy(proof)
+    source = office.installation.source(KEY).in_own_server(tmp_path)
+    assert proof_copy(source) != proof_copy(source)

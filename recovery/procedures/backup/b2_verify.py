@@ -21,7 +21,7 @@ from recovery.installation import Installation, remove_tree
 from recovery.points import reached
 from recovery.procedures.backup.b1_back_up import GLOBALS, RUN_IDENTITY
 from recovery.progress import Proof, Tell, to_nobody
-from recovery.proofs import open_proof
+from recovery.proofs import open_proof, proof_copy
 from recovery.quality.verdict import Check, Verdict
 from recovery.records import backups
 from recovery.records.steps import StepResult
@@ -89,7 +89,7 @@ def judge_staged(
         identity = read_identity(secret.readall(), "of this run")
     expected = Fingerprint.from_json(facts["fingerprint"])
     with closing(open_proof(installation, component, directory)) as scratch:
-        copy = scratch.beside("proof")
+        copy = proof_copy(scratch)
         proof = Proof(component, scratch.kind, tell)
         with (
             scratch.load(copy, _globals(staging, facts, identity)) as load,
