@@ -1,4 +1,4 @@
-"""pulih close: end a restore that will not go on, so that the next request is taken."""
+"""pulih close: end a restore or backup that will not go on, so that the next request is taken."""
 
 import click
 
@@ -8,13 +8,14 @@ from cli.output import Output
 
 @click.command("close")
 @click.argument("procedure", shell_complete=procedure_ids)
-@click.option("--reason", required=True, help="Why, for the requester.")
+@click.option("--reason", required=True, help="Why, for the records and the requester.")
 @click.pass_obj
 def command(output: Output, procedure: str, reason: str) -> None:
-    """Close the open restore PROCEDURE (its flow run's id) and tell the requester.
+    """Close the open restore PROCEDURE (its flow run's id) and tell the requester, or the open backup.
 
     Before its service was stopped: for a failed rehearsal, or a run that was cancelled. Or when all is done and the
-    requester does not acknowledge it: it ends "tanpa tanda terima". What lies in between is the guard's.
+    requester does not acknowledge it: it ends "tanpa tanda terima". What lies in between is the guard's; once it has
+    settled what died, a restore that nobody can retry ends "terputus". So does a backup that was begun a day ago.
     """
     # Here, because help must not cost the import of everything.
     from recovery.procedures.conclude import conclude_given_up

@@ -16,7 +16,7 @@ from recovery.procedures.schedule_approval import recorded_approval
 from recovery.records import approvals, backups, drills, forms, officials, procedures, schema, steps
 from recovery.records.approval_requests import request_by_id
 from recovery.records.decisions import Decision
-from recovery.records.procedures import GIVEN_UP, UNACKNOWLEDGED, Procedure
+from recovery.records.procedures import GIVEN_UP, INTERRUPTED, UNACKNOWLEDGED, Procedure
 from recovery.records.steps import StepRow
 
 CONFORMANT = "sesuai"
@@ -143,7 +143,7 @@ class _Judge:
         """Judge how the procedure ended."""
         if self._procedure.state != "closed":
             self.reasons.append("the procedure is not finished")
-        elif self._procedure.outcome in (GIVEN_UP, UNACKNOWLEDGED):
+        elif self._procedure.outcome in (GIVEN_UP, INTERRUPTED, UNACKNOWLEDGED):
             self.reasons.append("an administrator closed the procedure before its end")
 
     def judge_ledger(self) -> None:

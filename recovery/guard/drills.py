@@ -14,10 +14,10 @@ from recovery.guard.clock import believable_until
 from recovery.guard.report import Action, Alarm, Report
 from recovery.installation import Installation
 from recovery.newest import newest_by_order
-from recovery.procedures.drill_conclude import INTERRUPTED
 from recovery.records import backups, drills, leases, procedures, schema
 from recovery.records.backups import Backup
 from recovery.records.drills import Drilled
+from recovery.records.procedures import INTERRUPTED
 from recovery.settings import ScheduleSettings
 
 CLOSED = "guard.drill_closed"

@@ -41,7 +41,9 @@ def _overdue(procedure: Procedure, row: StepRow) -> Alarm:
         _subject(procedure, row),
         f"waits since {calendar.format_moment(row.opened_at)}, and the SOP's {sop.step(row.step_id).time_standard} "
         f"ended {calendar.format_moment(row.deadline)}",
-        "remind the official; the run waits in the Prefect UI",
+        # Whether the run is there still is not asked: the guard needs no Prefect.
+        "remind the official: he answers in the run of this id in the Prefect UI. One that was cancelled can be "
+        f"retried there; when it is gone, pulih close {procedure.id} --reason …",
         row.deadline or "",
     )
 
@@ -51,7 +53,7 @@ def _failed(procedure: Procedure, row: StepRow) -> Alarm:
         "failed",
         _subject(procedure, row),
         f"failed {calendar.format_moment(row.ended_at)} and was not retried: {row.error}",
-        "mend the cause and retry the run in the Prefect UI",
+        f"mend the cause and retry the run in the Prefect UI; when it is gone, pulih close {procedure.id} --reason …",
         row.ended_at or "",
     )
 

@@ -77,7 +77,8 @@ def _tell_what_left_the_inventory(installation: Installation, report: Report) ->
 def _closed_before_the_start(installation: Installation) -> list[Procedure]:
     """Of each application the last restore that began to stop services, when it was closed before it started them.
 
-    Only a rebuild closes such a restore: the copy of the records was made in its midst.
+    A rebuild closes such a restore: the copy of the records was made in its midst. And an administrator, when it died
+    and nobody can take it up again, as when its services are not well on the data that stays.
     """
     last = {}
     with installation.catalog.read() as connection:
@@ -97,12 +98,13 @@ def _look_for_what_stands_still(installation: Installation, procedure: Procedure
     """Nothing is done: the restore may have ended long ago, and putting old data back would undo all work since."""
     for service in installation.services(procedure.application):
         state = service.state()
-        if state != "running":
+        if state != "running" or not service.healthy():
+            found = "not healthy" if state == "running" else state
             report.alarm(
                 Alarm(
                     "service",
                     f"{procedure.application}/{service.name}",
-                    f"is {state}, and the restore {procedure.id} was closed between its steps 4 and 6",
+                    f"is {found}, and the restore {procedure.id} was closed between its steps 4 and 6",
                     "look at the data of every component, then start the service yourself; nobody else will",
                     procedure.closed_at or "",
                 )
@@ -130,9 +132,10 @@ def _settle(installation: Installation, procedure: Procedure, holder: str, repor
     with work_on(installation, plan.components, holder, f"end the restore {procedure.id}") as held:
         with installation.catalog.read() as connection:
             started = steps.evidence_of(connection, procedure.id, "restore.6")
+            ended = started is not None or procedures.get(connection, procedure.id).state == "closed"
         # Looked at again, now that nobody can change it any more; only the leases are ours by now.
         situation = _situation(installation, procedure, plan)
-        if started is None:  # pragma: no cover - false when somebody else ended it between two looks
+        if not ended:  # pragma: no cover - false when somebody else ended it between two looks
             _take_over(installation, procedure, situation, held, report)
             if situation.unsettled or situation.stopped:
                 _end(installation, procedure, plan, held, report)

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from recovery.calendar import format_duration
 from recovery.copies import put_into_every_store
 from recovery.errors import ConfigurationError, ObjectExistsError, ProcedureError, PulihError
@@ -11,15 +9,15 @@ from recovery.installation import Installation
 from recovery.own_records import back_up_records
 from recovery.points import reached
 from recovery.procedures.decided import decision_recorded
+from recovery.procedures.giving_up import data_in_words, not_to_be_given_up, outcome_of_giving_up
 from recovery.procedures.informing import inform_requester
-from recovery.procedures.restore.interventions import is_untouched
 from recovery.procedures.restore.inventoried import missing_of_restore
 from recovery.procedures.restore.r6_start_service import SUCCEEDED
 from recovery.procedures.restore.rehearsal import discard_rehearsed
 from recovery.procedures.restore_document import printed_status
 from recovery.procedures.schedule_approval import APPROVED, KIND, recorded_approval
 from recovery.records import approvals, backups, forms, ledger, ledger_heads, notices, procedures, steps
-from recovery.records.procedures import GIVEN_UP, SUPERSEDED, UNACKNOWLEDGED, Procedure
+from recovery.records.procedures import GIVEN_UP, INTERRUPTED, SUPERSEDED
 from recovery.sop import SCHEDULE_APPROVAL
 from recovery.stores.base import Store
 
@@ -109,33 +107,43 @@ def conclude_cancelled(installation: Installation, procedure_id: str) -> Conclus
 
 
 def conclude_given_up(installation: Installation, procedure_id: str, reason: str) -> Conclusion:
-    """Close an open restore that will not go on, with an administrator's reason, and tell the requester.
+    """Close an open restore or backup that will not go on, with an administrator's reason; tell a restore's requester.
 
-    Before step 4, also when that failed before it stopped anything, or after step 7 when its receipt does not come:
-    without it the next request would be refused for ever. In between the service may be stopped, and the guard brings
-    it back. A call that died before the requester was told is made again. Raises NotFoundError, ConfigurationError when
-    no reason is given, and ProcedureError for any other procedure.
+    A restore before step 4, also when that failed before it stopped anything, or after step 7 when its receipt does not
+    come: without it the next request would be refused for ever. In between services may be stopped, and the guard
+    brings them back; once it has settled what died, such a restore is closed, too, and a backup after a day. A call
+    that died before the requester was told is made again. Raises NotFoundError, ConfigurationError when no reason is
+    given, and ProcedureError for any other procedure.
     """
     if not reason.strip():
         raise ConfigurationError(
-            "a restore is given up with a reason, and none was given",
+            "a procedure is given up with a reason, and none was given",
             state="nothing was changed",
-            hint="write --reason: the requester reads it",
+            hint="write --reason: it is recorded, and the requester reads it",
         )
     with installation.catalog.begin() as connection:
         procedure = procedures.get(connection, procedure_id)
         subject = f"Permintaan ditutup: restore {procedure.application}"
         told = any(notice.subject == subject for notice in notices.list_notices(connection, procedure_id))
-        outcome = _outcome_of_giving_up(connection, procedure)
+        outcome = outcome_of_giving_up(connection, procedure)
         if procedure.state == "open":
             # In the transaction that looked: step 4, which begins in one of its own, or the receipt comes before or
             # never.
-            procedures.record_closing(connection, procedure_id, outcome)
+            procedures.record_giving_up(connection, procedure_id, outcome, reason)
         elif told or procedure.outcome != outcome:
-            raise _not_to_be_given_up(procedure)
+            raise not_to_be_given_up(procedure)
         informed = steps.evidence_of(connection, procedure_id, "restore.7") or {}
+        secured = [each for each in backups.list_of_procedure(connection, procedure_id) if each.state == "secured"]
+        data = data_in_words(connection, procedure_id)
+    if procedure.kind == "backup":
+        of = len(procedure.parameters["components"])
+        kept = f"{len(secured)} dari {of} komponen sudah diamankan dan tetap tercatat."
+        sentence = f"Back up terputus dan ditutup. Alasan: {reason}\n{kept}"
+        return close(installation, procedure_id, outcome, Conclusion(True, sentence))
     if outcome == GIVEN_UP:
         words, fact = "Permintaan ditutup", "Tidak ada data atau layanan yang diubah."
+    elif outcome == INTERRUPTED:
+        words, fact = "Restore terputus, permintaan ditutup", f"{data} Ajukan permintaan baru bila masih diperlukan."
     else:
         words, fact = "Permintaan ditutup tanpa tanda terima", f"Hasilnya tetap: formulir {informed['form_number']}."
     sentence = f"{words}. Alasan: {reason}"
@@ -148,24 +156,6 @@ def conclude_given_up(installation: Installation, procedure_id: str, reason: str
             "dihapus. Penjaga menghapusnya bila entri itu dikembalikan."
         )
     return close(installation, procedure_id, outcome, Conclusion(True, sentence))
-
-
-def _outcome_of_giving_up(connection: Connection, procedure: Procedure) -> str:
-    informed = steps.evidence_of(connection, procedure.id, "restore.7") is not None
-    received = approvals.decision_of(connection, procedure.id, "restore.8") is not None
-    if procedure.kind == "restore" and informed and not received:
-        return UNACKNOWLEDGED
-    if procedure.kind == "restore" and not informed and is_untouched(connection, procedure.id):
-        return GIVEN_UP
-    raise _not_to_be_given_up(procedure)
-
-
-def _not_to_be_given_up(procedure: Procedure) -> ProcedureError:
-    return ProcedureError(
-        f"procedure {procedure.id} is no open restore before step 4, nor one that lacks only the requester's receipt",
-        state="nothing was changed",
-        hint="`pulih show` says where it stands; from step 4 on Retry its run, or let `pulih guard` see to it",
-    )
 
 
 def _refused(installation: Installation, procedure_id: str, step_id: str, outcome: str, words: str) -> Conclusion:

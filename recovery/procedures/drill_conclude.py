@@ -11,7 +11,7 @@ from recovery.records.drills import Drilled
 from recovery.records.forms import Form
 from recovery.records.procedures import Procedure
 
-SUCCEEDED, FAILED, INTERRUPTED = "berhasil", "gagal", "terputus"
+SUCCEEDED, FAILED = "berhasil", "gagal"
 
 
 def report(installation: Installation, procedure_id: str) -> Form:
@@ -45,9 +45,10 @@ def _words(drilled: Drilled | None) -> str:
 def _tell_reviewer(installation: Installation, procedure: Procedure, conclusion: Conclusion) -> None:
     """Tell the Kabid; the office where he has no contact. What could not be delivered is on record."""
     nip = procedure.parameters["signers"]["reviewer"]
+    recipient = nip or "-"
     with installation.catalog.read() as connection:
         official = officials.find(connection, nip) if nip else None
-        if any(notice.recipient == nip for notice in notices.list_notices(connection, procedure.id)):
+        if any(notice.recipient == recipient for notice in notices.list_notices(connection, procedure.id)):
             return
     references = [official.contact] if official and official.contact else installation.office.notice_targets
     subject = "Gladi restore tidak lulus"
@@ -63,7 +64,7 @@ def _tell_reviewer(installation: Installation, procedure: Procedure, conclusion:
             notices.record_notice(
                 connection,
                 procedure.id,
-                recipient=nip or "-",
+                recipient=recipient,
                 channel=reference,
                 subject=subject,
                 delivered=trouble == "",

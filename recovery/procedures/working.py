@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 from recovery.errors import LeaseHeldError
 from recovery.installation import Installation
-from recovery.records import leases
+from recovery.records import leases, procedures
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +61,13 @@ def prove_held(installation: Installation, held: Sequence[leases.Lease]) -> None
     """
     with installation.catalog.read() as connection:
         leases.all_held(connection, held)
+
+
+def require_still_open(installation: Installation, procedure_id: str) -> None:
+    """Asked under the leases: return when the procedure is open. Raises ProcedureError when an administrator closed it,
+    who saw that nobody held them; it was closed before they were taken then."""
+    with installation.catalog.read() as connection:
+        procedures.require_open(connection, procedure_id)
 
 
 @contextmanager

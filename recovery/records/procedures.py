@@ -17,6 +17,8 @@ SUPERSEDED = "diganti"
 # The outcomes of what an administrator closed: before anything was touched, or without the requester's receipt.
 GIVEN_UP = "ditutup"
 UNACKNOWLEDGED = "tanpa tanda terima"
+# The outcome of what died and nobody can take up again.
+INTERRUPTED = "terputus"
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,12 @@ def record_closing(connection: Connection, id: str, outcome: str) -> None:
     ledger.append(connection, "procedure.closed", {"outcome": outcome}, procedure_id=id)
 
 
+def record_giving_up(connection: Connection, id: str, outcome: str, reason: str) -> None:
+    """As record_closing(), of what an administrator closes, with his reason."""
+    ledger.append(connection, "procedure.given_up", {"reason": reason}, procedure_id=id)
+    record_closing(connection, id, outcome)
+
+
 def get(connection: Connection, id: str) -> Procedure:
     """Given a run's id, return its procedure. Raises NotFoundError."""
     recorded = find(connection, id)
@@ -171,7 +179,8 @@ def refuse_second_restore(connection: Connection, application: str) -> None:
                 f"a restore of {application} is open already: procedure {other.id}, since {other.opened_at}",
                 state="nothing was opened",
                 hint="finish that restore first: Resume it, or Retry it when it failed; or end it by `pulih close` "
-                "when its service was not stopped yet, or when it waits for the requester's receipt alone",
+                "when its service was not stopped yet, when the guard has settled what died, or when it waits for the "
+                "requester's receipt alone",
             )
 
 

@@ -108,6 +108,11 @@ def _control(service: ServiceSettings) -> str:
             return f"command: {shlex.join(service.start)}"
 
 
+def ended_by(procedure_id: str) -> str:
+    """Return what ends a restore that is not to go on."""
+    return f"or end the restore: pulih close {procedure_id} --reason …"
+
+
 def _situation(connection: Connection, procedure_id: str) -> tuple[str, str]:
     """By the records: in which state data and services are, and what ends the restore when the entry is back."""
     swaps = journal.entries(connection, procedure_id)
@@ -115,12 +120,12 @@ def _situation(connection: Connection, procedure_id: str) -> tuple[str, str]:
     if is_untouched(connection, procedure_id):
         return (
             "nothing was changed: no service was stopped for it and no data exchanged",
-            f"then Retry the run; or end the restore: pulih close {procedure_id} --reason …",
+            f"then Retry the run; {ended_by(procedure_id)}",
         )
     stopped = ledger.entries(connection, procedure_id=procedure_id, kind=STOPPING, last=1)
     ends = "the guard then ends what was begun and starts the services; then Retry the run"
     if not stopped:
-        return f"{data}, and no service was stopped for it", "then Retry the run"
+        return f"{data}, and no service was stopped for it", f"then Retry the run; {ended_by(procedure_id)}"
     helped = interventions(connection, procedure_id)
     if helped and helped[-1].at > stopped[0].at:
         return f"{data}, and the guard has started its services", "then Retry the run"

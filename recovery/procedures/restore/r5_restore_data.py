@@ -10,7 +10,7 @@ from recovery.procedures.restore.inventoried import require_in_inventory
 from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.quiet import make_quiet
 from recovery.procedures.restore.swapping import require_not_undone, swap_all
-from recovery.procedures.working import work_on
+from recovery.procedures.working import require_still_open, work_on
 from recovery.records import steps
 from recovery.records.steps import StepResult
 
@@ -33,6 +33,7 @@ def restore_data(installation: Installation, procedure_id: str) -> StepResult:
     plan = approved_plan(installation, procedure_id)
     require_in_inventory(installation, procedure_id, plan.application, plan.components)
     with work_on(installation, plan.components, procedure_id, "restore", release=False) as held:
+        require_still_open(installation, procedure_id)
         require_go_ahead(installation, procedure_id, plan)
         # Before the services are stopped again: the guard may have ended this restore, and people work by now.
         require_not_undone(installation, procedure_id)

@@ -7,7 +7,7 @@ from recovery.procedures.restore.interventions import downtime, running_since
 from recovery.procedures.restore.inventoried import require_to_end
 from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.restarting import restart
-from recovery.procedures.working import release_all, work_on
+from recovery.procedures.working import release_all, require_still_open, work_on
 from recovery.records.steps import StepResult
 
 SUCCEEDED = "berhasil"
@@ -23,6 +23,7 @@ def start_service(installation: Installation, procedure_id: str) -> StepResult:
     plan = approved_plan(installation, procedure_id)
     require_to_end(installation, procedure_id, plan)
     with work_on(installation, plan.components, procedure_id, "restore", release=False) as held:
+        require_still_open(installation, procedure_id)
         # The guard may have started them, hours ago: then the downtime ended with that.
         earlier = running_since(installation, procedure_id, plan.application)
         restarted = restart(installation, procedure_id, plan, held)

@@ -140,7 +140,9 @@ def _go_back(
         raise ServiceError(
             f"the service is well neither on the new nor on the old data ({error.message})",
             state="the old data is live and unchanged; the service is not healthy",
-            hint="look at the service's own log, start it by hand, then retry this run so that the form gets written",
+            hint="look at the service's own log, start it by hand, then retry this run so that the form gets written; "
+            f"when the old data is what it does not bear, pulih close {procedure_id} --reason …, and request a new "
+            "restore",
         ) from error
 
 
@@ -158,5 +160,6 @@ def _unwell_on_old(installation: Installation, procedure_id: str, error: Service
         f"the data was not restored{failed}; on the old data {error.message}",
         state="the old data is live; the service is not healthy",
         hint=f"{first}look at the service's own log; then retry this run: what never moved is restored, what was put "
-        "back stays and the form says so",
+        f"back stays and the form says so; when that is what the service does not bear, pulih close {procedure_id} "
+        "--reason …, and request a new restore",
     )

@@ -166,5 +166,6 @@ def _undone_before() -> SwapError:
     return SwapError(
         "this restore was undone before",
         state="the old data is live",
-        hint="start a new restore; its rehearsal takes the data as it is now",
+        hint="start a new restore, whose rehearsal takes the data as it is now, when this one has ended: with the "
+        "service well on the old data it does so itself, else by `pulih close`",
     )

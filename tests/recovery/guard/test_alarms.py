@@ -169,6 +169,7 @@ def test_a_step_past_its_deadline_is_overdue_until_it_is_done(office: SmallOffic
     (alarm,) = alarms(scene.guard(now + timedelta(hours=2)), "overdue")
     assert "6. Menerima dan memeriksa formulir back up [bulanan] of waiting" == alarm.subject
     assert "the SOP's 1 hari ended" in alarm.message
+    assert alarm.mend.endswith("can be retried there; when it is gone, pulih close waiting --reason …")
 
 
 def test_a_failed_step_is_told_after_a_working_day_and_the_requester_once(office: SmallOffice, scene: Scene) -> None:

@@ -250,7 +250,7 @@ def test_a_step_4_that_failed_after_it_began_to_stop_is_not_closed(
     monkeypatch.setattr("recovery.procedures.restore.r4_stop_service.make_quiet", busy)
     with pytest.raises(SourceBusyError):
         scene.office.step("restore.4", scene.procedure_id)
-    with pytest.raises(ProcedureError, match="is no open restore before step 4"):
+    with pytest.raises(ProcedureError, match="is between its steps 4 and 6 and not settled"):
         conclude_given_up(scene.installation, scene.procedure_id, "Aplikasi pindah.")
 
 

@@ -59,7 +59,8 @@ def test_a_second_open_restore_of_an_application_is_refused_by_name(catalog: Cat
     assert str(caught.value) == (
         f"a restore of simpel is open already: procedure r1, since {first.opened_at}; nothing was opened\n"
         "HINT: finish that restore first: Resume it, or Retry it when it failed; or end it by `pulih close` when its "
-        "service was not stopped yet, or when it waits for the requester's receipt alone"
+        "service was not stopped yet, when the guard has settled what died, or when it waits for the requester's "
+        "receipt alone"
     )
     _open(catalog, "r3", application="other")
     _open(catalog, "b1", kind="backup")
