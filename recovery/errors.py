@@ -129,6 +129,10 @@ class ObjectTooLargeError(StoreError):
     """An object is larger than anything that belongs under its name, so it was not read."""
 
 
+class ObjectUnreadableError(StoreError):
+    """One object cannot be read although its store answers: others go on without it."""
+
+
 class SetError(PulihError):
     """A backup set is not what was stored: damaged, incomplete, unsigned, or of another component."""
 

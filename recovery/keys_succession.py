@@ -4,6 +4,7 @@ A new key's signature makes an earlier key count for who trusts the new one; an 
 count for who trusts the old one. Nobody can add a key to what is trusted without a key that already is.
 """
 
+import functools
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from pathlib import Path
 
 from recovery.canonical import canonical_json
 from recovery.crypto import Signer, public_fingerprint, verify_signature
-from recovery.errors import KeyMissingError, ObjectTooLargeError, SignatureError
+from recovery.errors import KeyMissingError, ObjectUnreadableError, SignatureError
 from recovery.records.schema import timestamp
 from recovery.secrets import place_of
 from recovery.stores.base import Store
+from recovery.stores.one_object import read_one
 
 FOLDER = "kunci/"
 BESIDE = ".successions"
@@ -129,13 +131,15 @@ def beside(signing_key: Path) -> Path:
 
 
 def stored_successions(store: Store) -> tuple[list[Succession], list[str]]:
-    """Given a store, return the statements that it holds, and a sentence for each object there that is none."""
+    """Given a store, return the statements that it holds, and a sentence for each object there that is none. Raises
+    StoreError when the store does not answer."""
     found, complaints = [], []
     for info in store.list(FOLDER):
         place = f"{info.key} in the store {store.name}"
         try:
-            found.append(Succession.from_bytes(store.read(info.key), place))
-        except (SignatureError, ObjectTooLargeError) as error:
+            content = read_one(store, functools.partial(store.read, info.key))
+            found.append(Succession.from_bytes(content, place))
+        except (SignatureError, ObjectUnreadableError) as error:
             complaints.append(error.message)
     return found, complaints
 

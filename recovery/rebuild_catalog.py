@@ -10,7 +10,7 @@ from recovery.canonical import canonical_json
 from recovery.copies import stores_of_its_day
 from recovery.crypto import Signer
 from recovery.durable import NewFile
-from recovery.errors import ObjectMissingError, SetError
+from recovery.errors import ObjectUnreadableError, SetError
 from recovery.manifest import Manifest
 from recovery.procedures.schedule_approval import ScheduleApproval
 from recovery.rebuild_sets import Inventoried
@@ -18,6 +18,7 @@ from recovery.records import backups, ledger, ledger_heads, procedures, schema
 from recovery.records.catalog import Catalog, open_catalog
 from recovery.records.ledger import NOTHING_BEFORE, Head
 from recovery.sets import BackupSet
+from recovery.stores.one_object import read_one
 
 # The outcome of a procedure of which only its sets are left.
 REBUILT = "dibangun ulang"
@@ -139,8 +140,8 @@ def _take(
         unproven.append(f"backup {manifest.name}: the records have another backup of this name")
         return 0
     try:
-        quality = json.loads(backup_set.read("quality"))
-    except (SetError, ObjectMissingError, ValueError) as error:
+        quality = json.loads(read_one(backup_set.store, lambda: backup_set.read("quality")))
+    except (SetError, ObjectUnreadableError, ValueError) as error:
         unproven.append(f"backup {manifest.name}: its verdict cannot be read ({error})")
         return 0
     procedure = procedures.find(connection, manifest.procedure_id)

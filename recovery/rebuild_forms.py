@@ -6,13 +6,14 @@ from pathlib import Path
 from sqlalchemy import update
 
 from recovery.durable import NewFile
-from recovery.errors import ObjectTooLargeError
+from recovery.errors import ObjectUnreadableError
 from recovery.installation import private_directory
 from recovery.procedures.documents import form_key
 from recovery.records import forms, numbers, schema
 from recovery.records.catalog import Catalog
 from recovery.settings import NumberPatterns
 from recovery.stores.base import Store
+from recovery.stores.one_object import read_one
 
 
 def fetch_forms(store: Store, catalog: Catalog, keys: set[str], directory: Path, unproven: list[str]) -> int:
@@ -44,9 +45,9 @@ def fetch_forms(store: Store, catalog: Catalog, keys: set[str], directory: Path,
 
 def _content(store: Store, key: str) -> bytes:
     try:
-        return store.read(key)
-    except ObjectTooLargeError:
-        return b""  # no form is that large: somebody put it there
+        return read_one(store, lambda: store.read(key))
+    except ObjectUnreadableError:
+        return b""  # no form is like that: somebody put it there
 
 
 def _record(catalog: Catalog, places: list[tuple[forms.Form, Path]], unknown: list[str]) -> None:
@@ -56,7 +57,12 @@ def _record(catalog: Catalog, places: list[tuple[forms.Form, Path]], unknown: li
         for form, path in places:
             row = (table.c.number == form.number) & (table.c.version == form.version)
             connection.execute(update(table).where(row).values(path=str(path)))
-        for year in sorted({year for year, _number in taken if year.isdecimal()}):
+        for year in sorted({year for year, _number in taken if _is_year(year)}):
             # Of which series each is, only its text says: none of them gives one of these again.
             for series in NumberPatterns.model_fields:
                 numbers.skip(connection, series, int(year), sum(each == year for each, _number in taken))
+
+
+def _is_year(name: str) -> bool:
+    """Whether a folder has the name of one in which forms lie: whoever may write can put any there."""
+    return len(name) == 4 and name.isascii() and name.isdecimal()

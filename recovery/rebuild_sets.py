@@ -1,9 +1,10 @@
 """What a store holds, as far as it can be proven by keys that are trusted: sets, heads of the ledger, and the rest."""
 
+import functools
 from dataclasses import dataclass, field
 
 from recovery.crypto import verify_signature
-from recovery.errors import LedgerError, ObjectMissingError, ObjectTooLargeError, SetError, SignatureError
+from recovery.errors import LedgerError, ObjectUnreadableError, SetError, SignatureError, StoreError
 from recovery.keys_succession import FOLDER as KEYS
 from recovery.manifest import MANIFEST, SIGNATURE, Manifest
 from recovery.own_records import RESERVED
@@ -12,7 +13,8 @@ from recovery.records.ledger_heads import FOLDER as HEADS
 from recovery.records.ledger_heads import head_key, read_signed_head
 from recovery.restore_guide import GUIDE
 from recovery.sets import LARGEST_MANIFEST, LARGEST_SIGNATURE, BackupSet, open_set
-from recovery.stores.base import Store
+from recovery.stores.base import Store, check_key
+from recovery.stores.one_object import read_one
 from recovery.stores.s3_examination import PROBE
 
 FORMS = "formulir/"
@@ -42,12 +44,14 @@ class Inventoried:
 
 def take_inventory(store: Store, trusted_pem: bytes) -> Inventoried:
     """Given a store and trusted keys, the newest first, look at every object's name and at every manifest and head, and
-    return what is proven. Parts are counted and measured; their bytes are read when they are restored. Raises
-    StoreError.
+    return what is proven. Parts are counted and measured; their bytes are read when they are restored. What cannot be
+    read is unproven, and what has a name that no store takes. Raises StoreError when the store does not answer.
     """
     found = Inventoried()
     folders: dict[str, set[str]] = {}
     for info in store.list():
+        if not _is_key(info.key, found.unproven):
+            continue
         folder, _, file = info.key.rpartition("/")
         if info.key.startswith(HEADS):
             if file.endswith(".json"):
@@ -63,11 +67,11 @@ def take_inventory(store: Store, trusted_pem: bytes) -> Inventoried:
             found.unproven.append(f"{prefix} was never completed: it has no signed manifest")
             continue
         try:
-            backup_set, age = _opened(store, prefix, trusted_pem)
+            backup_set, age = read_one(store, functools.partial(_opened, store, prefix, trusted_pem))
             if prefix.startswith(f"{RESERVED}/"):
                 recorded_head(backup_set)
-        except (SetError, ObjectMissingError, ObjectTooLargeError) as error:
-            # Signature and digest errors are SetErrors, too; missing is what somebody removed since it was listed.
+        except (SetError, ObjectUnreadableError) as error:
+            # Signature and digest errors are SetErrors, too; unreadable is also what was removed since it was listed.
             found.unproven.append(f"{prefix}: {error.message}")
             continue
         found.ages[prefix] = age
@@ -78,6 +82,17 @@ def take_inventory(store: Store, trusted_pem: bytes) -> Inventoried:
     found.records.sort(key=lambda each: recorded_head(each).sequence)
     found.taken = _last_number(store, found.believed_heads())
     return found
+
+
+def _is_key(key: str, unproven: list[str]) -> bool:
+    """Whether a store takes objects of this name. Another program put what has another one, and none of it is read;
+    nor could such a name be printed as it is."""
+    try:
+        check_key(key)
+    except StoreError as error:
+        unproven.append(error.message)
+        return False
+    return True
 
 
 def _is_known(key: str) -> bool:
@@ -96,9 +111,9 @@ def _last_number(store: Store, heads: list[Head]) -> int:
 
 def _take_head(store: Store, key: str, trusted_pem: bytes, found: Inventoried) -> None:
     try:
-        head, found.ages[key] = read_signed_head(store, key, trusted_pem)
+        head, found.ages[key] = read_one(store, lambda: read_signed_head(store, key, trusted_pem))
         found.heads.append(head)
-    except (SignatureError, LedgerError, ObjectTooLargeError) as error:
+    except (SignatureError, LedgerError, ObjectUnreadableError) as error:
         found.unproven.append(f"{key}: {error.message}")
 
 

@@ -1,12 +1,17 @@
 """Which keys a rebuild trusts: the one whose fingerprint stands on the escrow sheet, and those that it vouches for."""
 
+import functools
+
 from recovery.crypto import public_fingerprint, split_pem
-from recovery.errors import KeyMissingError, ObjectTooLargeError, SignatureError
+from recovery.errors import KeyMissingError, ObjectUnreadableError, SignatureError
 from recovery.keys_succession import Succession, stored_successions, trusted_keys
 from recovery.restore_guide import GUIDE
 from recovery.stores.base import Store
+from recovery.stores.one_object import read_one
 
 BEGIN = b"-----BEGIN PUBLIC KEY-----"
+# How many complaints about a store a hint repeats.
+SAID = 5
 
 
 def find_trusted_keys(store: Store, fingerprint: str) -> tuple[bytes, list[Succession], list[str]]:
@@ -14,14 +19,14 @@ def find_trusted_keys(store: Store, fingerprint: str) -> tuple[bytes, list[Succe
     the statements that count because of it, and a sentence for each object that is no statement.
 
     The store only gives keys to look at: nothing but the fingerprint and the signatures makes one count. Raises
-    SignatureError when no key in the store has the fingerprint.
+    SignatureError when no key in the store has the fingerprint, StoreError when the store does not answer.
     """
     successions, complaints = stored_successions(store)
     candidates = [pem.encode() for each in successions for pem in (each.old, each.new)]
     for info in store.list(GUIDE.removesuffix(".md")):
         try:
-            candidates += _keys_in(store.read(info.key))
-        except ObjectTooLargeError as error:  # whoever may write can put one, and keeps nobody from rebuilding by it
+            candidates += _keys_in(read_one(store, functools.partial(store.read, info.key)))
+        except ObjectUnreadableError as error:  # whoever may write can put one, and keeps nobody from rebuilding by it
             complaints.append(error.message)
     named = fingerprint.strip()
     for pem in candidates:
@@ -30,10 +35,13 @@ def find_trusted_keys(store: Store, fingerprint: str) -> tuple[bytes, list[Succe
             keys = split_pem(trusted)
             counting = [each for each in successions if {each.old.encode(), each.new.encode()} <= set(keys)]
             return trusted, counting, complaints
+    # It may stand in what could not be read: credentials without the right to read bring that about.
+    unread = f"; it says also: {'; '.join(complaints[:SAID])}" if complaints else ""
     raise SignatureError(
         f"the store {store.name} holds no public key with the fingerprint {named}",
         state="nothing was read or written",
-        hint="type it as it stands on the escrow sheet, SHA256: and 64 characters; is this the store of that office?",
+        hint="type it as it stands on the escrow sheet, SHA256: and 64 characters; is this the store of that office?"
+        + unread,
     )
 
 
