@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from deployments.change import Action, Change, differences
-from recovery.errors import RecordsError
+from recovery.errors import ConflictError, RecordsError
 from recovery.installation import Installation
 from recovery.inventory import Inventory
+from recovery.rebuild_target import is_unfinished
 from recovery.records import officials
 from recovery.records.officials import Official
 from recovery.restore_guide import GUIDE, lacks_restore_guide, put_restore_guide
@@ -15,7 +16,16 @@ from recovery.stores.base import Store
 
 
 def plan_catalog(installation: Installation) -> list[Change]:
-    """Given the installation, return the change that creates or upgrades its catalog, if it is not current."""
+    """Given the installation, return the change that creates or upgrades its catalog, if it is not current.
+
+    Raises ConflictError while a rebuild into its state directory has not ended, which puts a whole catalog there.
+    """
+    if is_unfinished(installation.state_directory):
+        raise ConflictError(
+            f"a rebuild into {installation.state_directory.parent} has not ended",
+            state="nothing was changed",
+            hint="repeat `pulih rebuild` as it was, then apply",
+        )
     try:
         installation.catalog.check()
     except RecordsError as error:

@@ -76,7 +76,7 @@ def rebuild(
     read, RecordsError, StoreError, SetError.
     """
     directory = directory.absolute()
-    target = present_target(directory)
+    target = present_target(directory, catalog)
     told = target.refuse_used()
     store = open_store(settings)
     trusted_pem, successions, unproven = find_trusted_keys(store, fingerprint)

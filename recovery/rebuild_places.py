@@ -12,9 +12,11 @@ from recovery.keys import make_keys, read_file
 from recovery.keys_files import replace, write_new
 from recovery.keys_succession import Succession, beside, state_succession, trusted_keys
 from recovery.own_records_configuration import INVENTORY, as_text, resolved
+from recovery.rebuild_target import NEW_ENROLMENT, STATE
 from recovery.settings import StoreSettings
 
 KEYS = "keys"
+ENROLMENT_KEY = "enrolment.key"
 DEFAULT_STORE_NAME = "utama"
 # Of a store, what nobody has to give so that it is read: it stays as recorded, a lock above all.
 NOT_NEEDED = frozenset(
@@ -48,14 +50,19 @@ def prepare_keys(
     identity_file: Path,
     records: Path | None,
 ) -> Keys:
-    """Given trusted keys, the statements that count, an identity and the unpacked records, put the keys in place.
+    """Given trusted keys, the statements that count, an identity and the unpacked records, put the keys in place. The
+    state directory is there.
 
     Keys that lie there already (brought from the safe) are used. A new signing key vouches for the lost one, whose
     fingerprint the administrator typed from the sheet; a new operations identity comes before the one in hand when
     that is not the operations identity of the inventory. Raises KeyMissingError, StoreError.
     """
     folder = directory / KEYS
-    signing, enrolment = make_keys(folder, ["signing", "enrolment"])
+    made_enrolment = directory / STATE / NEW_ENROLMENT
+    if not (folder / ENROLMENT_KEY).exists():
+        # Before it is made: whoever repeats a call that died finds the key there, and is to be told all the same.
+        replace(made_enrolment, b"", like=made_enrolment)
+    signing, _enrolment = make_keys(folder, ["signing", "enrolment"])
     to_do = []
     signer = Signer.from_pem(read_file(signing.path), str(signing.path))
     sheet = split_pem(trusted_pem)[0]
@@ -65,7 +72,7 @@ def prepare_keys(
         to_do.append("the signing key is a new one: print the escrow sheet anew (pulih key sheet)")
     lines = b"".join(each.to_bytes() + b"\n" for each in statements)
     replace(beside(signing.path), lines, like=signing.path)
-    if enrolment.made:
+    if made_enrolment.exists():
         to_do.append(
             "the enrolment key is a new one: every official enrols again (pulih official enrol NIP --renew), and every "
             "schedule is approved again; bring the old key from the safe and rebuild again if there is one"
@@ -141,7 +148,7 @@ def write_inventory(
         "operations_recipient": keys.operations_recipient,
         "operations_identity": f"file:{keys.directory / 'operations.txt'}",
         "signing_key": f"file:{keys.directory / 'signing.pem'}",
-        "enrolment_key": f"file:{keys.directory / 'enrolment.key'}",
+        "enrolment_key": f"file:{keys.directory / ENROLMENT_KEY}",
     }
     document["stores"] = [
         _reached(each, settings) if each["name"] == store_name else each for each in document["stores"]

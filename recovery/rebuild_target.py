@@ -31,6 +31,12 @@ STATE = "state"
 # What a caller says who wants the catalog in the new directory, whatever the lost one was.
 SQLITE = "sqlite"
 
+# What lies in the state directory from the time when it is needed until a rebuild has ended: the file in which the
+# catalog is filled, that the enrolment key is a new one, and what will be told in the end.
+_UNFINISHED = f"{CATALOG}.unfinished"
+NEW_ENROLMENT = "enrolment-key.new"
+_NOTE = "rebuilt.json"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -44,7 +50,7 @@ class Target:
     @property
     def unfinished(self) -> Path:
         """The file in which the catalog is filled."""
-        return self.state / f"{CATALOG}.unfinished"
+        return self.state / _UNFINISHED
 
     @property
     def _file(self) -> Path:
@@ -52,8 +58,8 @@ class Target:
 
     @property
     def _note(self) -> Path:
-        """What a call will tell in its end, from right before its catalog is in a database until it has told it."""
-        return self.state / "rebuilt.json"
+        """What a call will tell in its end, from right before its catalog is in its place until it has told it."""
+        return self.state / _NOTE
 
     @property
     def title(self) -> str:
@@ -66,7 +72,7 @@ class Target:
 
     def refuse_used(self) -> dict[str, Any] | None:
         """Return when the place is empty, or holds a catalog in which nothing was recorded: None. Return what a call
-        noted that died after its catalog was in the database, when nothing was recorded there since.
+        noted that died after its catalog was in its place, when nothing was recorded there since.
 
         Raises ConflictError for any other, RecordsError for a database that cannot be looked at.
         """
@@ -92,11 +98,11 @@ class Target:
     def put(self, head: Head, told: dict[str, Any]) -> None:
         """Given the head of the filled catalog and what is told in the end, put that catalog in its place, whole or
         not at all. Nobody has it open. Raises ConflictError, RecordsError, StoreError."""
+        # A call that dies right after the catalog is in its place can be repeated, and tells the same.
+        replace(self._note, json.dumps({"head": vars(head), "told": told}).encode(), like=self._note)
         if self.reference is None:
             self._put_file()
             return
-        # A call that dies right after the database has it can be repeated, and tells the same.
-        replace(self._note, json.dumps({"head": vars(head), "told": told}).encode(), like=self._note)
         filled, catalog = open_catalog(f"sqlite:///{self.unfinished}"), self.open()
         try:
             with filled.read() as reading, catalog.begin() as writing:
@@ -110,9 +116,11 @@ class Target:
             catalog.dispose()
 
     def conclude(self) -> None:
-        """When all is done: remove what only a call that died would need. Raises StoreError."""
+        """When all is done: remove what only a call that died would need, last what lets it be repeated. Raises
+        StoreError."""
         for leftover in ("", "-wal", "-shm"):
             remove_file(self.unfinished.with_name(self.unfinished.name + leftover))
+        remove_file(self.state / NEW_ENROLMENT)
         remove_file(self._note)
 
     def _put_file(self) -> None:
@@ -135,10 +143,18 @@ class Target:
         )
 
 
-def present_target(directory: Path) -> Target:
-    """Given a new directory, return where an earlier call into it put its catalog, or would have. Raises as
-    choose_target()."""
-    return choose_target(directory, directory if (directory / INVENTORY).exists() else None)
+def is_unfinished(state_directory: Path) -> bool:
+    """Given an installation's state directory, return whether a rebuild into it began and has not ended. Who filled its
+    catalog then would keep the rebuild from ever ending."""
+    return any((state_directory / name).exists() for name in (_UNFINISHED, NEW_ENROLMENT, _NOTE))
+
+
+def present_target(directory: Path, given: str) -> Target:
+    """Given a new directory and what the caller names, return where an earlier call into it put its catalog, or would
+    have: as the inventory there has it; without one as it was named. Raises as choose_target()."""
+    if (directory / INVENTORY).exists():
+        return choose_target(directory, directory)
+    return choose_target(directory, None, given)
 
 
 def choose_target(directory: Path, records: Path | None, given: str = "") -> Target:

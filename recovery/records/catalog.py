@@ -125,7 +125,7 @@ class Catalog:
             raise RecordsError(
                 f"there is no catalog at {self.title}",
                 state="nothing was read or recorded",
-                hint="create it with `pulih apply`, or rebuild a lost one; check the path if it should be there",
+                hint="check the path if it should be there; rebuild a lost one, or create a new one with `pulih apply`",
             )
         try:
             with self._engine.connect().execution_options(**options) as connection:

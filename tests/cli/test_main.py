@@ -133,7 +133,7 @@ def test_a_catalog_that_is_not_there_ends_with_18(pulih: Pulih, broken: Office) 
         file.unlink()
     ended = pulih("--inventory", broken.inventory, "backups")
     assert 18 == ended.code
-    assert "create it with `pulih apply`" in ended.err
+    assert "create a new one with `pulih apply`" in ended.err
     assert not list((broken.root / "state").glob("catalog.sqlite*"))
 
 

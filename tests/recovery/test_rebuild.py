@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from deployments.records import plan_catalog
+from recovery import points
 from recovery.crypto import Signer, generate_identity, generate_signing_key, read_identities, recipient_of
 from recovery.errors import ConfigurationError, ConflictError, KeyMissingError, SignatureError
 from recovery.fetching import fetch
@@ -23,6 +25,7 @@ from recovery.inventory import load_inventory
 from recovery.keys_succession import Succession, state_succession
 from recovery.procedures.backup.begin import begin_backup
 from recovery.rebuild import FROM_MANIFESTS, Rebuilt, rebuild
+from recovery.rebuild_target import is_unfinished
 from recovery.records import backups, forms, ledger, ledger_heads, officials, procedures
 from recovery.records.catalog import open_catalog
 from recovery.settings import StoreSettings
@@ -414,11 +417,16 @@ def play(root: Path) -> Rebuilt:
 
 
 def finish(root: Path) -> None:
-    """It is called again, unless the one that died had come to its end; then all works."""
-    try:
-        assert 3 == play(root).sets
-    except ConflictError as error:
-        assert "is not empty; nothing was written" in str(error)
+    """It is called again, unless the one that died had come to its end, and tells all; then all works."""
+    state = root / "new" / "state"
+    ended = (state / "catalog.sqlite").exists() and not is_unfinished(state)
+    if ended:
+        with pytest.raises(ConflictError, match="is not empty; nothing was written"):
+            play(root)
+    else:
+        if (root / "new" / "inventory.yaml").exists():
+            nothing_is_applied(root / "new")
+        require_all_told(play(root))
     installation = load_inventory(root / "new" / "inventory.yaml").installation()
     installation.catalog.check()
     # The identity in hand opens what lies in the store, so it must be among those that restores use.
@@ -431,6 +439,74 @@ def finish(root: Path) -> None:
         # Only the head may be missing in the store: the next procedure puts one.
         assert [] == ledger.verify(connection, ledger_heads.read_heads(installation.store("utama"), trusted), trusted)
     assert [] == [path for path in (root / "new").rglob("*") if "unfinished" in path.name]
+
+
+def nothing_is_applied(directory: Path) -> None:
+    """A catalog that `pulih apply` made, and officials in it, would keep the rebuild from ever ending."""
+    installation = load_inventory(directory / "inventory.yaml").installation()
+    with pytest.raises(ConflictError, match=f"a rebuild into {directory} has not ended; nothing was changed") as raised:
+        plan_catalog(installation)
+    assert "repeat `pulih rebuild` as it was, then apply" == raised.value.hint
+
+
+def require_all_told(rebuilt: Rebuilt) -> None:
+    """Both lists, as a call tells them that nothing interrupted."""
+    assert (3, 1) == (rebuilt.sets, rebuilt.added)
+    assert ["the signing key", "the enrolment key", "new backups are"] == [
+        " ".join(each.split()[:3]) for each in rebuilt.to_do
+    ]
+    everything_is_proven_but(rebuilt)
+    assert 1 == len(rebuilt.unproven)
+
+
+class DiedError(BaseException):
+    """Stands for the death of a process."""
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["key: made", "rebuild: keys and inventory written", "rebuild: catalog filled", "rebuild: catalog in place"],
+)
+def test_a_repeated_rebuild_tells_what_the_one_that_died_would_have_told(lost: Lost, point: str) -> None:
+    """Above all that every official enrols again; and until it has ended nothing is applied."""
+    reached: list[str] = []
+
+    def die(name: str) -> None:
+        reached.append(name)
+        # Of the keys the last one, when all of them are there.
+        if name == point and (name != "key: made" or (lost.root / "new" / "keys" / "enrolment.key").exists()):
+            raise DiedError
+
+    with pytest.raises(DiedError), points.observe(die):
+        lost.rebuild()
+    assert point == reached[-1]
+    if point != "key: made":
+        nothing_is_applied(lost.root / "new")
+    rebuilt = lost.rebuild()
+    require_all_told(rebuilt)
+    assert {"catalog.sqlite", "formulir"} == {
+        path.name.removesuffix("-wal").removesuffix("-shm") for path in (lost.root / "new" / "state").iterdir()
+    }
+    assert [] == plan_catalog(opened(rebuilt))
+    with pytest.raises(ConflictError, match="is not empty; nothing was written"):
+        lost.rebuild()
+
+
+def test_a_catalog_that_was_used_since_the_call_died_is_left_alone(lost: Lost) -> None:
+    """Nothing that was recorded is told as if it were not there."""
+
+    def die(name: str) -> None:
+        if name == "rebuild: catalog in place":
+            raise DiedError
+
+    with pytest.raises(DiedError), points.observe(die):
+        lost.rebuild()
+    catalog = open_catalog(f"sqlite:///{lost.root / 'new' / 'state' / 'catalog.sqlite'}")
+    with catalog.begin() as connection:
+        ledger.append(connection, "test", {})
+    catalog.dispose()
+    with pytest.raises(ConflictError, match="is not empty; nothing was written"):
+        lost.rebuild()
 
 
 WORK = Work("rebuild", build, play, finish)

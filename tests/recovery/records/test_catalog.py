@@ -233,7 +233,7 @@ def test_a_missing_sqlite_catalog_is_told_and_not_created(tmp_path: Path) -> Non
         pass
     assert str(caught.value) == (
         f"there is no catalog at {path}; nothing was read or recorded\n"
-        "HINT: create it with `pulih apply`, or rebuild a lost one; check the path if it should be there"
+        "HINT: check the path if it should be there; rebuild a lost one, or create a new one with `pulih apply`"
     )
     assert not path.exists()
 
