@@ -416,6 +416,14 @@ def test_an_application_in_no_schedule_is_drilled_and_its_form_names_nobody(offi
         assert "error" == prove(office.installation, "one", key).verdict
     report(office.installation, "one")
     assert "utama" in facts_of(office, "one")
+
+    def die(name: str) -> None:
+        # After the office was told, and before the procedure is closed.
+        if name == "conclusion: staging and scratch removed":
+            raise DiedError
+
+    with points.observe(die), pytest.raises(DiedError):
+        conclude_drill(office.installation, "one")
     assert not conclude_drill(office.installation, "one").good
     with office.installation.catalog.read() as connection:
         assert ["-"] == [notice.recipient for notice in notices.list_notices(connection, "one")]
