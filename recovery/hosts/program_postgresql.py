@@ -63,7 +63,8 @@ def _dump(arguments: list[bytes]) -> dict[str, Any]:
         wait = f"--lock-wait-timeout={round(target.lock_timeout * 1000)}"
         # No compression of its own: it is ten times slower than ours.
         argv = [path, "--format=custom", "--compress=0", "--no-subscriptions", f"--snapshot={exported}", wait]
-        argv.append("--no-password")
+        # As the bytes are: another encoding than the database's own may not have them all, or check what has none.
+        argv += ["--no-password", f"--encoding={session.one('SELECT to_jsonb(getdatabaseencoding())')}"]
         with (
             tempfile.TemporaryFile() as complaints,
             subprocess.Popen(argv, stdout=1, stderr=complaints, env=target.environment(target.database)) as dump,

@@ -39,6 +39,11 @@ SETTINGS = {
     "xmloption": "content",
     "quote_all_identifiers": "off",
 }
+# Limits that not every version knows. They end a session in the midst of a long dump; pg_dump lifts them for itself.
+LIMITS_LIFTED = """
+SELECT to_jsonb(set_config(name, '0', false)) FROM pg_settings
+WHERE name IN ('transaction_timeout', 'idle_session_timeout')
+"""
 _PRIMARY = re.compile(r"^[^\s:]+:\s+([0-9A-Z]{5}): (.*)$", re.MULTILINE)
 _QUOTED_VALUE = re.compile(r": \".*$")
 
@@ -101,6 +106,7 @@ class Session:
         )
         statements = [f"SET {name} = '{value}'" for name, value in SETTINGS.items()]
         statements.append(f"SET lock_timeout = {round(target.lock_timeout * 1000)}")
+        statements.append(LIMITS_LIFTED)
         self.run(";\n".join(statements))
 
     def __enter__(self) -> Session:

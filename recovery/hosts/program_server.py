@@ -21,6 +21,7 @@ LEFT_BEHIND_SECONDS = 3600
 # Database servers refuse to run as root.
 UNPRIVILEGED = "nobody"
 PR_SET_PDEATHSIG = 1
+PR_SET_NO_NEW_PRIVS = 38
 
 
 def begin(prefix: str, password_file: str, written: Callable[[str], str]) -> dict[str, Any]:
@@ -75,7 +76,8 @@ def free_bytes(place: str) -> int | None:
 def unprivileged(directory: bytes, last_signal: int) -> Callable[[], None]:
     """Return what a server calls before it begins: never root, and ended by a signal when this program dies.
 
-    The directory becomes the server's.
+    Whatever it starts has no more rights than it, either: a copy's own functions may start programs, and sudo or another
+    program that changes its account would let them out. The directory becomes the server's.
     """
     import ctypes  # here, since it costs more than most calls take
 
@@ -89,6 +91,8 @@ def unprivileged(directory: bytes, last_signal: int) -> Callable[[], None]:
             os.setgroups([])
             os.setgid(account.pw_gid)
             os.setuid(account.pw_uid)
+        if library.prctl(PR_SET_NO_NEW_PRIVS, *(ctypes.c_ulong(each) for each in (1, 0, 0, 0))) != 0:
+            raise OSError("the server for the proof cannot be kept from getting more rights")
         # After the change of account, which takes it back: killed as this program is, the server must not stay.
         library.prctl(PR_SET_PDEATHSIG, last_signal)
 

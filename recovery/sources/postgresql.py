@@ -86,7 +86,8 @@ class PostgresqlSource(ServerSource):
             "port": str(self.port),
             "application_name": "pulih",
             "client_encoding": "utf8",
-            "options": "-c default_transaction_read_only=on -c statement_timeout=0",
+            "options": "-c default_transaction_read_only=on -c statement_timeout=0"
+            " -c idle_in_transaction_session_timeout=0",
         }
         name = f".s.PGSQL.{self.port}"
         near = self._near([f"{place}/{name}" for place in ([self.server] if self.server else SOCKET_DIRECTORIES)], name)

@@ -1,9 +1,11 @@
 """PostgreSQL databases: dumped in one snapshot while writers go on, restored whole or not at all."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -441,7 +443,15 @@ def test_what_a_restore_would_lack_is_a_warning_with_the_grant(postgresql: Postg
         "only a superuser could restore the extension pageinspect, and pencadang is none",
     ]
     source.restore_account = source.account
-    assert source.preflight() == []
+    assert source.preflight() == [superuser("postgres")]
+
+
+def superuser(role: str) -> str:
+    """What is said of a role that restores and may do everything."""
+    return (
+        f"the role {role} is a superuser: whoever owns a table of the database could use the whole live server when a"
+        " copy is loaded into it; name a restore_user that is none, unless only a superuser can restore"
+    )
 
 
 def test_the_documented_rights_are_enough_to_back_up_and_to_restore(postgresql: PostgreSQLServer) -> None:
@@ -530,7 +540,7 @@ def test_a_password_is_in_no_process_list_and_stays_nowhere(
         assert dump.differences(copy) == []
         url = guarded.judge_url(copy, tmp_path)
         verdict = judge_copy(guarded, copy, dump.result.fingerprint, "", MOMENT, tmp_path)
-        assert guarded.preflight() == []
+        assert guarded.preflight() == [superuser("berkunci")]
         assert guarded.identify()["system"]
         assert guarded.size() > 0
         receipt = guarded.prepare_swap(copy)
@@ -602,6 +612,53 @@ def test_the_server_of_a_proof_listens_in_its_directory_alone(rich: Dumped, tmp_
         if os.geteuid() == 0:
             assert Path(f"/proc/{process}").stat().st_uid != 0
     assert not Path(f"/proc/{process}").exists()
+
+
+# What the owner of a table can write: it runs while rows are loaded, in the proof alone, by its number of connections.
+# No sign of the texts of COPY is in what the program tells.
+RUNS_A_PROGRAM = r"""
+CREATE TABLE ceritera (baris text);
+CREATE FUNCTION periksa(integer) RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN
+    IF current_setting('max_connections') = '20' THEN
+        COPY public.ceritera FROM PROGRAM
+            '(sudo -n true && echo naik) 2>&1; {program} -u; tr "\\0" "\\n" < /proc/self/environ'
+            (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02');
+    END IF;
+    RETURN true;
+END $f$;
+CREATE TABLE t (a integer CHECK (periksa(a)));
+INSERT INTO t VALUES (1);
+"""
+
+
+def test_a_program_that_a_copy_starts_gets_no_more_rights_and_no_secret(
+    postgresql: PostgreSQLServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it can start one at all is not kept from it: the proof's role has every right in its own server."""
+    for name in ("CREDENTIALS_DIRECTORY", "PREFECT_API_KEY", "PGPASSWORD", "PULIH_SANDI"):
+        monkeypatch.setenv(name, "rahasia-lingkungan")
+    # As sudo is: whoever runs it has the rights of its owner.
+    place = Path(tempfile.mkdtemp(prefix="pulih-uji-"))
+    place.chmod(0o755)
+    try:
+        program = shutil.copy(shutil.which("id") or "id", place / "id")
+        program.chmod(0o4755)
+        source = make_database(postgresql, RUNS_A_PROGRAM.replace("{program}", str(program)))
+        with scratch_of(source, tmp_path / "bukti") as scratch:
+            copy = dumped(source).load("proof", into=scratch)
+            server = int((tmp_path / "bukti" / "server" / "postmaster.pid").read_text().splitlines()[0])
+            status = Path(f"/proc/{server}/status").read_text()
+            with closing(connect(PostgreSQLServer(Path(scratch.server), scratch.account.user), copy)) as connection:
+                told = [line for (line,) in connection.execute("SELECT baris FROM public.ceritera")]
+    finally:
+        shutil.rmtree(place)
+    assert str(Path(f"/proc/{os.getpid()}").stat().st_uid) not in told or os.geteuid() != 0, "it became the worker"
+    assert status.partition("Uid:")[2].split()[1] in told, "the program ran, as the server's account"
+    assert "NoNewPrivs:\t1" in status
+    assert "naik" not in told
+    names = {line.partition("=")[0] for line in told if "=" in line}
+    assert "PATH" in names, "the environment was told"
+    assert [line for line in told if "rahasia" in line or line.startswith(("PREFECT", "CREDENTIALS"))] == []
 
 
 @pytest.mark.parametrize("victim", ["worker", "keeper"])

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from recovery.hosts.program_postgresql_client import LIMITS_LIFTED, Session, Target
 from recovery.hosts.program_postgresql_identity import DATABASE
 from recovery.hosts.program_postgresql_load import create
+from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.sources.postgresql import PostgresqlSource
 from recovery.sources.server import Account
 from tests.recovery.sources.postgresql_databases import connect, dumped, make_database, scratch_of, source_of
 from tests.testbed.postgresql import PostgreSQLServer, run_postgresql
+
+MOMENT = "2026-11-20T15:00:03.000000+00:00"
 
 # --- where databases lie ----------------------------------------------------------------------------------------------
 
@@ -179,3 +183,48 @@ def test_rules_of_icu_are_measured_where_a_server_has_them(postgresql: PostgreSQ
         plain, without, with_rules = (connection.execute(query).fetchone()[0] for query in asked)
     assert plain == without, "what earlier releases measured counts on"
     assert {**plain, "icu rules": "&a < b"} == with_rules
+
+
+# --- what is stored and what a server allows --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("encoding", "inserted"), [("SQL_ASCII", r"E'caf\xe9 \xff'"), ("LATIN1", r"U&'caf\00e9'")])
+def test_bytes_that_are_no_unicode_come_back_as_they_were(
+    postgresql: PostgreSQLServer, encoding: str, inserted: str, tmp_path: Path
+) -> None:
+    """As old applications wrote them into a database that checks nothing."""
+    postgresql.execute(f"CREATE DATABASE lama ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+    postgresql.execute(f"CREATE TABLE t (a text); INSERT INTO t VALUES ({inserted})", "lama")
+    source = source_of(postgresql, "lama")
+    stored = "SELECT get_byte(convert_to(a, getdatabaseencoding()), 3), octet_length(a) FROM t"
+    try:
+        dump = dumped(source)
+        copy = dump.load()
+        assert [] == dump.differences(copy)
+        assert "pass" == judge_copy(source, copy, dump.result.fingerprint, "", MOMENT, tmp_path).state
+        with closing(connect(postgresql, "lama")) as live, closing(connect(postgresql, copy)) as restored:
+            assert live.execute(stored).fetchall() == restored.execute(stored).fetchall()
+            assert 0xE9 == live.execute(stored).fetchone()[0]
+        with scratch_of(source, tmp_path / "bukti") as scratch:
+            assert [] == dump.differences(dump.load("proof", into=scratch), scratch)
+    finally:
+        for name in [*source.copies(), "lama"]:
+            postgresql.execute(f'DROP DATABASE "{name}"')
+
+
+def test_limits_of_a_server_hold_for_no_session_of_a_backup(postgresql: PostgreSQLServer) -> None:
+    """Those of a version that this one is not are lifted by the same words."""
+    source = make_database(postgresql)
+    limits = ["statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"]
+    for limit in limits:
+        postgresql.execute(f"ALTER DATABASE {source.database} SET {limit} = '1min'")
+    with source._target(source.account) as target, Session(Target(target.encode()), source.database) as session:
+        found = {limit: session.one(f"SELECT to_jsonb(current_setting('{limit}'))") for limit in limits}
+        known = set(session.run("SELECT to_jsonb(name) FROM pg_settings WHERE name LIKE '%\\_timeout'"))
+    assert dict.fromkeys(limits, "0") == found
+    assert ("transaction_timeout" in known) == (source.version() >= 17)
+    # What ends nothing that only works or waits its turn, or is the inventory's own.
+    others = {"authentication_timeout", "archive_timeout", "checkpoint_timeout", "deadlock_timeout", "lock_timeout"}
+    replicas = {"wal_receiver_timeout", "wal_sender_timeout", "tcp_user_timeout"}
+    assert known - others - replicas - {"transaction_timeout"} == set(limits)
+    assert "'transaction_timeout'" in LIMITS_LIFTED

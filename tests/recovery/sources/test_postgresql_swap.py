@@ -153,7 +153,7 @@ def test_a_prepared_transaction_stops_the_swap(beside: Beside) -> None:
     try:
         with pytest.raises(SwapError, match="the prepared transaction menggantung of postgres belongs to"):
             source.swap(receipt)
-        assert source.preflight() == ["1 prepared transactions wait: what they changed is not in the backup"]
+        assert "1 prepared transactions wait: what they changed is not in the backup" in source.preflight()
     finally:
         with closing(connect(beside.server, source.database)) as connection:
             connection.execute("ROLLBACK PREPARED 'menggantung'")
