@@ -24,10 +24,11 @@ GRANT SELECT ON mysql.columns_priv TO pulih_backup@'{FROM}';
 GRANT SELECT ON mysql.procs_priv TO pulih_backup@'{FROM}';
 CREATE USER pulih_restore@'{FROM}' IDENTIFIED BY '{{restore}}';
 GRANT PROCESS, SET USER ON *.* TO pulih_restore@'{FROM}';
-GRANT ALL ON `{DATABASE}`.* TO pulih_restore@'{FROM}';
+GRANT ALL ON `{DATABASE}`.* TO pulih_restore@'{FROM}' WITH GRANT OPTION;
 GRANT ALL ON `{DATABASE}.pulih-%`.* TO pulih_restore@'{FROM}';
 GRANT SELECT ON mysql.proc TO pulih_restore@'{FROM}';
 GRANT SELECT ON mysql.db TO pulih_restore@'{FROM}';
+GRANT SELECT ON mysql.procs_priv TO pulih_restore@'{FROM}';
 GRANT SELECT (User, Host) ON mysql.user TO pulih_restore@'{FROM}';
 """
 # Run by the server itself, before anybody can connect: at no time does an account without a password answer.

@@ -11,6 +11,7 @@ from recovery.records import backups
 from recovery.records.backups import Backup
 from recovery.settings import ApplicationSettings
 from recovery.sources.base import Source
+from recovery.sources.mariadb import MariadbSource
 from recovery.sources.postgresql import PostgresqlSource
 
 
@@ -81,8 +82,11 @@ def _source(installation: Installation, key: str) -> Iterator[Finding]:
 
 
 def _versions(installation: Installation, key: str, source: Source) -> Iterator[Finding]:
-    """A server that was upgraded takes no backup of before."""
+    """A server that was upgraded takes no backup of before, and none takes a row that is longer than it allows."""
     newest = _newest(installation, key)
+    if newest is not None and isinstance(source, MariadbSource):
+        for warning in source.unloadable(newest.facts["snapshot"]):
+            yield Finding(f"component {key}", "warning", warning, "see 'Long rows' in docs/mariadb.md")
     if newest is None or not isinstance(source, PostgresqlSource):
         return
     made_by, version = newest.facts["tools"]["postgresql"].partition(".")[0], str(source.version())

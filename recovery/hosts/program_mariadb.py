@@ -21,13 +21,13 @@ from .program_mariadb_client import (
 )
 from .program_mariadb_content import fingerprint
 from .program_mariadb_control import held_back, read
-from .program_mariadb_dump import dump
+from .program_mariadb_dump import dump, too_long
 from .program_mariadb_lent import proofs, release
 from .program_mariadb_load import abandon, discard, keep, list_copies, load
 from .program_mariadb_rights import preflight, restorable
 from .program_mariadb_scratch import serve
 from .program_mariadb_structure import VERSIONED, tables
-from .program_mariadb_swap import identity, live_is, prepare, quiet, swap, swap_back
+from .program_mariadb_swap import identity, live_is, prepare, quiet, swap, swap_back, ties
 from .program_server import begin, end, free_bytes, tell_count
 
 PRIVATE = "pulih-mariadb-"
@@ -53,6 +53,14 @@ def _check(arguments: list[bytes]) -> dict[str, Any]:
                 if not (kind == "status" and said == "OK") and kind != "note":
                     findings.append(f"{table['name']}: {said}")
     return {"findings": findings}
+
+
+def _packet(arguments: list[bytes]) -> dict[str, Any]:
+    """Return the warnings of a dump whose longest statement has as many bytes as LONGEST says."""
+    longest = int(arguments[1])
+    with Session(Target(arguments[0])) as session:
+        taken = int(session.one("SELECT @@GLOBAL.max_allowed_packet"))
+    return {"warnings": [too_long(longest, taken)] if longest >= taken else []}
 
 
 def _identify(arguments: list[bytes]) -> dict[str, Any]:
@@ -105,6 +113,8 @@ VERBS: dict[str, Callable[[list[bytes]], dict[str, Any]]] = {
     "discard": discard,  # TARGET COPY
     "copies": list_copies,  # TARGET PREFIX
     "quiet": quiet,  # TARGET
+    "ties": ties,  # TARGET
+    "packet": _packet,  # TARGET LONGEST
     "prepare": prepare,  # TARGET COPY
     "swap": swap,  # TARGET RECEIPT
     "swap_back": swap_back,  # TARGET RECEIPT

@@ -16,7 +16,6 @@ import re
 import secrets
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from typing import IO
 
@@ -29,6 +28,15 @@ OLDEST_SERVER = (10, 6)
 CONNECT_SECONDS = 10
 LONGEST_IDLE = 28 * 24 * 3600
 
+# How every client runs: of a statement that fails it shows the error alone, and not the rows that were in it.
+QUIETLY = ["--batch", "--loose-skip-print-query-on-error", "--binary-mode", "--comments", "--skip-reconnect"]
+QUIETLY.append("--default-character-set=utf8mb4")
+# A session with a snapshot waits for others that work, and one that loads for bytes that come from far away.
+NEVER_IDLE = {
+    "idle_transaction_timeout": "0",
+    "idle_readonly_transaction_timeout": "0",
+    "idle_write_transaction_timeout": "0",
+}
 # What a server may have set otherwise, and what the text of values and definitions depends on.
 MODE = "NO_BACKSLASH_ESCAPES,NO_AUTO_VALUE_ON_ZERO"
 SETTINGS = {
@@ -41,6 +49,7 @@ SETTINGS = {
     "tx_isolation": "'REPEATABLE-READ'",
     "tx_read_only": "0",
     "max_statement_time": "0",
+    **NEVER_IDLE,
     "wait_timeout": str(LONGEST_IDLE),
     "net_write_timeout": "3600",
     "sql_quote_show_create": "1",
@@ -99,10 +108,8 @@ class Session:
         self._end = f"end-{secrets.token_hex(8)}"
         # Random, since bodies hold all usual ones; clients take 15 characters of it.
         self._delimiter = f"//{secrets.token_hex(6)}"
-        # A file and not a pipe: nobody needs to read it meanwhile.
-        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the session
-        argv = [program("mariadb"), *target.options(), "--batch", "--skip-column-names", "--unbuffered", "--quick"]
-        argv += ["--binary-mode", "--comments", "--skip-reconnect", "--default-character-set=utf8mb4"]
+        self._complaints = complaints()
+        argv = [program("mariadb"), *target.options(), *QUIETLY, "--skip-column-names", "--unbuffered", "--quick"]
         argv += [f"--connect-timeout={CONNECT_SECONDS}", f"--delimiter={self._delimiter}"]
         self._process = subprocess.Popen(
             [*argv, f"--database={database}"] if database else argv,
@@ -170,6 +177,11 @@ class Session:
         self._process.wait()
         self._complaints.seek(0)
         return explained(self._complaints.read().decode(errors="replace"), self.target, self.database)
+
+
+def complaints() -> IO[bytes]:
+    """Return where a program's errors go. Not a pipe, since nobody reads it meanwhile; and no disk ever has it."""
+    return os.fdopen(os.memfd_create("complaints"), "w+b")
 
 
 def _unescaped(match: re.Match[str]) -> str:

@@ -4,44 +4,38 @@ MariaDB cannot lend a snapshot to another session. So nothing may be committed f
 until the second one is: the time between is the only one in which the application waits, and it is reported.
 """
 
-# Statements are put together of constants, and of names and literals that are quoted in one place.
-# ruff: noqa: S608
-
 from __future__ import annotations
 
 import os
 import re
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime, timezone
-from typing import IO, Any
+from typing import Any
 
 from .program_error import ProgramError
-from .program_mariadb_client import Session, Target, client, environment, quoted, server_version
-from .program_mariadb_content import Column, assembled, columns, positions, rows, structure
+from .program_mariadb_client import Session, Target, client, complaints, environment, quoted, server_version
+from .program_mariadb_content import assembled, columns, positions, rows, structure
 from .program_mariadb_errors import explained
 from .program_mariadb_globals import server_globals
+from .program_mariadb_rows import write_all, write_rows
 from .program_mariadb_structure import SEQUENCE, VERSIONED, VIEW, objects, tables
 
 PIECE = 1 << 20
 KEPT = 4096
+MEBIBYTE = 1 << 20
+# More no server can be told to take.
+LARGEST_PACKET = 1 << 30
+STATEMENT_END = b";\n"
 # Only the first of these was written before mariadb-dump began its snapshot; nothing of it is longer than a line.
 FIRST_OBJECT = re.compile(rb"\n--\n-- (?!Host: )")
 SANDBOX = re.compile(rb"^/\*M?!999999\\- [^\n]*\n")
 COMPLETED = b"-- Dump completed"
 # The last line of all: the rows that mariadb-dump cannot write come behind its own.
 END = b"-- pulih: end of the dump\n"
-ROWS_AT_ONCE = 1 << 20
-NUMERIC = {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "double", "year"}
-HEAD_OF_ROWS = """
-SET NAMES utf8mb4;
-SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00', unique_checks = 0, foreign_key_checks = 0;
-SET SESSION autocommit = 0;
-"""
 
 
 def dump(arguments: list[bytes]) -> dict[str, Any]:
@@ -79,12 +73,14 @@ def dump(arguments: list[bytes]) -> dict[str, Any]:
         before = structure(measuring, target.database, found, {})
         content = rows(measuring, target.database, found)
         warnings = dumping.finish()
+        longest = dumping.longest.bytes
         for table in inexact:
-            _write_rows(measuring, table, described[table["name"]])
-        _write_all(1, END)
+            longest = max(longest, write_rows(measuring, table, described[table["name"]]))
+        write_all(1, END)
         things = objects(measuring, target.database, found)
         after = structure(measuring, target.database, tables(measuring, target.database), {})
         _require_unchanged(target, before, after)
+        taken = int(measuring.one("SELECT @@GLOBAL.max_allowed_packet"))
         outside = server_globals(measuring, target.database, things, version)
         measuring.run("ROLLBACK")
     passing = [
@@ -92,13 +88,29 @@ def dump(arguments: list[bytes]) -> dict[str, Any]:
         for thing in things
         if thing.get("passes")
     ]
+    if longest >= taken:
+        warnings.append(too_long(longest, taken))
     return {
         "fingerprint": assembled(content, {**before, "at least": at_least}, found),
         "globals": outside,
-        "snapshot": {"at": at, "position": position, "lock_milliseconds": round(held * 1000)},
+        "snapshot": {
+            "at": at,
+            "position": position,
+            "lock_milliseconds": round(held * 1000),
+            "longest_statement": longest,
+        },
         "tools": {"mariadb": version, "mariadb-dump": tool},
         "warnings": [*warnings, *passing],
     }
+
+
+def too_long(longest: int, taken: int) -> str:
+    """Return the warning that a server takes no statement as long as the longest of a dump."""
+    needed = min(LARGEST_PACKET, (longest // MEBIBYTE + 1) * MEBIBYTE)
+    return (
+        f"the longest statement of a dump has {longest} bytes and the server takes {taken}, so that a restore beside"
+        f" the live data would fail: SET GLOBAL max_allowed_packet = {needed}, and the same in its configuration"
+    )
 
 
 def holding_seconds(target: Target) -> int:
@@ -145,6 +157,27 @@ def _dumping(target: Target, path: str, found: list[dict[str, Any]], inexact: li
     return [*argv, "--", target.database]
 
 
+class LongestStatement:
+    """The bytes of the longest statement that has passed, not counting those of which both ends lie in one chunk."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._reaching = 0
+        self._before_line_end = False
+
+    def add(self, chunk: bytes) -> None:
+        """Given the next bytes, look for ends of statements from both sides: each ends a line, and no value does."""
+        cut = self._before_line_end and chunk.startswith(b"\n")
+        first = -1 if cut else chunk.find(STATEMENT_END)
+        self._before_line_end = chunk.endswith(b";")
+        if first < 0 and not cut:
+            self._reaching += len(chunk)
+            return
+        self.bytes = max(self.bytes, self._reaching + first)
+        last = chunk.rfind(STATEMENT_END)
+        self._reaching = len(chunk) - (last + len(STATEMENT_END) if last >= 0 else 1)
+
+
 class _Dumping:
     """A running mariadb-dump, whose output goes on to stdout in a thread."""
 
@@ -152,8 +185,9 @@ class _Dumping:
         self._target = target
         self._begun = threading.Event()
         self._tail = b""
+        self.longest = LongestStatement()
         self._fault: OSError | None = None
-        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end
+        self._complaints = complaints()
         self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=self._complaints, env=environment())
         self._pump = threading.Thread(target=self._move, daemon=True)
         self._pump.start()
@@ -191,7 +225,8 @@ class _Dumping:
     def _move(self) -> None:
         try:
             for chunk in self._chunks():
-                _write_all(1, chunk)
+                write_all(1, chunk)
+                self.longest.add(chunk)
                 self._tail = (self._tail + chunk[-KEPT:])[-KEPT:]
         except OSError as error:
             self._fault = error
@@ -215,65 +250,6 @@ class _Dumping:
             yield chunk
 
 
-def _write_rows(session: Session, table: dict[str, Any], described: list[Column]) -> None:
-    """Write the rows of a table with FLOAT columns, which mariadb-dump would write with six digits."""
-    written = [column for column in described if not column.computed]
-    names = [column.name for column in written]
-    values = [_as_literal(column) for column in written]
-    versioned = table["type"] == VERSIONED
-    if versioned and not any(column.boundary for column in described):
-        names += ["row_start", "row_end"]
-        values += ["QUOTE(row_start)", "QUOTE(row_end)"]
-    history = " FOR SYSTEM_TIME ALL" if versioned else ""
-    name = quoted(table["name"])
-    head = f"INSERT INTO {name} ({', '.join(quoted(each) for each in names)}) VALUES\n"
-    _write_all(1, HEAD_OF_ROWS.encode())
-    if versioned:
-        _write_all(1, b"SET SESSION system_versioning_insert_history = 1;\n")
-    batch: list[str] = []
-    size = 0
-    for (row,) in session.rows(f"SELECT CONCAT('(', CONCAT_WS(',', {', '.join(values)}), ')') FROM {name}{history}"):
-        if not row.startswith("("):
-            raise ProgramError(
-                "SourceError",
-                f"a row of the table {table['name']} is longer than the server can put together",
-                "nothing was kept",
-                "raise max_allowed_packet on the server",
-            )
-        batch.append(row)
-        size += len(row)
-        if size > ROWS_AT_ONCE:
-            _write_all(1, _insert(head, batch))
-            batch, size = [], 0
-    if batch:
-        _write_all(1, _insert(head, batch))
-    _write_all(1, b"COMMIT;\n")
-
-
-def _insert(head: str, batch: list[str]) -> bytes:
-    text = ",\n".join(batch)
-    return f"{head}{text};\n".encode()
-
-
-def _as_literal(column: Column) -> str:
-    """Return an expression for the literal that gives exactly a column's value: no line end in it, no character set."""
-    name = quoted(column.name)
-    if column.type == "float":
-        return f"IFNULL({name} + 0e0, 'NULL')"
-    if column.type in ("enum", "set", "bit"):
-        return f"IFNULL({name} + 0, 'NULL')"
-    if column.type in ("char", "varchar", "tinytext", "text", "mediumtext", "longtext"):
-        return (
-            f"IFNULL(IF(OCTET_LENGTH({name}) = 0, '''''',"
-            f" CONCAT('_utf8mb4 0x', HEX(CONVERT({name} USING utf8mb4)))), 'NULL')"
-        )
-    if column.type in ("date", "datetime", "timestamp", "time", "uuid", "inet4", "inet6"):
-        return f"QUOTE({name})"
-    if column.type in NUMERIC:
-        return f"IFNULL({name}, 'NULL')"
-    return f"IFNULL(IF(OCTET_LENGTH({name}) = 0, '''''', CONCAT('0x', HEX({name}))), 'NULL')"
-
-
 def _require_unchanged(target: Target, before: dict[str, Any], after: dict[str, Any]) -> None:
     changed = sorted(
         name
@@ -289,9 +265,3 @@ def _require_unchanged(target: Target, before: dict[str, Any], after: dict[str, 
             "the dump is worthless",
             "run it again",
         )
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]

@@ -13,37 +13,46 @@ from .program_error import ProgramError
 if TYPE_CHECKING:
     from .program_mariadb_client import Target
 
-_PRIMARY = re.compile(r"ERROR (\d+) \(\w+\)[^:]*: (.*)")
+# A value may have lines of its own that look like any of these, but it comes behind the words of the program itself.
+_CLIENT = re.compile(r"^ERROR (\d+) \(\w+\)(?: at line \d+)?: (.*)", re.MULTILINE)
 _DUMPING = (
-    re.compile(r"[Gg]ot error: (\d+): \"?(.*?)\"? when "),
-    re.compile(r"[Ee]rror (\d+): (.*?)(?: when dumping .*)?$", re.MULTILINE),
+    re.compile(r"^\S+: [Gg]ot error: (\d+): \"?(.*?)\"? when ", re.MULTILINE),
+    re.compile(r"^\S+: [Ee]rror (\d+): (.*?)(?: when dumping .*)?$", re.MULTILINE),
 )
-_DUMPING_AFTER = re.compile(r"Couldn't execute '.*?': (.*) \((\d+)\)", re.DOTALL)
-_QUOTED_VALUE = re.compile(r"'[^']*'")
+_DUMPING_AFTER = re.compile(
+    r"^\S+: Couldn't execute '.*?': (?P<message>.*?) \((?P<code>\d+)\)$", re.DOTALL | re.MULTILINE
+)
+_PROGRAM = re.compile(r"^(?:(?:\S*/)?(?:mariadb|mysql)[\w-]*: |ERROR\b).*", re.MULTILINE)
+# Not the apostrophe of a word. What follows is told by no rule: values with quotation marks are not quoted again.
+_QUOTED = re.compile(r"(?<!\w)[\"'].*", re.DOTALL)
 # Messages of these codes quote names and accounts, all others may quote values of the data.
-_NAMING = {1040, 1044, 1045, 1046, 1049, 1142, 1143, 1146, 1227, 1305, 1356, 1370, 1698, 2002, 2003, 2005, 2013}
+_NAMING = {1040, 1044, 1045, 1046, 1049, 1142, 1143, 1146, 1153, 1227, 1305, 1356, 1370, 1698, 2002, 2003, 2005, 2013}
+ROOM = "raise max_allowed_packet on the server, where a row is longer than it takes (1G is the most there is)"
 
 
-def explained(said: str, target: Target, database: str) -> ProgramError:
+def explained(said: str, target: Target, database: str, *, loading: bool = False) -> ProgramError:
     """Given what a client or mariadb-dump said, return the error that an operator can treat."""
     code, message = _told(said)
     if code not in _NAMING:
-        message = _QUOTED_VALUE.sub("'…'", message)
+        message = _QUOTED.sub("…", message)
     kind, hint = _by_code(code, target)
+    if loading and code in (2006, 2013):
+        # A server that is sent too much closes the connection and often says no more.
+        hint = f"{hint}; if it does, {ROOM}"
     name = database or target.database
     return ProgramError(kind, f"the database {name} on {target.place()}: {message}", "nothing was changed", hint)
 
 
 def _told(said: str) -> tuple[int, str]:
+    found = [match for match in (pattern.search(said) for pattern in (_CLIENT, *_DUMPING)) if match]
+    told = [(match.start(), int(match.group(1)), match.group(2).strip()) for match in found]
     after = _DUMPING_AFTER.search(said)
     if after:
-        return int(after.group(2)), after.group(1)
-    for pattern in (_PRIMARY, *_DUMPING):
-        match = pattern.search(said)
-        if match:
-            return int(match.group(1)), match.group(2).strip()
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return 0, lines[0] if lines else "the program ended without a word"
+        told.append((after.start(), int(after["code"]), after["message"]))
+    if told:
+        return min(told)[1:]
+    other = _PROGRAM.search(said)
+    return 0, other.group(0).strip() if other else "the program ended without a word"
 
 
 def _by_code(code: int, target: Target) -> tuple[str, str]:
@@ -59,6 +68,8 @@ def _by_code(code: int, target: Target) -> tuple[str, str]:
         )
     if code == 1049:
         return "SourceMissingError", "correct the name in the inventory, or restore the database"
+    if code == 1153:
+        return "SourceError", ROOM
     if code in (2002, 2003, 2005, 2006, 2013, 1053):
         return "SourceError", "see whether the server runs and listens there"
     if code in (1040, 1203, 1226):

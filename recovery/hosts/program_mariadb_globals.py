@@ -14,15 +14,8 @@ import re
 from typing import Any
 
 from .program_mariadb_client import Session, literal, quoted
-from .program_mariadb_structure import (
-    CODECS,
-    database_made,
-    definer_clause,
-    dressed,
-    placeholder,
-    statement_of,
-    surroundings,
-)
+from .program_mariadb_making import CODECS, PACKAGES, placeholder, statement_of, surroundings
+from .program_mariadb_structure import database_made, definer_clause, dressed
 
 GLOBALS_MARK = "-- pulih: "
 DELIMITER = "$$pulih$$"
@@ -52,6 +45,9 @@ def server_globals(session: Session, database: str, things: list[dict[str, Any]]
     lines += ["SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES';", dressed(database, made, "ALTER") + ";"]
     lines += [f"{_account_made(account)};" for account in accounts]
     lines += [_plain(thing) for thing in _placed(things)]
+    if any(thing["kind"].startswith("package") for thing in things):
+        # Servers before 11.4 know the word in this mode only.
+        lines.append(f"SET SESSION sql_mode = '{PACKAGES}';")
     # Last, because rights on routines need the routines.
     lines += [f"{grant['statement']};" for grant in grants]
     return "".join(f"{line}\n" for line in lines)
@@ -64,7 +60,7 @@ def granted(session: Session, database: str) -> list[dict[str, str]]:
             *_on_database(session, database),
             *_on_tables(session, database),
             *_on_columns(session, database),
-            *_on_routines(session, database),
+            *(grant for _kind, _name, grant in granted_on_routines(session, database)),
         ],
         key=lambda grant: grant["statement"],
     )
@@ -142,14 +138,16 @@ def _on_columns(session: Session, database: str) -> list[dict[str, str]]:
     return [grant for grant in made if grant]
 
 
-def _on_routines(session: Session, database: str) -> list[dict[str, str]]:
+def granted_on_routines(session: Session, database: str) -> list[tuple[str, str, dict[str, str]]]:
+    """Return the rights on single routines: what kind of routine, its name in small letters, and the right."""
     made = []
     for user, host, name, kind, rights in session.documents(
         "SELECT JSON_ARRAY(User, Host, Routine_name, Routine_type, Proc_priv) FROM mysql.procs_priv"
         f" WHERE BINARY Db = {literal(database)}"
     ):
-        made.append(_grant(str(rights).split(","), f"{kind} {quoted(database)}.{quoted(str(name))}", user, host))
-    return [grant for grant in made if grant]
+        grant = _grant(str(rights).split(","), f"{kind} {quoted(database)}.{quoted(str(name))}", user, host)
+        made.append((str(kind).lower(), str(name).lower(), grant))
+    return [each for each in made if each[2]]
 
 
 def _grant(rights: list[str], where: str, user: Any, host: Any) -> dict[str, str]:

@@ -11,15 +11,17 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .program_error import ProgramError
 from .program_mariadb_client import (
+    NEVER_IDLE,
+    QUIETLY,
     Session,
     Target,
     client,
+    complaints,
     environment,
     in_database,
     literal,
@@ -32,7 +34,8 @@ from .program_mariadb_dump import END, PIECE, SANDBOX
 from .program_mariadb_errors import explained
 from .program_mariadb_globals import granted
 from .program_mariadb_lent import claim
-from .program_mariadb_structure import create, dressed, drop, names_database, objects, placeholder, tables
+from .program_mariadb_making import drop, make, names_database, with_callers
+from .program_mariadb_structure import dressed, listed, objects
 
 # Beside a copy stands, while tables move, an empty database with this at the end of its name.
 MIDDLE = "~"
@@ -147,12 +150,12 @@ def exists(session: Session, name: str) -> bool:
 def is_half(session: Session, copy: str) -> bool:
     """Say whether a copy was begun and never ended."""
     known = read(session, copy)
-    return known.get("state") == "loading" if known else not tables(session, copy)
+    return known.get("state") == "loading" if known else not listed(session, copy)
 
 
 def require_empty(session: Session, name: str) -> None:
     """Raise ProgramError when a database through which tables only pass holds one."""
-    if tables(session, name):
+    if listed(session, name):
         raise ProgramError(
             "SwapError",
             f"the database {name} is not empty, as it must be between two swaps",
@@ -200,70 +203,37 @@ def _make_objects(session: Session, copy: str, things: list[dict[str, Any]]) -> 
 
     So does a view whose account has rights on the live database alone: of this one the server shows it otherwise.
     """
-    waiting = _with_callers(things, [thing for thing in things if names_database(thing, session.target.database)])
+    waiting = with_callers(things, [thing for thing in things if names_database(thing, session.target.database)])
     statuses = {thing["name"]: thing["status"] for thing in things if thing["kind"] == "event"}
     write(session, copy, {"events": statuses, "waiting": waiting})
     make(session, copy, [thing for thing in things if thing not in waiting], live=False)
-    shown = objects(session, copy, tables(session, copy))
+    shown = objects(session, copy, listed(session, copy))
     powerless = {thing["name"] for thing in shown if thing["kind"] == "view" and names_database(thing, copy)}
     if powerless:
         late = [thing for thing in things if thing["kind"] == "view" and thing["name"] in powerless]
-        late = _with_callers(things, [*waiting, *late])
+        late = with_callers(things, [*waiting, *late])
         write(session, copy, {"waiting": late})
         for thing in late:
             if thing not in waiting:
                 drop(session, thing)
 
 
-def _with_callers(things: list[dict[str, Any]], waiting: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what waits, and every view that needs something of it, in the order in which they can be made."""
-    while True:
-        names = [quoted(each["name"]) for each in waiting if each["kind"] in ("function", "view", "package")]
-        calling = [
-            thing for thing in things if thing["kind"] == "view" and any(name in thing["statement"] for name in names)
-        ]
-        found = [thing for thing in things if thing in waiting or thing in calling]
-        if len(found) == len(waiting):
-            return found
-        waiting = found
-
-
-def make(session: Session, database: str, things: list[dict[str, Any]], *, live: bool) -> None:
-    """Make objects in the session's database, each with the database's collation of its day."""
-    now = session.one("SELECT @@collation_database")
-    before = now
-    views = [thing for thing in things if thing["kind"] == "view"]
-    placed = False
-    for thing in things:
-        if thing["kind"] == "view" and not placed:
-            placed = True
-            for view in views:
-                session.run(placeholder(view))
-        if thing["collation"] != now:
-            session.run(f"ALTER DATABASE {quoted(database)} COLLATE {thing['collation']}")
-            now = thing["collation"]
-        create(session, thing, live=live)
-    if now != before:
-        session.run(f"ALTER DATABASE {quoted(database)} COLLATE {before}")
-
-
 def _refresh_statistics(session: Session, copy: str) -> None:
     # A copy that goes live without statistics would be slow until they are made.
-    names = [quoted(table["name"]) for table in tables(session, copy) if table["type"] == "BASE TABLE"]
+    names = [quoted(table["name"]) for table in listed(session, copy) if table["type"] == "BASE TABLE"]
     if names:
         session.run(f"ANALYZE NO_WRITE_TO_BINLOG TABLE {', '.join(names)}")
 
 
 def _fill(target: Target, path: str, copy: str, content: Iterable[bytes]) -> None:
     """Let the client run a text in a database. Without --force it ends at the first error."""
-    argv = [path, *target.options(), "--batch", "--binary-mode", "--comments", "--skip-reconnect"]
-    argv += ["--default-character-set=utf8mb4", "--max-allowed-packet=1G", f"--init-command={_settings(target)}"]
-    with tempfile.TemporaryFile() as complaints:
+    argv = [path, *target.options(), *QUIETLY, "--max-allowed-packet=1G", f"--init-command={_settings(target)}"]
+    with complaints() as said:
         filling = subprocess.Popen(
             [*argv, f"--database={copy}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=complaints,
+            stderr=said,
             env=environment(),
         )
         assert filling.stdin is not None  # noqa: S101 - a pipe
@@ -278,16 +248,17 @@ def _fill(target: Target, path: str, copy: str, content: Iterable[bytes]) -> Non
             raise
         finally:
             code = filling.wait()
-        complaints.seek(0)
-        said = complaints.read().decode(errors="replace")
-    if code != 0 or "ERROR" in said:
-        raise explained(said, target, copy)
+        said.seek(0)
+        text = said.read().decode(errors="replace")
+    if code != 0 or "ERROR" in text:
+        raise explained(text, target, copy, loading=True)
 
 
 def _settings(target: Target) -> str:
     logged = "" if target.write_binlog else ", sql_log_bin = 0"
     # Tables of old servers have options that a strict one refuses; the fingerprint shows whether one was lost.
-    settings = f"max_statement_time = 0, lock_wait_timeout = {target.seconds()}, innodb_strict_mode = 0"
+    idle = ", ".join(f"{name} = {value}" for name, value in NEVER_IDLE.items())
+    settings = f"{idle}, max_statement_time = 0, lock_wait_timeout = {target.seconds()}, innodb_strict_mode = 0"
     return f"SET SESSION {settings}{logged}"
 
 

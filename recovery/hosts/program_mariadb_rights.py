@@ -14,7 +14,7 @@ from typing import Any
 from .program_error import ProgramError
 from .program_mariadb_client import Session, Target, client, in_database, quoted, server_version
 from .program_mariadb_dump import refuse_nontransactional
-from .program_mariadb_globals import granted_by_pattern, pattern_matches
+from .program_mariadb_globals import granted_by_pattern, granted_on_routines, pattern_matches
 from .program_mariadb_structure import VERSIONED, database_made, is_broken, tables
 
 # The history of system-versioned tables can be dumped from this version on.
@@ -28,6 +28,7 @@ TO_RESTORE = (
     *("INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES", "CREATE VIEW"),
     *("CREATE ROUTINE", "ALTER ROUTINE"),
 )
+OPTION = "GRANT OPTION"
 _GRANT = re.compile(r"^GRANT (.*?) ON (?:(\*)|`((?:[^`]|``)*)`)\.(?:(\*)|`((?:[^`]|``)*)`) TO ")
 
 
@@ -116,9 +117,11 @@ def restorable(arguments: list[bytes]) -> dict[str, Any]:
     target = Target(arguments[0])
     copies = f"{target.database}.pulih-"
     with Session(target) as session:
-        everywhere, here, single = granted_here(session, target.database)
-        _everywhere, beside, _single = granted_here(session, f"{copies}x")
+        rights = granted_here(session, target.database)
         user = target.user or session.one("SELECT CURRENT_USER()")
+        unkept = _unkept(session, target.database, user, rights)
+        _everywhere, beside, _single = granted_here(session, f"{copies}x")
+        everywhere, here, single = rights
         refused = "" if "SUPER" in everywhere else _refused_by_binlog(session, target.database)
     needed = ("PROCESS", "SET USER", *(() if target.write_binlog else ("BINLOG ADMIN",)))
     missing = [f"GRANT {right} ON *.*" for right in needed if not everywhere & {right, "SUPER"}]
@@ -129,10 +132,25 @@ def restorable(arguments: list[bytes]) -> dict[str, Any]:
         columns = {"mysql.proc": "SELECT", "mysql.db": "SELECT", "mysql.user": "SELECT (User, Host)"}
         missing += [f"GRANT {right} ON {table}" for table, right in columns.items() if table not in single]
     warnings = [f"the account {user} could not restore: {grant} TO {user}" for grant in missing]
+    if unkept:
+        warnings.append(f"the account {user} could not give rights on single routines again: {unkept}")
     if refused:
         how = f"SET GLOBAL log_bin_trust_function_creators = 1, or GRANT SUPER ON *.* TO {user}"
         warnings.append(f"the account {user} could not restore {refused}, as the server writes a binary log: {how}")
     return {"warnings": warnings}
+
+
+def _unkept(session: Session, database: str, user: str, rights: tuple[set[str], set[str], set[str]]) -> str:
+    """Return the grant that is missing to see, and to give again, the rights on a routine that a backup lacks."""
+    everywhere, here, single = rights
+    routines = f"SELECT 1 FROM information_schema.ROUTINES WHERE {in_database('ROUTINE_SCHEMA', database)}"
+    if session.one(f"SELECT EXISTS ({routines})") != "1":
+        return ""
+    if "SELECT" not in everywhere and "mysql.procs_priv" not in single:
+        return f"GRANT SELECT ON mysql.procs_priv TO {user}"
+    if OPTION not in everywhere | here and granted_on_routines(session, database):
+        return f"GRANT USAGE ON {quoted(database)}.* TO {user} WITH GRANT OPTION"
+    return ""
 
 
 def _refused_by_binlog(session: Session, database: str) -> str:
@@ -159,7 +177,7 @@ def granted_here(session: Session, database: str) -> tuple[set[str], set[str], s
         if match is None:
             continue
         words, all_databases, name, all_tables, table = match.groups()
-        rights = {word.strip() for word in words.split(",")}
+        rights = {word.strip() for word in words.split(",")} | ({OPTION} if line.endswith(OPTION) else set())
         if "ALL PRIVILEGES" in rights:
             rights |= {"RELOAD", "PROCESS", "SET USER", "SUPER", "BINLOG ADMIN", "LOCK TABLES", *TO_RESTORE}
         if all_databases:

@@ -19,24 +19,6 @@ from .program_mariadb_client import Session, in_database, literal, quoted
 OWN_TABLES = "~pulih"
 VIEW, SEQUENCE, VERSIONED = "VIEW", "SEQUENCE", "SYSTEM VERSIONED"
 _COUNTER = re.compile(r"(\n\) ENGINE=\w+) AUTO_INCREMENT=\d+")
-# How MariaDB's character sets of clients are called here; others of its names are known by themselves.
-CODECS = {
-    "utf8mb4": "utf-8",
-    "utf8mb3": "utf-8",
-    "binary": "utf-8",
-    "latin1": "cp1252",
-    "latin2": "iso8859-2",
-    "latin5": "iso8859-9",
-    "latin7": "iso8859-13",
-    "greek": "iso8859-7",
-    "hebrew": "iso8859-8",
-    "koi8r": "koi8-r",
-    "koi8u": "koi8-u",
-    "ujis": "euc-jp",
-    "euckr": "euc-kr",
-    "sjis": "shift-jis",
-    "tis620": "tis-620",
-}
 QUOTE = "'"
 SETTING = "CHARACTER_SET_CLIENT, COLLATION_CONNECTION, DATABASE_COLLATION"
 
@@ -77,6 +59,28 @@ def tables(session: Session, database: str) -> list[dict[str, Any]]:
     )
     rows: list[dict[str, Any]] = [dict(zip(names, row)) for row in found]  # noqa: B905 - Python 3.9
     return [row for row in rows if not row["name"].startswith(OWN_TABLES)]
+
+
+def listed(session: Session, database: str) -> list[dict[str, Any]]:
+    """Return names and types of tables, sequences and views, without what a copy has of ours; no table is opened."""
+    found = session.run(
+        f"SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE {in_database('TABLE_SCHEMA', database)}"
+        " AND TABLE_TYPE <> 'TEMPORARY' ORDER BY TABLE_NAME"
+    )
+    return [{"name": name, "type": kind} for name, kind in found if not name.startswith(OWN_TABLES)]
+
+
+def broken_views(session: Session, database: str, found: list[dict[str, Any]]) -> set[str]:
+    """Given what is listed, return the views whose tables, columns or functions are gone."""
+    names = [table["name"] for table in found if table["type"] == VIEW]
+    if not names:
+        return set()
+    rows = session.run(
+        f"SELECT TABLE_NAME FROM information_schema.TABLES WHERE {in_database('TABLE_SCHEMA', database)}"
+        # The length, which no view has, makes the server open each; else it says nothing of what they read.
+        f" AND {_among('TABLE_NAME', names)} AND DATA_LENGTH IS NULL AND TABLE_COMMENT LIKE '%references invalid%'"
+    )
+    return {name for (name,) in rows}
 
 
 def is_broken(table: dict[str, Any]) -> bool:
@@ -130,7 +134,8 @@ def _views(session: Session, database: str, found: list[dict[str, Any]]) -> list
     columns: dict[str, list[str]] = {}
     for view, column in session.documents(
         "SELECT JSON_ARRAY(TABLE_NAME, COLUMN_NAME) FROM information_schema.COLUMNS"
-        f" WHERE {in_database('TABLE_SCHEMA', database)} ORDER BY TABLE_NAME, ORDINAL_POSITION"
+        f" WHERE {in_database('TABLE_SCHEMA', database)} AND {_among('TABLE_NAME', names)}"
+        " ORDER BY TABLE_NAME, ORDINAL_POSITION"
     ):
         columns.setdefault(str(view), []).append(str(column))
     collation = database_made(session, database)["collation"]
@@ -207,82 +212,15 @@ def _made(
     }
 
 
-def create(session: Session, thing: dict[str, Any], *, live: bool) -> None:
-    """Make one object in the session's database; an event runs only in the live one. Raises ProgramError."""
-    encoding = CODECS.get(thing["client"], thing["client"])
-    statement = statement_of(thing, live=live)
-    try:
-        statement.encode(encoding)
-    except (LookupError, UnicodeEncodeError) as error:
-        raise ProgramError(
-            "SourceError",
-            f"the {thing['kind']} {thing['name']} was made by a client with the character set {thing['client']},"
-            " in which its text cannot be written",
-            "nothing was kept",
-            "make it again in the source, with utf8mb4",
-        ) from error
-    session.run(surroundings(thing))
-    session.run(statement, encoding)
-    session.reset()
-
-
-def surroundings(thing: dict[str, Any]) -> str:
-    """Return the statement that sets what an object keeps of the session that made it."""
-    mode = "NO_AUTO_VALUE_ON_ZERO" if thing["mode"] is None else thing["mode"]
-    zone = f", time_zone = {literal(thing['zone'])}" if "zone" in thing else ""
-    return (
-        f"SET SESSION sql_mode = {literal(mode)}{zone}, character_set_client = {literal(thing['client'])},"
-        f" collation_connection = {literal(thing['connection'])}"
-    )
-
-
-def statement_of(thing: dict[str, Any], *, live: bool) -> str:
-    """Return the statement that makes an object."""
-    statement = str(thing["statement"])
-    if thing["kind"] == "view":
-        return statement.replace("CREATE ", "CREATE OR REPLACE ", 1)
-    if thing["kind"] != "event":
-        return statement
-    words = {"ENABLED": "ENABLE", "DISABLED": "DISABLE", "SLAVESIDE_DISABLED": "DISABLE ON SLAVE"}
-    status = words[thing["status"]] if live else "DISABLE"
-    escaped = literal(thing["comment"]) if "NO_BACKSLASH" in thing["mode"] else escaped_literal(thing["comment"])
-    return f"{statement} {status} COMMENT {escaped} DO {thing['body']}"
-
-
-def placeholder(view: dict[str, Any]) -> str:
-    """Return the statement that makes a view with the right columns and nothing in it: views may need each other."""
-    columns = ", ".join(f"1 AS {quoted(column)}" for column in view["columns"])
-    return f"CREATE OR REPLACE VIEW {quoted(view['name'])} AS SELECT {columns}"
-
-
-def drop(session: Session, thing: dict[str, Any]) -> None:
-    """Drop an object from the session's database, if it is there."""
-    if thing["kind"].startswith("package"):
-        # Servers before 11.4 know the word in this mode only.
-        session.run("SET SESSION sql_mode = 'ORACLE'")
-    session.run(f"DROP {thing['kind'].upper()} IF EXISTS {quoted(thing['name'])}")
-    if thing["kind"].startswith("package"):
-        session.reset()
-
-
-def escaped_literal(text: str) -> str:
-    """Return text as an SQL literal, in a session with backslash escapes."""
-    return literal(text.replace("\\", "\\\\"))
-
-
 def definer_clause(account: str) -> str:
     """Given an account as the server lists it, return it as it is written in statements; roles have no host."""
     user, at, host = account.rpartition("@")
     return f"{quoted(user)}@{quoted(host)}" if at and host else quoted(user or host)
 
 
-def names_database(thing: dict[str, Any], database: str) -> bool:
-    """Say whether an object's text names a database: made elsewhere, it would still work on that one."""
-    name = re.escape(database)
-    # In double quotes where the sql_mode of its day made them names.
-    quotes = re.escape(database.replace('"', '""'))
-    pattern = rf"(?:`{re.escape(quoted(database)[1:-1])}`|\"{quotes}\"|(?<![\w$`]){name}(?![\w$`]))\s*\."
-    return re.search(pattern, statement_of(thing, live=False), re.IGNORECASE) is not None
+def _among(column: str, names: list[str]) -> str:
+    # Asked for by name, the server opens these alone and not every table.
+    return f"{column} IN ({', '.join(literal(name) for name in names)})"
 
 
 def _account(clause: str) -> str:

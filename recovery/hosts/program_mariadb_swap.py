@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
 from typing import Any
 
 from .program_error import ProgramError
-from .program_mariadb_client import Session, Target, in_database, literal, quoted
+from .program_mariadb_client import Session, Target, literal, quoted
 from .program_mariadb_control import LIVE, mark_live, read, write
-from .program_mariadb_load import MIDDLE, exists, make, require_empty
+from .program_mariadb_load import MIDDLE, exists, require_empty
 from .program_mariadb_rights import granted_here
-from .program_mariadb_structure import create, database_made, dressed, drop, is_broken, names_database, objects, tables
+from .program_mariadb_sides import OTHER, clear, make_again, write_down
+from .program_mariadb_structure import listed
 
-OTHER = {"old": "new", "new": "old"}
 # Whoever is in the database, and whoever was given rights on it and is connected without having chosen any.
 USERS = """
 SELECT JSON_OBJECT('pid', p.ID, 'name', IF(p.COMMAND LIKE 'Slave%', 'replication', p.COMMAND), 'user', p.USER,
@@ -47,6 +46,13 @@ def quiet(arguments: list[bytes]) -> dict[str, Any]:
     target = Target(arguments[0])
     with Session(target) as session:
         return {"users": _users(session, [target.database])}
+
+
+def ties(arguments: list[bytes]) -> dict[str, Any]:
+    """Return, a sentence each, what keeps every copy from going live."""
+    target = Target(arguments[0])
+    with Session(target) as session:
+        return {"ties": _ties(session, target.database)}
 
 
 def prepare(arguments: list[bytes]) -> dict[str, Any]:
@@ -94,137 +100,74 @@ def live_is(arguments: list[bytes]) -> dict[str, Any]:
 
 def _move(target: Target, receipt: dict[str, Any], coming: str) -> dict[str, Any]:
     live, copy = receipt["live"], receipt["copy"]
+    warnings: list[str] = []
     with Session(target, changing=True) as session:
         _require_server(session, receipt)
         known = read(session, copy)
         if known is None or known["live"] not in OTHER:
             raise _unknown(receipt)
         if known["live"] == coming and known["phase"] == "settled":
-            return {"live": coming, "moved": False}
+            return {"live": coming, "moved": False, "warnings": []}
         moving = known["live"] != coming
         if moving:
             _refuse_users(session, [live, copy])
             _refuse_ties(session, live)
             require_empty(session, copy + MIDDLE)
             if known["phase"] == "settled":
-                _write_down(session, target, known, live, copy)
-    try:
-        if moving:
-            _rename(target, receipt, coming)
-    except ProgramError:
-        # A lost connection says nothing: what the server did stands in the copy.
-        if _settle(target, receipt) != coming:
-            raise
-    else:
-        if _settle(target, receipt) != coming:
-            # The tables still moved when we looked, for a call that was killed.
-            return _move(target, receipt, coming)
-    return {"live": coming, "moved": True}
+                warnings += write_down(session, known, live, copy)
+        try:
+            if moving:
+                _rename(session, receipt, coming)
+            which = _settle(session, receipt, warnings)
+        except ProgramError:
+            # A lost connection says nothing: what the server did stands in the copy.
+            with Session(target, changing=True) as another:
+                which = _settle(another, receipt, warnings)
+            if which != coming:
+                raise
+    if which != coming:
+        # The tables still moved when we looked, for a call that was killed.
+        return _move(target, receipt, coming)
+    return {"live": coming, "moved": True, "warnings": sorted(set(warnings))}
 
 
-def _write_down(session: Session, target: Target, known: dict[str, Any], live: str, copy: str) -> None:
-    """Write the definitions of both sides into the copy: from now on they may be gone where they were."""
-    there, beside = known["live"], OTHER[known["live"]]
-    found = {f"{there} side": _side(target, live) if exists(session, live) else None}
-    if f"{beside} side" not in known:
-        # Its events were made disabled, and what names the live database was not made at all.
-        side = _side(target, copy, known["events"], known["waiting"])
-        # A view whose account may not read is shown with the name of its database, and cannot be made in another.
-        tied = [each for each in side["objects"] if each["kind"] == "view" and names_database(each, copy)]
-        if side["broken"] or tied:
-            raise _failed(
-                f"views of the copy {copy} lack what they read, or the right to: "
-                + ", ".join(each["name"] for each in [*side["broken"], *tied]),
-                "nothing was moved",
-                "give the accounts in whose name they work their rights, then continue",
-            )
-        found[f"{beside} side"] = side
-    write(session, copy, {**found, "phase": "moving"})
-
-
-def _side(
-    target: Target,
-    database: str,
-    statuses: dict[str, str] | None = None,
-    waiting: list[dict[str, Any]] | None = None,
-) -> dict[str, Any]:
-    with Session(target, database) as session:
-        there = tables(session, database)
-        invalid = {table["name"] for table in there if is_broken(table)}
-        found: list[dict[str, Any]] = []
-        broken: list[dict[str, Any]] = []
-        for thing in objects(session, database, there):
-            (broken if thing["kind"] == "view" and thing["name"] in invalid else found).append(thing)
-        made = database_made(session, database)
-    for thing in found:
-        if thing["kind"] == "event":
-            thing["status"] = (statuses or {}).get(thing["name"], thing["status"])
-    return {"database": made, "objects": _in_order([*found, *(waiting or [])]), "broken": broken}
-
-
-def _in_order(things: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    kinds = ["function", "procedure", "package", "package body", "view", "trigger", "event"]
-    return sorted(things, key=lambda thing: kinds.index(thing["kind"]))
-
-
-def _rename(target: Target, receipt: dict[str, Any], coming: str) -> None:
+def _rename(session: Session, receipt: dict[str, Any], coming: str) -> None:
     live, copy, leaving = receipt["live"], receipt["copy"], OTHER[coming]
     middle = copy + MIDDLE
-    with Session(target, changing=True) as session:
-        known = read(session, copy) or {}
-        for name, side in ((live, f"{leaving} side"), (copy, f"{coming} side")):
-            _clear(session, name, known[side])
-        session.run(f"CREATE DATABASE IF NOT EXISTS {quoted(live)}")
-        session.run(f"CREATE DATABASE IF NOT EXISTS {quoted(middle)}")
-        old = [table["name"] for table in tables(session, live)]
-        new = [table["name"] for table in tables(session, copy)]
-        moves = [(live, name, middle, name) for name in old]
-        moves += [(copy, name, live, name) for name in new]
-        moves += [(middle, name, copy, name) for name in old]
-        moves.append((copy, LIVE[leaving], copy, LIVE[coming]))
-        session.run("RENAME TABLE " + ", ".join(f"{quoted(*move[:2])} TO {quoted(*move[2:])}" for move in moves))
+    known = read(session, copy) or {}
+    clear(session, live, known[f"{leaving} side"], live=True)
+    clear(session, copy, known[f"{coming} side"], live=False)
+    session.run(f"CREATE DATABASE IF NOT EXISTS {quoted(live)}")
+    session.run(f"CREATE DATABASE IF NOT EXISTS {quoted(middle)}")
+    old = [table["name"] for table in listed(session, live)]
+    new = [table["name"] for table in listed(session, copy)]
+    moves = [(live, name, middle, name) for name in old]
+    moves += [(copy, name, live, name) for name in new]
+    moves += [(middle, name, copy, name) for name in old]
+    moves.append((copy, LIVE[leaving], copy, LIVE[coming]))
+    session.run("RENAME TABLE " + ", ".join(f"{quoted(*move[:2])} TO {quoted(*move[2:])}" for move in moves))
 
 
-def _settle(target: Target, receipt: dict[str, Any]) -> str:
+def _settle(session: Session, receipt: dict[str, Any], warnings: list[str]) -> str:
     """Make what is outside of tables again for the live data, and return which it is. The other side's waits."""
     live, copy, middle = receipt["live"], receipt["copy"], receipt["copy"] + MIDDLE
-    with Session(target, changing=True) as session:
-        # A server goes on moving tables when the client is dead. This waits until it has ended, and then nothing moves.
-        session.run(f"CREATE DATABASE IF NOT EXISTS {quoted(middle)}")
-        require_empty(session, middle)
-        session.run(f"DROP DATABASE {quoted(middle)}")
-        known = read(session, copy)
-        if known is None or known["live"] not in OTHER:
-            raise _unknown(receipt)
-        which = str(known["live"])
-        side = known[f"{which} side"]
-        if side is None:
-            # There was no old data: no database either, unless somebody put something into it.
-            if exists(session, live) and not tables(session, live):
-                session.run(f"DROP DATABASE {quoted(live)}")
-        else:
-            _clear(session, live, side)
-            session.run(dressed(live, side["database"], "ALTER"))
-            make(session, live, side["objects"], live=True)
-            for thing in side["broken"]:
-                _try(target, live, thing)
-        write(session, copy, {"phase": "settled"})
+    # A server goes on moving tables when the client is dead. This waits until it has ended, and then nothing moves.
+    session.run(f"CREATE DATABASE IF NOT EXISTS {quoted(middle)}")
+    require_empty(session, middle)
+    session.run(f"DROP DATABASE {quoted(middle)}")
+    known = read(session, copy)
+    if known is None or known["live"] not in OTHER:
+        raise _unknown(receipt)
+    which = str(known["live"])
+    side = known[f"{which} side"]
+    if side is not None:
+        warnings += make_again(session, live, side, known[f"{OTHER[which]} side"])
+    # There was no old data: no database either, unless somebody put something into it.
+    elif exists(session, live) and not listed(session, live):
+        # With a database its routines go, and the rights on them stay.
+        session.run(f"DROP DATABASE {quoted(live)}")
+    write(session, copy, {"phase": "settled"})
     return which
-
-
-def _try(target: Target, database: str, view: dict[str, Any]) -> None:
-    """Make a view again that did not work before: it lacks a right, or what it reads, and then nobody misses it."""
-    with suppress(ProgramError), Session(target, database, changing=True) as session:
-        create(session, view, live=True)
-
-
-def _clear(session: Session, database: str, side: dict[str, Any] | None) -> None:
-    """Drop whatever is outside of tables; it is written down. The session is in that database then."""
-    if side is None or not exists(session, database):
-        return
-    session.run(f"USE {quoted(database)}")
-    for thing in [*side["broken"], *side["objects"]]:
-        drop(session, thing)
 
 
 def _users(session: Session, names: list[str]) -> list[dict[str, Any]]:
@@ -265,18 +208,26 @@ def _refuse_users(session: Session, names: list[str]) -> None:
 
 
 def _refuse_ties(session: Session, database: str) -> None:
+    found = _ties(session, database)
+    if found:
+        raise _failed(found[0], "nothing was moved", "drop these keys, and make them again after the restore")
+
+
+def _ties(session: Session, database: str) -> list[str]:
     """Foreign keys of other databases would follow the old tables and not the name."""
-    ties = session.run(
-        "SELECT DISTINCT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.KEY_COLUMN_USAGE"
-        f" WHERE {in_database('REFERENCED_TABLE_SCHEMA', database)} AND BINARY TABLE_SCHEMA <> {literal(database)}"
+    # Of KEY_COLUMN_USAGE the server shows an account its own tables alone. Here names stand as those of files do.
+    name = f"BINARY CONVERT({literal(database)} USING filename)"
+    owner, table = (
+        f"CONVERT(CONVERT(BINARY SUBSTRING_INDEX(FOR_NAME, '/', {place}) USING filename) USING utf8mb4)"
+        for place in (1, -1)
     )
-    if ties:
-        raise _failed(
-            f"foreign keys of {', '.join(row[0] for row in ties[:5])} point to the database {database} and would not go"
-            " with its name",
-            "nothing was moved",
-            "drop these keys, and make them again after the restore",
-        )
+    rows = session.run(
+        f"SELECT DISTINCT CONCAT({owner}, '.', {table}) FROM information_schema.INNODB_SYS_FOREIGN"
+        f" WHERE BINARY SUBSTRING_INDEX(REF_NAME, '/', 1) = {name}"
+        f" AND BINARY SUBSTRING_INDEX(FOR_NAME, '/', 1) <> {name} ORDER BY 1"
+    )
+    names = ", ".join(row[0] for row in rows[:5])
+    return [f"foreign keys of {names} point to the database {database} and would not go with its name"] if rows else []
 
 
 def _require_server(session: Session, receipt: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ class MariadbScratch(MariadbSource):
     """A source in a server that begins with the first load: the backup says which version it needs."""
 
     makes_accounts = True
+    checks_copies = False
 
     def __init__(self, directory: Path, database: str, lock_timeout: float) -> None:
         super().__init__(LocalHost("scratch"), database, lock_timeout=lock_timeout)

@@ -141,6 +141,26 @@ def test_doctor_names_the_grants_that_are_missing(with_database: SmallOffice, ma
         mariadb.execute("DROP USER lemah@localhost, pemulih@localhost")
 
 
+def test_doctor_names_a_server_that_takes_no_row_as_long_as_the_newest_backup_has(
+    with_database: SmallOffice, mariadb: MariaDBServer
+) -> None:
+    mariadb.execute("CREATE TABLE foto (isi longblob); INSERT INTO foto VALUES (REPEAT('x', 1500000))", DATABASE)
+    with_database.back_up()
+
+    def warnings() -> list[str]:
+        found = examine_applications(with_database.installation)
+        return [each.message for each in found if each.subject == f"component {KEY}" and each.state == "warning"]
+
+    before = warnings()
+    ((taken,),) = mariadb.rows("SELECT @@GLOBAL.max_allowed_packet")
+    mariadb.execute("SET GLOBAL max_allowed_packet = 2097152")
+    try:
+        (warning,) = [each for each in warnings() if each not in before]
+    finally:
+        mariadb.execute(f"SET GLOBAL max_allowed_packet = {taken}")
+    assert "bytes and the server takes 2097152, so that a restore beside the live data would fail" in warning
+
+
 # The procedure's part of it is proven with the other engine each time; the server's identity, by the source's tests.
 @pytest.mark.endurance
 def test_a_database_of_the_same_name_on_another_server_is_not_touched(

@@ -1,5 +1,6 @@
 """MariaDB databases: dumped in one snapshot while writers go on, restored whole or not at all."""
 
+import io
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
+import pymysql
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DatabaseError
@@ -33,7 +35,7 @@ from recovery.hosts.program_mariadb_client import (
     client,
     server_version,
 )
-from recovery.hosts.program_mariadb_dump import _Dumping
+from recovery.hosts.program_mariadb_dump import LongestStatement, _Dumping
 from recovery.hosts.program_mariadb_dump import dump as dump_program
 from recovery.hosts.program_mariadb_errors import explained
 from recovery.procedures.backup.b2_verify import judge_copy
@@ -110,8 +112,32 @@ def test_every_kind_of_object_comes_back_in_a_server_of_its_own(rich_mariadb: Du
         copy = rich_mariadb.load("proof", into=scratch)
         assert rich_mariadb.differences(copy, scratch) == []
         verdict = judge_copy(scratch, copy, rich_mariadb.result.fingerprint, "", MOMENT, tmp_path)
+        # What that server has built this minute it is not asked to read again.
+        assert checked(scratch.server) == 0
     assert [check for check in verdict.checks if check.state != "pass"] == []
     assert verdict.state == "pass"
+
+
+def checked(path: str) -> int:
+    """How often a server looked through a table."""
+    with closing(pymysql.connect(unix_socket=path, user="root")) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW GLOBAL STATUS LIKE 'Com_check'")
+        return int(cursor.fetchall()[0][1])
+
+
+def test_rights_on_packages_come_back_by_the_globals(mariadb: MariaDBServer, tmp_path: Path) -> None:
+    source = make_database(mariadb)
+    mariadb.execute(
+        "SET SESSION sql_mode = 'ORACLE';\nDELIMITER //\nCREATE PACKAGE paket AS FUNCTION satu RETURN INT; END//\n"
+        "DELIMITER ;\nCREATE USER pemakai@localhost; GRANT EXECUTE ON PACKAGE paket TO pemakai@localhost;",
+        source.database,
+    )
+    try:
+        dump = dumped(source)
+        with scratch_of(source, tmp_path / "bukti") as scratch:
+            assert dump.differences(dump.load("proof", into=scratch), scratch) == []
+    finally:
+        mariadb.execute("DROP USER pemakai@localhost")
 
 
 def test_rights_that_the_globals_do_not_give_fail_the_proof(rich_mariadb: Dumped, tmp_path: Path) -> None:
@@ -128,11 +154,13 @@ def test_rights_that_the_globals_do_not_give_fail_the_proof(rich_mariadb: Dumped
 
 
 def test_the_judge_finds_what_a_copy_lost(rich_mariadb: Dumped, mariadb: MariaDBServer, tmp_path: Path) -> None:
+    before = checked(str(mariadb.socket))
     copy = rich_mariadb.load("rusak")
     mariadb.execute("DELETE FROM tanpa_kunci WHERE isi IS NULL; DROP TRIGGER dikunci", copy)
     mariadb.execute("SET foreign_key_checks = 0; DELETE FROM induk WHERE id = 2", copy)
     verdict = judge_copy(rich_mariadb.source, copy, rich_mariadb.result.fingerprint, "", MOMENT, tmp_path)
     rich_mariadb.source.discard(copy)
+    assert checked(str(mariadb.socket)) > before
     assert verdict.state == "fail"
     assert {(check.name, check.object) for check in verdict.checks if check.state != "pass"} == {
         ("row_count", "tanpa_kunci"),
@@ -197,7 +225,7 @@ def test_an_error_of_the_client_fails_the_load_and_tells_no_value(rich_mariadb: 
     target = Target(TARGET)
     said = "ERROR 1062 (23000) at line 7: Duplicate entry '350301' for key 'PRIMARY'"
     assert explained(said, target, "").report["message"] == (
-        "the database simpel on the local socket: Duplicate entry '…' for key '…'"
+        "the database simpel on the local socket: Duplicate entry …"
     )
 
 
@@ -315,6 +343,89 @@ def test_who_changes_the_structure_meanwhile_makes_the_dump_fail(mariadb: MariaD
             while stream.readinto(bytearray(1 << 20)):
                 pass
             stream.finish()
+
+
+IDLE = "idle_transaction_timeout", "idle_readonly_transaction_timeout", "idle_write_transaction_timeout"
+
+
+def test_sessions_that_wait_for_slow_readers_and_writers_are_not_ended(mariadb: MariaDBServer) -> None:
+    """A server may end whoever says nothing in a transaction: so do the measuring session, and one that loads."""
+    source = make_database(mariadb, LEDGER)
+    mariadb.execute("INSERT INTO mutasi (dari, ke) SELECT 1, 2 FROM seq_1_to_200000", source.database)
+
+    def idle(database: str) -> bool:
+        sleeping = "SELECT 1 FROM information_schema.PROCESSLIST WHERE DB = '{}' AND COMMAND = 'Sleep' AND TIME >= 2"
+        return bool(mariadb.rows(sleeping.format(database)))
+
+    mariadb.execute(f"SET GLOBAL {', GLOBAL '.join(f'{name} = 1' for name in IDLE)}")
+    try:
+        plain, buffer = io.BytesIO(), bytearray(1 << 20)
+        with source.dump() as stream:
+            plain.write(buffer[: stream.readinto(memoryview(buffer)[:100])])
+            wait_until(lambda: idle(source.database))
+            while count := stream.readinto(buffer):
+                plain.write(buffer[:count])
+            dump = Dumped(source, plain.getvalue(), stream.finish())
+        copy = source.beside("lambat")
+        middle = len(dump.plain) * 6 // 10
+        with source.load(copy, dump.result.server_globals) as load:
+            load.write(dump.plain[:middle])
+            wait_until(lambda: idle(copy))
+            load.write(dump.plain[middle:])
+            load.finish()
+    finally:
+        mariadb.execute(f"SET GLOBAL {', GLOBAL '.join(f'{name} = 0' for name in IDLE)}")
+    assert dump.differences(copy) == []
+    source.discard(copy)
+
+
+def test_a_row_that_is_longer_than_the_server_takes_is_told_before_a_restore_and_by_it(mariadb: MariaDBServer) -> None:
+    """In a dump a BLOB is twice as long. Rows of tables with FLOAT columns come another way, each as it is."""
+    source = make_database(mariadb)
+    mariadb.execute(
+        "CREATE TABLE berkas (isi longblob); INSERT INTO berkas VALUES (REPEAT('x', 1500000)), ('y');"
+        "CREATE TABLE pecahan (isi longblob, pecah float);"
+        "INSERT INTO pecahan VALUES (REPEAT('x', 400000), 1), (REPEAT('x', 950000), 2), ('y', 3)",
+        source.database,
+    )
+    (before,) = mariadb.rows("SELECT @@GLOBAL.max_allowed_packet")
+    assert dumped(source).result.warnings == ()
+    mariadb.execute("SET GLOBAL max_allowed_packet = 2097152")
+    try:
+        dump = dumped(source)
+        longest = dump.result.snapshot["longest_statement"]
+        assert 3_000_000 < longest < 3_001_000
+        warning = (
+            f"the longest statement of a dump has {longest} bytes and the server takes 2097152, so that a restore"
+            " beside the live data would fail: SET GLOBAL max_allowed_packet = 3145728, and the same in its"
+            " configuration"
+        )
+        assert dump.result.warnings == (warning,)
+        assert source.unloadable(dump.result.snapshot) == [warning]
+        with pytest.raises(SourceError) as raised:
+            dump.load("panjang")
+        assert "raise max_allowed_packet on the server, where a row is longer than it takes" in raised.value.hint
+        mariadb.execute("SET GLOBAL max_allowed_packet = 3145728")
+        assert source.unloadable(dump.result.snapshot) == []
+        copy = dump.load("panjang")
+        assert dump.differences(copy) == []
+        source.discard(copy)
+        # The server puts together no more than it takes, and what it does not is no NULL in a backup.
+        mariadb.execute("INSERT INTO pecahan VALUES (REPEAT('x', 1600000), 1)", source.database)
+        with pytest.raises(SourceError, match="a row of the table pecahan is longer than the server can put together"):
+            dumped(source)
+    finally:
+        mariadb.execute(f"SET GLOBAL max_allowed_packet = {before[0]}")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 50])
+def test_the_longest_statement_is_measured_wherever_a_dump_is_cut(size: int) -> None:
+    statements = [b"SET a", b"INSERT INTO t VALUES\n('" + b"x" * 120 + b"',';')", b"", b"UNLOCK"]
+    plain = b"".join(each + b";\n" for each in statements)
+    longest = LongestStatement()
+    for position in range(0, len(plain), size):
+        longest.add(plain[position : position + size])
+    assert longest.bytes == max(map(len, statements))
 
 
 def test_tables_without_a_snapshot_are_refused_or_locked(mariadb: MariaDBServer) -> None:
@@ -518,135 +629,6 @@ def test_programs_older_than_the_server_are_refused() -> None:
 
 
 # --- accounts ---------------------------------------------------------------------------------------------------------
-
-
-def documented(number: int, name: str) -> str:
-    """One of the document's blocks of SQL, for another database and without passwords."""
-    document = Path(__file__).parents[3] / "docs" / "mariadb.md"
-    block = document.read_text().split("```sql\n")[number].partition("```")[0]
-    pattern = name.replace("_", "\\_")
-    return block.replace("`simpel", f"`{pattern}").replace("IDENTIFIED BY '…'", "")
-
-
-@pytest.fixture
-def accounts(mariadb: MariaDBServer) -> Iterator[MariadbSource]:
-    """A database with the accounts of the document."""
-    source = make_database(mariadb)
-    pattern = source.database.replace("_", "\\_")
-    mariadb.execute(f"CREATE USER pemilik@localhost; GRANT ALL ON `{pattern}`.* TO pemilik@localhost")
-    mariadb.execute(
-        "CREATE TABLE jabatan (id int PRIMARY KEY) WITH SYSTEM VERSIONING; INSERT INTO jabatan VALUES (1);"
-        "DELETE FROM jabatan;"
-        "CREATE SEQUENCE nomor; CREATE TABLE pecah (a float); INSERT INTO pecah VALUES (1.23456789);"
-        # Views work with the rights of the application's account, which has none on a copy.
-        "CREATE DEFINER=pemilik@localhost VIEW daftar AS SELECT jabatan.id FROM jabatan;"
-        "CREATE DEFINER=pemilik@localhost VIEW banyaknya AS SELECT count(daftar.id) AS n FROM daftar;",
-        source.database,
-    )
-    mariadb.execute(documented(1, source.database))
-    mariadb.execute(documented(2, source.database))
-    source.account, source.restore_account = Account("pulih_backup"), Account("pulih_restore")
-    yield source
-    mariadb.execute("DROP USER pulih_backup@localhost, pulih_restore@localhost, pemilik@localhost")
-
-
-def test_the_documented_rights_are_enough_to_back_up_and_to_restore(accounts: MariadbSource) -> None:
-    source = accounts
-    assert source.preflight() == []
-    dump = dumped(source)
-    copy = dump.load()
-    assert dump.differences(copy) == []
-    assert source.check(copy) == []
-    assert source.free_space() > 0
-    receipt = source.prepare_swap(copy)
-    assert source.quiet() == {"sessions": [], "proven": True}
-    source.swap(receipt)
-    assert source.live_is(receipt) == "new"
-    assert dump.differences(None) == []
-    source.swap_back(receipt)
-    source.discard(copy)
-    assert source.copies() == []
-
-
-@pytest.mark.parametrize("dropped", ["FUNCTION pajak", "TRIGGER dicatat", ""])
-def test_what_the_binary_log_asks_of_the_restoring_account_is_named_before_a_backup(
-    accounts: MariadbSource, mariadb: MariaDBServer, dropped: str
-) -> None:
-    """Functions and triggers alike, and the load of what is warned of really ends so; without them nothing is asked."""
-    source = accounts
-    if dropped:
-        mariadb.execute(f"DROP {dropped}", source.database)
-    else:
-        mariadb.execute("DROP TRIGGER dicatat; DROP FUNCTION pajak", source.database)
-    mariadb.execute("SET GLOBAL log_bin_trust_function_creators = 0")
-    try:
-        found = source.preflight()
-        if not dropped:
-            assert found == []
-            return
-        left = "triggers" if "FUNCTION" in dropped else "functions"
-        assert found == [
-            f"the account pulih_restore could not restore {left}, as the server writes a binary log:"
-            " SET GLOBAL log_bin_trust_function_creators = 1, or GRANT SUPER ON *.* TO pulih_restore"
-        ]
-        with pytest.raises(SourceError, match="do not have the SUPER privilege and binary logging is enabled"):
-            dumped(source).load()
-        mariadb.execute("GRANT SUPER ON *.* TO pulih_restore@localhost")
-        assert source.preflight() == []
-        source.discard(dumped(source).load())
-    finally:
-        mariadb.execute("SET GLOBAL log_bin_trust_function_creators = 1")
-
-
-def test_whoever_leaves_the_binary_log_alone_needs_a_right_for_it(
-    accounts: MariadbSource, mariadb: MariaDBServer
-) -> None:
-    accounts.write_binlog = False
-    assert accounts.preflight() == [
-        "the account pulih_restore could not restore: GRANT BINLOG ADMIN ON *.* TO pulih_restore"
-    ]
-    with pytest.raises(SourceError, match="BINLOG ADMIN"):
-        dumped(accounts).load()
-    mariadb.execute("GRANT BINLOG ADMIN ON *.* TO pulih_restore@localhost")
-    assert accounts.preflight() == []
-    accounts.discard(dumped(accounts).load())
-
-
-def test_an_account_that_does_not_see_all_sessions_proves_nothing(
-    accounts: MariadbSource, mariadb: MariaDBServer
-) -> None:
-    source = accounts
-    copy = dumped(source).load()
-    receipt = source.prepare_swap(copy)
-    mariadb.execute("REVOKE PROCESS ON *.* FROM pulih_restore@localhost")
-    with closing(mariadb.connect(source.database)):
-        for looking in (source.quiet, lambda: source.swap(receipt)):
-            with pytest.raises(SourceError, match="the account pulih_restore does not see who else uses") as raised:
-                looking()
-            assert raised.value.hint == "GRANT PROCESS ON *.* TO pulih_restore"
-    assert source.live_is(receipt) == "old"
-    source.discard(copy)
-
-
-@pytest.mark.parametrize(
-    ("right", "hint"),
-    [
-        ("RELOAD ON *.*", "GRANT RELOAD ON *.* TO pulih_backup"),
-        ("EVENT ON `{}`.*", "GRANT EVENT ON `{}`.* TO pulih_backup"),
-        ("SELECT, TRIGGER ON `{}`.*", "GRANT SELECT, TRIGGER ON `{}`.* TO pulih_backup"),
-        ("SELECT ON mysql.proc", "GRANT SELECT ON mysql.proc TO pulih_backup"),
-    ],
-)
-def test_what_an_account_may_not_read_is_named_with_its_grant(
-    accounts: MariadbSource, mariadb: MariaDBServer, right: str, hint: str
-) -> None:
-    written = accounts.database.replace("_", "\\_")
-    mariadb.execute(f"REVOKE {right.format(written)} FROM pulih_backup@localhost")
-    with pytest.raises(
-        SourceError, match=f"the account pulih_backup may not read all of the database {accounts.database}"
-    ) as raised:
-        accounts.preflight()
-    assert raised.value.hint == hint.format(accounts.database)
 
 
 def test_a_password_is_in_no_process_list_and_stays_nowhere(
