@@ -26,6 +26,7 @@ Kind = Literal[
     "overdue",
     "failed",
     "ledger",
+    "requester",
     "restore",
     "service",
     "sweep",

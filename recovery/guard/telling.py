@@ -42,6 +42,7 @@ TITLES: dict[Kind, str] = {
     "overdue": "Langkah melewati batas waktu SOP",
     "failed": "Langkah gagal dan belum diulang",
     "ledger": "Buku besar tidak utuh",
+    "requester": "Pemohon restore belum diberi tahu",
     "restore": "Restore yang terhenti tidak dapat diselesaikan",
     "service": "Layanan tidak sehat",
     "sweep": "Sisa pekerjaan tidak dapat dibersihkan",

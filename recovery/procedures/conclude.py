@@ -10,7 +10,7 @@ from recovery.own_records import back_up_records
 from recovery.points import reached
 from recovery.procedures.decided import decision_recorded
 from recovery.procedures.giving_up import data_in_words, not_to_be_given_up, outcome_of_giving_up
-from recovery.procedures.informing import inform_requester
+from recovery.procedures.informing import inform_requester, unless_told
 from recovery.procedures.restore.inventoried import missing_of_restore
 from recovery.procedures.restore.r6_start_service import SUCCEEDED
 from recovery.procedures.restore.rehearsal import discard_rehearsed
@@ -148,6 +148,7 @@ def conclude_given_up(installation: Installation, procedure_id: str, reason: str
         words, fact = "Permintaan ditutup tanpa tanda terima", f"Hasilnya tetap: formulir {informed['form_number']}."
     sentence = f"{words}. Alasan: {reason}"
     inform_requester(installation, procedure, "", subject=subject, body=f"{sentence}\n{fact}")
+    sentence += unless_told(installation, procedure, subject)
     # After him: on a host that cannot be reached the guard removes them later.
     left = _discard_copies(installation, procedure_id)
     if left:
@@ -163,15 +164,18 @@ def _refused(installation: Installation, procedure_id: str, step_id: str, outcom
         procedure = procedures.get(connection, procedure_id)
         decision = approvals.decision_of(connection, procedure_id, step_id)
     reason = decision.note if decision else ""
+    sentence = f"{words}. Alasan: {reason}"
+    subject = f"{words}: restore {procedure.application}"
     if procedure.state == "open":
         inform_requester(
             installation,
             procedure,
             step_id,
-            subject=f"{words}: restore {procedure.application}",
-            body=f"{words}. Alasan: {reason}\nTidak ada data atau layanan yang diubah.",
+            subject=subject,
+            body=f"{sentence}\nTidak ada data atau layanan yang diubah.",
         )
-    return close(installation, procedure_id, outcome, Conclusion(True, f"{words}. Alasan: {reason}"))
+    sentence += unless_told(installation, procedure, subject)
+    return close(installation, procedure_id, outcome, Conclusion(True, sentence))
 
 
 def _discard_copies(installation: Installation, procedure_id: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, false, insert, select, update
 
 from recovery.errors import ConflictError
 from recovery.records import ledger, schema
@@ -69,6 +69,17 @@ def list_notices(connection: Connection, procedure_id: str) -> list[Notice]:
     table = schema.notices
     query = select(table).where(table.c.procedure_id == procedure_id).order_by(table.c.sent_at, table.c.id)
     return [Notice(**row._mapping) for row in connection.execute(query)]
+
+
+def restores_with_undelivered(connection: Connection, since: str) -> list[str]:
+    """Given a time (ISO UTC), return the ids of the restores of which something could not be delivered since then."""
+    table, procedures = schema.notices, schema.procedures
+    query = (
+        select(table.c.procedure_id)
+        .join(procedures, procedures.c.id == table.c.procedure_id)
+        .where((table.c.delivered == false()) & (table.c.sent_at > since) & (procedures.c.kind == "restore"))
+    )
+    return [row.procedure_id for row in connection.execute(query.distinct().order_by(table.c.procedure_id))]
 
 
 def issue_receipt_code(connection: Connection, procedure_id: str) -> str:

@@ -10,10 +10,10 @@ from recovery.guard.report import Alarm, Report
 from recovery.guard.telling import TITLES
 from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.questions import question_of
-from recovery.records import ledger, procedures, schema, steps
+from recovery.records import ledger, notices, procedures, schema, steps
 from recovery.records.approvals import ask
 from tests.recovery.guard.conftest import COMPONENTS, Scene
-from tests.testbed.small_office import SmallOffice
+from tests.testbed.small_office import REQUESTER, SmallOffice
 
 # The office's schedule is "0 22 20 * *": the 20th of each month at 22.00 WIB.
 DUE = datetime(2026, 11, 20, 22, 0, tzinfo=WIB)
@@ -216,19 +216,75 @@ def test_the_requester_of_a_request_that_nobody_touches_is_told_once(office: Sma
     assert [] == scene.guard(now + timedelta(days=30)).actions
 
 
-def test_a_notice_that_cannot_be_delivered_is_recorded_and_not_tried_for_ever(
+def test_a_notice_that_does_not_reach_the_requester_is_tried_every_hour_and_told(
     office: SmallOffice, scene: Scene
 ) -> None:
-    """The record is what says that it was tried."""
+    """For as long as an approval would be open. A notice that failed is none that he has read."""
     target = office.root / "keys" / "notices"
     told = target.read_text()
     target.write_text("file:///proc/no/such/place")
-    try:
-        (action,) = scene.guard(datetime.now(UTC) + timedelta(days=15)).actions
-    finally:
-        target.write_text(told)
+    first = datetime.now(UTC) + timedelta(days=15)
+    (action,) = scene.guard(first).actions
     assert action.message.startswith("tried in vain to tell")
-    assert [] == scene.guard(datetime.now(UTC) + timedelta(days=15)).actions
+    report = scene.guard(first + timedelta(minutes=59))
+    assert [] == report.actions
+    (alarm,) = alarms(report, "requester")
+    assert (f"simpel, restore {scene.procedure_id}", schema.timestamp(first)) == (alarm.subject, alarm.since)
+    assert alarm.message.startswith("its requester was not told 'Permintaan restore simpel terhenti': ")
+    assert f"at most until {format_moment(first + timedelta(days=14))}" in alarm.mend
+    again = scene.guard(first + timedelta(minutes=61))
+    assert ["guard.requester_told"] == [each.kind for each in again.actions]
+    assert [alarm] == alarms(again, "requester"), "the same alarm, of which the office is told once"
+    long_after = scene.guard(first + timedelta(days=14, minutes=1))
+    assert ([], []) == (long_after.actions, alarms(long_after, "requester"))
+    target.write_text(told)
+    report = scene.guard(first + timedelta(hours=3))
+    assert ["guard.requester_told"] == [each.kind for each in report.actions]
+    assert [] == alarms(report, "requester")
+    assert "tidak ada kegiatan sejak" in (office.root / "notices.txt").read_text()
+    assert [] == scene.guard(first + timedelta(hours=5)).actions
+
+
+def undelivered(scene: Scene, subject: str, *, delivered: bool = False, recipient: str = REQUESTER) -> None:
+    """Record a notice of the scene's restore."""
+    with scene.installation.catalog.begin() as connection:
+        notices.record_notice(
+            connection,
+            scene.procedure_id,
+            recipient=recipient,
+            channel="file:x",
+            subject=subject,
+            delivered=delivered,
+            detail="" if delivered else "the channel did not answer",
+        )
+
+
+def test_what_could_not_be_told_at_the_end_is_an_alarm_until_something_reaches_him_or_it_is_long_ago(
+    scene: Scene,
+) -> None:
+    """A rejection above all: nobody but the requester waits for it."""
+    procedures.close_procedure(scene.installation.catalog, scene.procedure_id, "ditolak")
+    undelivered(scene, "Permintaan ditolak: restore simpel", delivered=True, recipient="kantor")
+    undelivered(scene, "Permintaan ditolak: restore simpel")
+    now = datetime.now(UTC)
+    (alarm,) = alarms(scene.guard(now), "requester")
+    assert (
+        "its requester was not told 'Permintaan ditolak: restore simpel': the channel did not answer" == alarm.message
+    )
+    assert 1 == len(alarms(scene.guard(now + timedelta(days=13)), "requester"))
+    assert [] == alarms(scene.guard(now + timedelta(days=15)), "requester")
+    undelivered(scene, "Permintaan ditutup: restore simpel", delivered=True)
+    assert [] == alarms(scene.guard(now), "requester")
+
+
+def test_a_requester_who_acknowledges_was_told(office: SmallOffice, scene: Scene) -> None:
+    """By whomever. What could not be delivered to others is nothing that he lacks."""
+    undelivered(scene, "Proses gagal", recipient="kantor")
+    assert [] == alarms(scene.guard(), "requester")
+    undelivered(scene, "Status permintaan restore simpel: Berhasil")
+    assert 1 == len(alarms(scene.guard(), "requester"))
+    office.decide("restore.8", scene.procedure_id, REQUESTER, "sesuai")
+    assert [] == alarms(scene.guard(), "requester")
 
 
 def test_approvals_that_ran_out_are_recorded_once(office: SmallOffice, scene: Scene) -> None:

@@ -20,6 +20,7 @@ from recovery.hosts.services import Service
 from recovery.hosts.services_managers import Permit
 from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.swapping import swap_all, undo_all
+from recovery.procedures.run_notices import Run, compose, send
 from recovery.procedures.working import work_on
 from recovery.records import forms, leases, ledger, procedures, steps
 from tests.recovery.guard.conftest import COMPONENTS, Scene
@@ -424,6 +425,12 @@ def test_the_requester_of_a_restore_that_stands_still_after_the_guard_is_told_on
     one_of_two_swapped(stopped)
     stopped.forget_leases()
     stopped.guard()
+    # Prefect notices minutes later that the run gives no sign of life. That the office is told of it is no activity.
+    run = Run(stopped.procedure_id, "Restore", "", "RUNNING", "")
+    moment = datetime.now(UTC)
+    assert [] == send(stopped.installation, run, compose(stopped.installation, "tanpa-kabar", run, moment))
+    assert ["notice.sent"] == stopped.kinds("notice.")
+    assert [] == stopped.guard(moment).actions
     later = datetime.now(UTC) + timedelta(days=12)
     assert ["guard.requester_told"] == [action.kind for action in stopped.guard(later).actions]
     text = (stopped.office.root / "notices.txt").read_text()

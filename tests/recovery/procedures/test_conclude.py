@@ -1,6 +1,6 @@
 """Ending a procedure where somebody with a store's credentials took, before us, the names that we were about to use."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,12 +10,20 @@ from recovery.canonical import canonical_json
 from recovery.errors import LedgerError
 from recovery.guard.chain import look_at_chain
 from recovery.guard.report import Alarm, Report
-from recovery.installation import RELEASE
-from recovery.procedures.conclude import Conclusion, close, conclude_schedule
+from recovery.installation import RELEASE, Installation
+from recovery.procedures.conclude import (
+    Conclusion,
+    close,
+    conclude_cancelled,
+    conclude_given_up,
+    conclude_rejected,
+    conclude_returned,
+    conclude_schedule,
+)
 from recovery.procedures.documents import form_key
 from recovery.procedures.schedule_begin import begin_schedule, draw_up, put_decision
 from recovery.records import ledger, ledger_heads, procedures, schema
-from tests.testbed.small_office import KADIS, SmallOffice, open_office
+from tests.testbed.small_office import KADIS, REQUESTER, SmallOffice, open_office
 from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store
 
 FORESEEN = 80
@@ -115,3 +123,49 @@ def test_where_the_ledger_contradicts_a_signed_head_the_records_are_put_before_i
     with pytest.raises(LedgerError, match="the store utama already holds another head for entry"):
         concluded(office, "two")
     assert 2 == records(office, "store")
+
+
+def open_restore(office: SmallOffice, procedure_id: str) -> None:
+    """A restore that nobody has done anything for."""
+    parameters = {"request": {"nip_pemohon": REQUESTER}}
+    procedures.open_procedure(
+        office.installation.catalog,
+        procedure_id,
+        "restore",
+        application="simpel",
+        parameters=parameters,
+        release=RELEASE,
+    )
+
+
+def give_up(installation: Installation, procedure_id: str) -> Conclusion:
+    return conclude_given_up(installation, procedure_id, "Salah aplikasi.")
+
+
+@pytest.mark.parametrize(
+    ("conclude", "words"),
+    [
+        (conclude_returned, "Permintaan dikembalikan. Alasan: "),
+        (conclude_rejected, "Permintaan ditolak. Alasan: "),
+        (conclude_cancelled, "Restore dibatalkan. Alasan: "),
+        (give_up, "Permintaan ditutup. Alasan: Salah aplikasi."),
+    ],
+)
+def test_an_end_of_which_the_requester_was_not_told_says_so(
+    office: SmallOffice, conclude: Callable[[Installation, str], Conclusion], words: str
+) -> None:
+    """Whoever ended it reads it; and whoever retries the run, which tells nobody again."""
+    target = office.root / "keys" / "notices"
+    told = target.read_text()
+    target.write_text("file:///proc/no/such/place")
+    open_restore(office, "untold")
+    conclusion = conclude(office.installation, "untold")
+    target.write_text(told)
+    first, second = conclusion.sentence.split("\n")
+    assert conclusion.good and words == first
+    assert second.startswith("Pemohon BELUM diberi tahu (pesan sistem: ")
+    assert second.endswith("); sampaikan sendiri.")
+    if conclude is not give_up:
+        assert conclusion == conclude(office.installation, "untold")
+    open_restore(office, "told")
+    assert words == conclude(office.installation, "told").sentence

@@ -1,13 +1,14 @@
 """The requester is told by every channel, and the records say which of them failed, without a secret."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from recovery.installation import Installation
-from recovery.procedures.informing import inform_requester
-from recovery.records import ledger, notices, officials
+from recovery.procedures.informing import inform_requester, tellings, unless_told
+from recovery.records import ledger, notices, officials, schema
 from recovery.records.procedures import Procedure, open_procedure
 from recovery.settings import KeySettings, OfficeSettings, OfficialSettings
 from tests.testbed.mail_server import mail_server
@@ -97,7 +98,9 @@ def test_a_mail_that_is_refused_is_recorded_without_the_password(
         told = inform(installation, procedure)
     assert False is told["delivered"], "the office was reached, but he was not"
     assert "a notice was refused by its channel, or the channel did not answer" == told["detail"]
-    assert {False, True} == {notice.delivered for notice in recorded(installation)}
+    assert {(REQUESTER, False), ("kantor", True)} == {
+        (notice.recipient, notice.delivered) for notice in recorded(installation)
+    }
     with installation.catalog.read() as connection:
         everything = str([entry.to_json() for entry in ledger.entries(connection)]) + str(recorded(installation))
     assert "a notice was refused" in everything
@@ -138,3 +141,42 @@ def test_nobody_to_tell_is_recorded_too(installation: Installation, procedure: P
     )
     (notice,) = recorded(installation)
     assert (False, "no contact is configured") == (notice.delivered, notice.detail)
+
+
+def test_a_further_try_is_sent_to_whom_none_has_reached(
+    installation: Installation, procedure: Procedure, tmp_path: Path
+) -> None:
+    """The office is not told of the same every hour; and that it was told is not that he was."""
+    (tmp_path / "contact").write_text("nonsense")
+    moments = [datetime(2026, 11, 20, hour, tzinfo=UTC) for hour in (1, 2, 3)]
+    for moment in moments[:2]:
+        given = {"subject": "Status", "body": "Selesai.", "now": moment}
+        assert not inform_requester(installation, procedure, "guard", again=True, **given)["delivered"]
+    inform_requester(installation, procedure, "restore.2", subject="Lain", body="Lain.", now=moments[1])
+    assert "Status\nSelesai.\n\nLain\nLain.\n\n" == (tmp_path / "office.txt").read_text()
+    with installation.catalog.read() as connection:
+        told, other = tellings(connection, procedure)
+    assert ("guard", "Status", False) == (told.step_id, told.subject, told.delivered)
+    assert [schema.timestamp(moment) for moment in moments[:2]] == [told.first_at, told.last_at]
+    assert ("restore.2", "Lain", False) == (other.step_id, other.subject, other.delivered)
+    complaint = f"\nPemohon BELUM diberi tahu (pesan sistem: {told.detail}); sampaikan sendiri."
+    assert told.detail and complaint == unless_told(installation, procedure, "Status")
+    (tmp_path / "contact").write_text(f"file://{tmp_path / 'requester.txt'}")
+    inform_requester(installation, procedure, "guard", subject="Status", body="Selesai.", again=True, now=moments[2])
+    assert "Status\nSelesai.\n\n" == (tmp_path / "requester.txt").read_text()
+    assert "" == unless_told(installation, procedure, "Status") == unless_told(installation, procedure, "Tidak pernah")
+    with installation.catalog.read() as connection:
+        assert [("Lain", False), ("Status", True)] == [
+            (each.subject, each.delivered) for each in tellings(connection, procedure)
+        ]
+
+
+def test_an_office_that_is_told_in_his_place_counts_as_he_does(
+    installation: Installation, procedure: Procedure
+) -> None:
+    """Without a contact of his own nobody else will tell him."""
+    _put_requester(installation, "")
+    assert inform(installation, procedure)["delivered"]
+    with installation.catalog.read() as connection:
+        (told,) = tellings(connection, procedure)
+    assert told.delivered
