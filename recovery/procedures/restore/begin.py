@@ -1,9 +1,11 @@
 """Opening a restore procedure, and ending it before anything was touched."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from recovery.calendar import to_date
 from recovery.errors import ConfigurationError, NotFoundError
 from recovery.forms.model import contains_nik
 from recovery.installation import RELEASE, Installation
@@ -40,9 +42,9 @@ def begin_restore(installation: Installation, procedure_id: str, request: Restor
 def check_request(installation: Installation, request: RestoreRequest) -> Official:
     """Given a request, return its requester when a procedure could be opened for it now; nothing is changed.
 
-    Raises NotFoundError for an unknown application or requester, when a component has no verified backup (where the
-    request names no time: none whose moment can be believed), and when the letter is not there for step 1;
-    ConflictError when another restore of this application is open.
+    Raises NotFoundError for an unknown application or requester, for one who is not in office today, when a component
+    has no verified backup (where the request names no time: none whose moment can be believed), and when the letter is
+    not there for step 1; ConflictError when another restore of this application is open.
     """
     application = installation.application(request.aplikasi)
     with installation.catalog.read() as connection:
@@ -72,6 +74,15 @@ def _requester_of(connection: Connection, request: RestoreRequest) -> Official:
             f"no requester has the NIP {request.nip_pemohon}",
             state="nothing was touched",
             hint="check the NIP on the letter; a new requester is added to the inventory first",
+        )
+    today = to_date(datetime.now(UTC)).isoformat()
+    if not requester.is_in_office(today):
+        # Nobody could acknowledge it in step 8: his answers would not count.
+        raise NotFoundError(
+            f"the requester {requester.nip} is not in office on {today}",
+            state="nothing was touched",
+            hint="let a requester who is in office ask for it; or set his valid_from and valid_until right in the "
+            "inventory and run `pulih apply`",
         )
     return requester
 

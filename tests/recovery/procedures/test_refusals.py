@@ -2,10 +2,12 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from recovery.calendar import to_date
 from recovery.errors import ConfigurationError, NotFoundError, ProcedureError, PulihError
 from recovery.procedures.backup import b2_verify, b4_secure
 from recovery.procedures.backup.begin import begin_backup
@@ -13,12 +15,13 @@ from recovery.procedures.conclude import conclude_schedule
 from recovery.procedures.decided import decided
 from recovery.procedures.people import signer
 from recovery.procedures.questions import question_of
-from recovery.procedures.restore.begin import begin_restore
+from recovery.procedures.restore.begin import begin_restore, check_request
 from recovery.procedures.restore.plan import recovery_point
 from recovery.procedures.schedule_approval import recorded_approval
 from recovery.procedures.schedule_begin import begin_schedule, draw_up
-from recovery.records import procedures
-from tests.testbed.small_office import SmallOffice, restore_request
+from recovery.records import officials, procedures
+from recovery.settings import OfficialSettings
+from tests.testbed.small_office import REQUESTER, SmallOffice, restore_request
 
 # Nothing here looks at the service.
 WITHOUT_SERVICE = True
@@ -74,6 +77,24 @@ def test_a_request_with_a_nik_is_refused(office: SmallOffice) -> None:
         "the field uraian_kerusakan of the request holds a 16-digit number (a NIK?); nothing was touched\n"
         "HINT: write the request without it; a NIP (18 digits) is fine"
     )
+
+
+def test_a_requester_who_is_not_in_office_is_refused(office: SmallOffice) -> None:
+    """His answer in step 8 would not count, so the procedure could never end."""
+    yesterday = to_date(datetime.now(UTC) - timedelta(days=1)).isoformat()
+    left = OfficialSettings(
+        nip=REQUESTER, name="Rina Misal", position="Jabatan", unit="bkd", roles=["pemohon"], valid_until=yesterday
+    )
+    with office.installation.catalog.begin() as connection:
+        officials.put(connection, left)
+    refused = (
+        f"the requester {REQUESTER} is not in office on {to_date(datetime.now(UTC)).isoformat()}; nothing was touched\n"
+        "HINT: let a requester who is in office ask for it; or set his valid_from and valid_until right in the "
+        "inventory and run `pulih apply`"
+    )
+    request = restore_request()
+    assert refused == refusal(NotFoundError, lambda: check_request(office.installation, request))
+    assert refused == refusal(NotFoundError, lambda: begin_restore(office.installation, "run", request))
 
 
 def test_a_recovery_point_without_a_zone_is_in_wib() -> None:
