@@ -39,7 +39,7 @@ def backup_facts(installation: Installation, procedure_id: str, document: Docume
         BackupForm(
             schedule=basis_of(procedure),
             routine=procedure.parameters["routine"],
-            reason=_reason(procedure.reason, procedure.cites),
+            reason=reason_in_words(procedure),
             started_at=procedure.opened_at,
             ended_at=max(ended, default=procedure.opened_at),
             execution_id=procedure_id,
@@ -59,13 +59,13 @@ def _asset(
     installation: Installation, procedure: Procedure, key: str, backup: Backup | None, rows: list[StepRow]
 ) -> BackupAsset:
     identity = _identity(installation, key)
-    failed = _failed_step(rows, key)
+    failed = failed_step(rows, key)
     if backup is None or not backup.stores:
         unknown = backup is not None and backup.verdict == "error"
         return BackupAsset(
             **identity,
             status=UNKNOWN if unknown else FAILED,
-            failure=_failure(failed),
+            failure=failure_in_words(failed),
             verification=_checks(backup),
         )
     evidence = {row.step_id: row.evidence or {} for row in rows if row.component == key}
@@ -131,11 +131,11 @@ def _missing_copy(backup: Backup, failed: StepRow | None) -> str:
         return ""
     if backup.state == "secured":
         return "salinan yang belum ada pada langkah 4 sudah dilengkapi (sinkronisasi)"
-    return _failure(failed)
+    return failure_in_words(failed)
 
 
 def _follow_up(components: list[str], made: dict[str, Backup], rows: list[StepRow]) -> str:
-    failed = [key for key in components if _failed_step(rows, key)]
+    failed = [key for key in components if failed_step(rows, key)]
     incomplete = [key for key in failed if key in made and made[key].stores and made[key].state != "secured"]
     completed = [key for key in failed if key in made and made[key].state == "secured"]
     return lines(
@@ -166,12 +166,15 @@ def _checks(backup: Backup | None) -> str:
     )
 
 
-def _failed_step(rows: list[StepRow], key: str) -> StepRow | None:
+def failed_step(rows: list[StepRow], key: str) -> StepRow | None:
+    """Given the steps of a backup and "application/component", return its step that stands as failed, or None."""
     failed = [row for row in rows if row.component == key and row.state == "failed"]
     return failed[0] if failed else None
 
 
-def _failure(failed: StepRow | None) -> str:
+def failure_in_words(failed: StepRow | None) -> str:
+    """Given the step at which a component failed, or None when it only never came to its end, return what people read
+    of it."""
     if failed is None:
         return "tidak selesai"
     # The technical text is the system's own and English; a file's name in it might look like a NIK.
@@ -188,8 +191,11 @@ def _warnings(key: str, backup: Backup) -> str:
     return mask_nik(f"{key}: " + "; ".join(warnings)) if warnings else ""
 
 
-def _reason(reason: str, cites: str) -> str:
-    return "; ".join(filter(None, (reason, f"mengulang komponen yang gagal pada formulir {cites}" if cites else "")))
+def reason_in_words(procedure: Procedure) -> str:
+    """Given a backup, return why it is out of schedule: a repetition needs no reason but the form that it cites. "" for
+    a routine one."""
+    cited = f"mengulang komponen yang gagal pada formulir {procedure.cites}" if procedure.cites else ""
+    return "; ".join(filter(None, (procedure.reason, cited)))
 
 
 def _review(decision: dict[str, Any]) -> dict[str, Any]:

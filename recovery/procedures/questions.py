@@ -8,15 +8,15 @@ from typing import Any
 from recovery.calendar import format_bytes, format_date, format_duration, format_moment, format_number
 from recovery.errors import ProcedureError
 from recovery.installation import Installation
+from recovery.procedures.backup_question import backup_question
 from recovery.procedures.restore.backup_origin import doubtful, foreign_origins, passed_over
 from recovery.procedures.restore.expected_downtime import expected_downtime
-from recovery.procedures.restore.inventoried import application_title, component_title, require_in_inventory
+from recovery.procedures.restore.inventoried import application_title, component_title_and_key, require_in_inventory
 from recovery.procedures.restore.plan import Plan, approved_plan, make_plan
 from recovery.procedures.restore_document import printed_status
 from recovery.procedures.retention_question import retention_question
-from recovery.procedures.schedule_approval import basis_of, recorded_approval
 from recovery.procedures.schedule_question import schedule_question
-from recovery.records import approvals, backups, forms, officials, procedures, steps
+from recovery.records import approvals, forms, officials, procedures, steps
 from recovery.records.approvals import Question
 from recovery.sop import EXECUTOR_START, EXECUTOR_START_TITLE, RETENTION_APPROVAL, SCHEDULE_APPROVAL, step
 
@@ -28,15 +28,8 @@ VERIFICATION_CHECKS = {
     "pemohon_berwenang": "Pemohon berwenang",
     "cadangan_utuh": "Cadangan tersedia dan utuh",
 }
-REVIEW_CHECKS = {
-    "berhasil_diverifikasi": "Berhasil diverifikasi",
-    "nama_sesuai": "Nama sesuai ketentuan",
-    "tersimpan_aman": "Tersimpan aman",
-}
-SCHEDULE_CHECK = {"sesuai_jadwal": "Sesuai jadwal"}
 
 REQUESTER_EXCLUDED = "Pemohon tidak boleh memutuskan permintaannya sendiri."
-EXECUTOR_EXCLUDED = "Pelaksana tidak boleh memeriksa pekerjaannya sendiri."
 DISPOSER_EXCLUDED = "Pejabat yang mendisposisi tidak boleh memverifikasi."
 VERIFIER_EXCLUDED = "Pejabat yang memverifikasi tidak boleh melaksanakan."
 
@@ -44,7 +37,7 @@ VERIFIER_EXCLUDED = "Pejabat yang memverifikasi tidak boleh melaksanakan."
 def question_of(installation: Installation, procedure_id: str, step_id: str) -> Question:
     """Given a deciding step of a procedure, return its question. Raises ProcedureError for a step nobody decides."""
     questions = {
-        "backup.6": _review,
+        "backup.6": backup_question,
         "restore.2": _disposition,
         "restore.3": _verification,
         EXECUTOR_START: _start,
@@ -55,60 +48,6 @@ def question_of(installation: Installation, procedure_id: str, step_id: str) -> 
     if step_id not in questions:
         raise ProcedureError(f"step {step_id} is not decided by an official", state="nothing was asked")
     return questions[step_id](installation, procedure_id)
-
-
-def _review(installation: Installation, procedure_id: str) -> Question:
-    with installation.catalog.read() as connection:
-        procedure = procedures.get(connection, procedure_id)
-        form = steps.evidence_of(connection, procedure_id, "backup.5") or {}
-        made = {backup.key: backup for backup in backups.list_of_procedure(connection, procedure_id)}
-        errors = {row.component: row.error for row in steps.list_steps(connection, procedure_id) if row.error}
-    schedule = procedure.parameters["schedule"]
-    approval = recorded_approval(procedure)
-    conformity: Rows = [] if approval.approved else [["Kesesuaian jadwal", f"TIDAK SESUAI – {approval.words}"]]
-    results: Rows = []
-    for component in procedure.parameters["components"]:
-        backup = made.get(component)
-        if backup is not None and backup.state == "secured":
-            totals = backup.facts["fingerprint"]["totals"]
-            results.append(
-                [
-                    _titled(installation, component),
-                    f"Berhasil – {backup.name}, {format_number(totals['rows'])} objek, terverifikasi dan diamankan",
-                ]
-            )
-        else:
-            results.append([_titled(installation, component), f"GAGAL – {errors.get(component, 'tidak selesai')}"])
-    document = {
-        "judul": "Formulir Pelaksanaan Back Up Data",
-        "langkah": step("backup.6").title,
-        "bagian": [
-            {
-                "judul": "Identitas",
-                "baris": [
-                    ["Nomor formulir", form.get("form_number", "")],
-                    ["Jadwal (dasar)", basis_of(procedure)],
-                    *conformity,
-                    ["Jenis", "Rutin" if procedure.parameters["routine"] else f"Di luar jadwal: {procedure.reason}"],
-                    ["Waktu mulai", format_moment(procedure.opened_at)],
-                    ["SHA-256 formulir", form.get("form_sha256", "")],
-                ],
-            },
-            {"judul": "Hasil", "baris": results},
-        ],
-    }
-    return Question(
-        procedure_id=procedure_id,
-        step_id="backup.6",
-        roles=("kabid",),
-        document=document,
-        choices=("sesuai", "tidak sesuai"),
-        refusals=("tidak sesuai",),
-        excluded={schedule["executor"]: EXECUTOR_EXCLUDED},
-        binding={"form_sha256": form.get("form_sha256", "")},
-        # A run that is out of schedule, or whose schedule nobody approved, says so itself: he may accept it as that.
-        checks={**(SCHEDULE_CHECK if procedure.parameters["routine"] and approval.approved else {}), **REVIEW_CHECKS},
-    )
 
 
 def _disposition(installation: Installation, procedure_id: str) -> Question:
@@ -149,7 +88,7 @@ def _verification(installation: Installation, procedure_id: str) -> Question:
     ]
     chosen = [
         [
-            _titled(installation, component),
+            component_title_and_key(installation, component),
             f"{backup['name']} – titik pulih {format_moment(backup['moment'])}, terverifikasi, "
             f"{format_number(backup['totals']['rows'])} objek, {format_bytes(backup['totals']['bytes'])}",
         ]
@@ -197,7 +136,7 @@ def _start(installation: Installation, procedure_id: str) -> Question:
                 "judul": "Hasil gladi (uji muat di samping data yang sedang dipakai)",
                 "baris": [
                     [
-                        _titled(installation, component),
+                        component_title_and_key(installation, component),
                         f"{result['name']} – LULUS, {format_number(result['checks']['checks'])} pemeriksaan, "
                         f"{format_duration(result['milliseconds'] / 1000)}; {_against_live(result)}",
                     ]
@@ -293,16 +232,10 @@ def _origins(installation: Installation, plan: Plan) -> Rows:
         "Waktu cadangan": doubtful(plan),
     }
     return [
-        [f"{label} {_titled(installation, key)}", words]
+        [f"{label} {component_title_and_key(installation, key)}", words]
         for label, found in told.items()
         for key, words in found.items()
     ]
-
-
-def _titled(installation: Installation, component: str) -> str:
-    """Given "application/component", return its title, and the key by which names of backups and logs call it."""
-    title = component_title(installation, component)
-    return component if title == component else f"{title} ({component})"
 
 
 def _request_binding(installation: Installation, procedure_id: str) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from recovery.forms import restore as form_of_restore
 from recovery.forms.model import Document, FormFacts, mask_nik
 from recovery.forms.restore import FAILED, SUCCEEDED, Notification, RestoredComponent, RestoreForm, SafetyCopy
 from recovery.installation import Installation
+from recovery.procedures.informing import Telling, tellings
 from recovery.procedures.people import approval_of, signer
 from recovery.procedures.restore.interventions import Intervention, Unopened, interventions, unopened
 from recovery.procedures.restore.inventoried import component_title, missing_of
 from recovery.procedures.restore.r6_start_service import SUCCEEDED as NEW_DATA_LIVE
-from recovery.records import forms, journal, notices, procedures, steps
+from recovery.records import forms, journal, procedures, steps
 from recovery.sop import EXECUTOR_START, step
 
 
@@ -22,7 +23,7 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
         rows = {row.step_id: row for row in steps.list_steps(connection, procedure_id)}
         request_form = forms.latest(connection, "restore_request", procedure_id)
         entries = {entry.component: entry for entry in journal.entries(connection, procedure_id)}
-        sent = [notice for notice in notices.list_notices(connection, procedure_id) if notice.step_id == "restore.7"]
+        sent = [told for told in tellings(connection, procedure) if told.step_id == "restore.7"]
         executor, started_approval, _start = approval_of(connection, procedure_id, EXECUTOR_START)
         verifier, _verified, _verification = approval_of(connection, procedure_id, "restore.3")
         requester = signer(connection, procedure.parameters["request"]["nip_pemohon"])
@@ -71,7 +72,7 @@ def restore_facts(installation: Installation, procedure_id: str, document: Docum
             problems=_problems(rows, started, helped, closed),
             notification=Notification(
                 recipient=requester.line(),
-                sent_at=sent[0].sent_at if sent else "",
+                sent_at=sent[0].first_at if sent else "",
                 channel=_channel(sent),
                 received_at=receipt.get("submitted_at", ""),
                 received=receipt.get("decision", ""),
@@ -143,7 +144,7 @@ def _unrecovered(good: bool, plan: dict[str, Any]) -> str:
 
 def _problems(rows: dict[str, Any], started: dict[str, Any], helped: list[Intervention], closed: list[Unopened]) -> str:
     failed = [
-        f"langkah {step(step_id).title}: {row.error}"
+        f"langkah {step(step_id).title} gagal (pesan sistem: {row.error})"
         for step_id, row in rows.items()
         if step_id in ("restore.4", "restore.5") and row.state == "failed"
     ]
@@ -153,18 +154,18 @@ def _problems(rows: dict[str, Any], started: dict[str, Any], helped: list[Interv
         for done in helped
     ]
     failed += [
-        f"layanan sehat, tetapi belum terbuka bagi pengguna pada {format_moment(each.at)}: {each.reason}"
+        f"layanan sehat, tetapi belum terbuka bagi pengguna pada {format_moment(each.at)} (pesan sistem: {each.reason})"
         for each in closed
     ]
     if started.get("trouble"):
-        failed.append(f"layanan tidak sehat dengan data baru: {started['trouble']}")
+        failed.append(f"layanan tidak sehat dengan data baru (pesan sistem: {started['trouble']})")
     return mask_nik("\n".join(failed))
 
 
-def _channel(sent: list[notices.Notice]) -> str:
+def _channel(sent: list[Telling]) -> str:
     if not sent:
         return ""
-    delivered = any(notice.delivered for notice in sent)
+    delivered = any(told.delivered for told in sent)
     return "pemberitahuan elektronik" if delivered else "pemberitahuan elektronik GAGAL dikirim"
 
 

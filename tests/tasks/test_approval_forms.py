@@ -2,7 +2,8 @@
 
 import pytest
 
-from recovery.procedures.questions import REVIEW_CHECKS, SCHEDULE_CHECK, VERIFICATION_CHECKS
+from recovery.procedures.backup_question import REVIEW_CHECKS, SCHEDULE_CHECK
+from recovery.procedures.questions import VERIFICATION_CHECKS
 from tasks.approval_forms import FORMS, YesNo
 
 

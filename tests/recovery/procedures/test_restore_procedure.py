@@ -36,6 +36,7 @@ from recovery.procedures.restore.forecast import forecast
 from recovery.records import backups, forms, ledger, officials, procedures, schema, steps
 from recovery.records.approval_requests import RefusedError
 from recovery.settings import OfficialSettings
+from recovery.sop import step
 from tests.testbed.kept_office import keep, put_back
 from tests.testbed.service_patience import patience
 from tests.testbed.small_office import (
@@ -185,8 +186,15 @@ def test_a_service_that_does_not_stop_leaves_the_data_untouched(approved: Restor
     assert "berhasil" != evidence["status"]
     assert approved.damaged == approved.content()
     assert office.service_running()
+    with office.installation.catalog.begin() as connection:
+        told = {"nip": REQUESTER, "name": "Rina Misal", "position": "Jabatan", "unit": "bkd", "roles": ["pemohon"]}
+        officials.put(connection, OfficialSettings(**told, contact=f"file:{office.root}/keys/nowhere"))
     office.finish(procedure_id)
-    assert "TIDAK TERBUKTI" in form_of(office, procedure_id)
+    form = form_of(office, procedure_id)
+    assert "TIDAK TERBUKTI" in form
+    failed = step("restore.4").title
+    assert f"langkah {failed} gagal (pesan sistem: the service web is not down" in form
+    assert "pemberitahuan elektronik GAGAL dikirim" in form, "that the office got it is not that he did"
     assert forecast(office.installation, "simpel", None).downtime.seconds is None, "it was never down"
 
 
@@ -221,6 +229,7 @@ def test_a_service_unhealthy_on_the_new_data_gets_its_old_data_back(approved: Re
     assert ["Status", status] in result["baris"]
     office.finish(procedure_id)
     assert status == status_on_form(office, procedure_id)
+    assert "layanan tidak sehat dengan data baru (pesan sistem: " in form_of(office, procedure_id)
     told = (office.root / "notices.txt").read_text()
     assert f"selesai dengan status: {status}." in told and f"restore simpel: {status}" in told
     assert f"**{status}**, selesai" in application_page(office.installation, "simpel", lambda run: "")
