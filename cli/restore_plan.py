@@ -18,23 +18,29 @@ if TYPE_CHECKING:
 @click.option(
     "--backup", default="", shell_complete=backup_names, help="Restore the run in which this backup was made."
 )
+@click.option(
+    "--incident", default="", help="When the damage happened, as in the request form: 2026-11-20 09:00 (WIB)."
+)
 @click.pass_obj
-def command(output: Output, application: str, moment: str, backup: str) -> None:
+def command(output: Output, application: str, moment: str, backup: str, incident: str) -> None:
     """Say which backups a restore of APPLICATION would take, where to, what stops, who approves, how long it takes.
 
     Changes nothing. Without a recovery point it is the newest verified backup of each component, as in the SOP;
-    one whose moment cannot be believed, because a clock was wrong, is passed over and named.
+    one whose moment cannot be believed, because a clock was wrong, is passed over and named. With --incident it says of
+    one that was taken after the damage that it may hold it, and which one is from before.
     """
     if moment and backup:
         raise click.UsageError("name either --moment or --backup")
+    if incident and (moment or backup):
+        raise click.UsageError("--incident is for the newest backups: name it without --moment and --backup")
     # Here, because help must not cost the import of everything.
     from recovery.procedures.restore.forecast import forecast, point_of
-    from recovery.procedures.restore.plan import recovery_point
+    from recovery.procedures.restore.plan import incident_moment, recovery_point
 
     installation = output.installation
     installation.application(application)
     point = point_of(installation, application, backup) if backup else recovery_point(moment)
-    planned = forecast(installation, application, point)
+    planned = forecast(installation, application, point, incident_moment(incident))
     output.show(planned.to_json(), _lines(planned))
 
 
@@ -67,6 +73,12 @@ def _lines(planned: "Forecast") -> list[str]:
             for each in planned.components
             if each.doubtful
         ),
+        *(
+            f"  AFTER THE INCIDENT: {each.component} {each.name} of {format_moment(each.moment)}: the damage is of "
+            f"{format_moment(each.after_incident['incident'])}, so it may hold it; {_before(each.after_incident)}"
+            for each in planned.components
+            if each.after_incident
+        ),
         "",
         "targets:",
         *(f"  {each.component}: {place(each.target)} (identity {each.target_sha256})" for each in planned.components),
@@ -85,6 +97,14 @@ def _lines(planned: "Forecast") -> list[str]:
         *(f"OBSTACLE  {obstacle}" for obstacle in planned.obstacles),
         "nothing was changed",
     ]
+
+
+def _before(after_incident: dict[str, Any]) -> str:
+    before = after_incident["before"]
+    if before is None:
+        return "there is no verified backup from before"
+    moment = format_moment(before["moment"])
+    return f"the newest verified one from before is {before['name']} of {moment}: --backup takes it"
 
 
 def place(target: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from recovery.calendar import format_bytes, format_date, format_duration, format
 from recovery.errors import ProcedureError
 from recovery.installation import Installation
 from recovery.procedures.backup_question import backup_question
-from recovery.procedures.restore.backup_origin import doubtful, foreign_origins, passed_over
+from recovery.procedures.restore.backup_origin import after_incident, doubtful, foreign_origins, passed_over
 from recovery.procedures.restore.expected_downtime import expected_downtime
 from recovery.procedures.restore.inventoried import application_title, component_title_and_key, require_in_inventory
 from recovery.procedures.restore.plan import Plan, approved_plan, make_plan
@@ -230,6 +230,7 @@ def _origins(installation: Installation, plan: Plan) -> Rows:
         "Asal cadangan": foreign_origins(plan),
         "Cadangan yang dilewati": passed_over(plan),
         "Waktu cadangan": doubtful(plan),
+        "Cadangan sesudah kejadian": after_incident(plan),
     }
     return [
         [f"{label} {component_title_and_key(installation, key)}", words]

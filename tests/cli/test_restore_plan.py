@@ -154,6 +154,33 @@ def test_a_backup_of_a_time_still_to_come_is_passed_over_unless_it_is_named(puli
     assert "set the clock right; or let the request name the recovery point" in ended.err
 
 
+def test_a_newest_backup_from_after_the_damage_is_told_as_such(pulih: Pulih, broken: Office) -> None:
+    """It equals its damaged source, so every check passes. Which one is from before is named, and still not taken."""
+    older, since = "2026-10-20T15:00:00.000000+00:00", "2026-10-21T01:00:00.000000+00:00"
+    add_run(broken, "older", older)
+    document = plan(pulih, broken, "--incident", "2026-10-21 08:00")
+    assert [None, None] == [each["after_incident"] for each in plan(pulih, broken)["components"]]
+    found = {each["component"]: each for each in document["components"]}
+    before = {"name": "data-lama", "moment": older}
+    assert (broken.name, {"incident": since, "before": before}) == (
+        found["simpel/data"]["name"],
+        found["simpel/data"]["after_incident"],
+    )
+    moment = format_moment(found["simpel/data"]["moment"])
+    told = (
+        f"  AFTER THE INCIDENT: simpel/data {broken.name} of {moment}: the damage is of {format_moment(since)}, so it "
+        f"may hold it; the newest verified one from before is data-lama of {format_moment(older)}: --backup takes it"
+    )
+    asked = ("restore-plan", "simpel", "--incident")
+    assert told in pulih("--inventory", broken.inventory, *asked, "2026-10-21 08:00").out.splitlines()
+    none = (
+        f"  AFTER THE INCIDENT: simpel/data {broken.name} of {moment}: the damage is of "
+        f"{format_moment('2026-10-01T01:00:00+00:00')}, so it may hold it; there is no verified backup from before"
+    )
+    assert none in pulih("--inventory", broken.inventory, *asked, "2026-10-01 08:00").out.splitlines()
+    assert "AFTER" not in pulih("--inventory", broken.inventory, *asked, "2099-10-01 08:00").out
+
+
 def test_what_stands_in_the_way_is_told(pulih: Pulih, broken: Office) -> None:
     """Before anybody writes a letter."""
     procedures.open_procedure(broken.catalog, "another", "restore", application="simpel", parameters={}, release="0")
@@ -223,6 +250,9 @@ def test_nothing_is_changed(pulih: Pulih, office: Office) -> None:
         (["--moment", "kemarin"], 2, "the recovery point 'kemarin' is no time"),
         (["--backup", "nothing"], 3, "simpel has no verified backup named 'nothing'"),
         (["--backup", "x", "--moment", "y"], 2, "name either --moment or --backup"),
+        (["--incident", "kemarin"], 2, "the time of the incident 'kemarin' is no time"),
+        (["--incident", "2026-11-20 09:00", "--backup", "x"], 2, "--incident is for the newest backups"),
+        (["--incident", "2026-11-20 09:00", "--moment", "y"], 2, "--incident is for the newest backups"),
     ],
 )
 def test_a_point_without_a_backup_is_refused(

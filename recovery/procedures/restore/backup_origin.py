@@ -1,4 +1,5 @@
-"""What officials read where a backup was not made of the very thing that it would replace, or seems not the newest."""
+"""What officials read where a backup was not made of the very thing that it would replace, seems not the newest, or may
+hold the damage itself."""
 
 from recovery.calendar import format_moment
 from recovery.procedures.restore.plan import Plan
@@ -52,3 +53,26 @@ def doubtful(plan: Plan) -> dict[str, str]:
         for key, backup in plan.backups.items()
         if backup.get("doubtful")
     }
+
+
+def after_incident(plan: Plan) -> dict[str, str]:
+    """Given a plan, return for each component whose backup nobody named and was taken after the damage what that may
+    mean, and which one there is from before."""
+    found = {}
+    for key, backup in plan.backups.items():
+        # A plan that was approved before an upgrade may not say it.
+        known = backup.get("after_incident")
+        if known:
+            before = known["before"]
+            earlier = (
+                f"Cadangan terverifikasi terbaru sebelum kejadian: {before['name']}, "
+                f"{format_moment(before['moment'])}. Bila cadangan itu yang dikehendaki, titik pulihnya harus ditulis "
+                "dalam permintaan."
+                if before
+                else "Tidak ada cadangan terverifikasi dari sebelum kejadian."
+            )
+            found[key] = (
+                f"{backup['name']} diambil {format_moment(backup['moment'])}, SESUDAH waktu kejadian "
+                f"({format_moment(known['incident'])}); mungkin memuat kerusakannya. {earlier}"
+            )
+    return found

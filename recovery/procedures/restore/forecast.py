@@ -26,7 +26,8 @@ class Measured:
 @dataclass(frozen=True)
 class PlannedComponent:
     """One component: the backup that would be restored, what seems newer and was passed over, whether its moment is in
-    doubt, where to, in what that is not what was backed up, the room for its copy, and how long that takes."""
+    doubt, whether it was taken after the damage (None: no), where to, in what that is not what was backed up, the room
+    for its copy, and how long that takes."""
 
     component: str
     name: str
@@ -36,6 +37,7 @@ class PlannedComponent:
     stores: tuple[str, ...]
     passed_over: tuple[dict[str, str], ...]
     doubtful: bool
+    after_incident: dict[str, Any] | None
     target: dict[str, Any]
     target_sha256: str
     differences: dict[str, Any]
@@ -81,12 +83,15 @@ class Forecast:
         return asdict(self)
 
 
-def forecast(installation: Installation, application_name: str, point: str | None) -> Forecast:
-    """Given an application and a recovery point (UTC; None: the newest backups), say what its restore would do.
+def forecast(
+    installation: Installation, application_name: str, point: str | None, incident: str | None = None
+) -> Forecast:
+    """Given an application, a recovery point (UTC; None: the newest backups) and when the damage happened (UTC, where
+    it is known), say what its restore would do.
 
     Raises NotFoundError when a component has no verified backup at or before the point.
     """
-    chosen = choose_backups(installation, application_name, point)
+    chosen = choose_backups(installation, application_name, point, incident)
     components = tuple(_component(installation, key, facts) for key, facts in chosen.items())
     services = tuple(_services(installation, application_name))
     with installation.catalog.read() as connection:
@@ -146,6 +151,7 @@ def _component(installation: Installation, key: str, chosen: dict[str, Any]) -> 
         stores=tuple(chosen["stores"]),
         passed_over=tuple(chosen["passed_over"]),
         doubtful=chosen["doubtful"],
+        after_incident=chosen["after_incident"],
         target=source.identify(),
         target_sha256=chosen["target"],
         differences=chosen["differences"],

@@ -41,21 +41,26 @@ class Plan:
 def make_plan(installation: Installation, procedure_id: str) -> Plan:
     """Given a restore procedure, choose the newest verified backup of each component at or before the point asked for.
 
-    SOP step 5 says "data terbaru": without a point in the request that is the newest whose moment can be believed.
+    SOP step 5 says "data terbaru": without a point in the request that is the newest whose moment can be believed, also
+    when it was taken after the damage, which the plan then says.
     Raises NotFoundError when a component has no such backup, ConfigurationError when the point cannot be read.
     """
     with installation.catalog.read() as connection:
         procedure = procedures.get(connection, procedure_id)
         evidence = steps.evidence_of(connection, procedure_id, "restore.1") or {}
-    point = recovery_point(procedure.parameters["request"]["titik_pulih"])
-    chosen = choose_backups(installation, procedure.application, point)
+    request = procedure.parameters["request"]
+    point = recovery_point(request["titik_pulih"])
+    chosen = choose_backups(installation, procedure.application, point, incident_moment(request["waktu_kejadian"]))
     return Plan(procedure.application, evidence.get("request_hash", ""), chosen)
 
 
-def choose_backups(installation: Installation, application_name: str, point: str | None) -> dict[str, dict[str, Any]]:
-    """Given an application and a recovery point (UTC; None: the newest), return for each of its components
-    "application/component" the backup to restore, what seems newer and was passed over, whether its moment is in doubt,
-    the target by identity, and in what it is not the one that was backed up. Raises NotFoundError."""
+def choose_backups(
+    installation: Installation, application_name: str, point: str | None, incident: str | None = None
+) -> dict[str, dict[str, Any]]:
+    """Given an application, a recovery point (UTC; None: the newest) and when the damage happened (UTC, where it is
+    known), return for each of its components "application/component" the backup to restore, what seems newer and was
+    passed over, whether its moment is in doubt, whether nobody named it and it was taken after the damage, the target
+    by identity, and in what it is not the one that was backed up. Raises NotFoundError."""
     application = installation.application(application_name)
     chosen: dict[str, dict[str, Any]] = {}
     made_of: dict[str, dict[str, Any]] = {}
@@ -63,8 +68,10 @@ def choose_backups(installation: Installation, application_name: str, point: str
         for component in application.components:
             passed_over: tuple[Backup, ...] = ()
             doubtful = False
+            after_incident = None
             if point is None:
                 backup, passed_over = newest_or_refuse(connection, application.name, component.name)
+                after_incident = _after(connection, backup, incident)
             else:
                 # What the requester names goes by what the backups say of themselves: it is how he names one of a
                 # wrong clock, too. Whoever approves it reads that it is one.
@@ -81,6 +88,7 @@ def choose_backups(installation: Installation, application_name: str, point: str
                 "stores": backup.stores,
                 "unit": backup.unit,
                 "doubtful": doubtful,
+                "after_incident": after_incident,
                 "passed_over": [{"name": each.name, "moment": each.moment} for each in passed_over],
             }
     for key, backup_facts in chosen.items():
@@ -129,6 +137,15 @@ def _newest_at(connection: Connection, application: str, component: str, point: 
     return backup
 
 
+def _after(connection: Connection, backup: Backup, incident: str | None) -> dict[str, Any] | None:
+    """Given the newest backup and when the damage happened, return None unless it was taken afterwards: it equals its
+    damaged source then, so it passed every check. "before" is what a request that names that time would get."""
+    if incident is None or backup.moment <= incident:
+        return None
+    before = backups.newest_verified(connection, backup.application, backup.component, before=incident)
+    return {"incident": incident, "before": {"name": before.name, "moment": before.moment} if before else None}
+
+
 def _differences(made_of: dict[str, Any], live: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Given the identity of what was backed up and of what would be replaced, return each part in which they differ.
 
@@ -152,16 +169,26 @@ def approved_plan(installation: Installation, procedure_id: str) -> Plan:
 
 
 def recovery_point(text: str) -> str | None:
-    """Given the form's recovery point, return it as UTC ISO 8601, or None for the newest."""
+    """Given the form's recovery point, return it as UTC ISO 8601, or None for the newest. Raises ConfigurationError."""
+    return _in_utc(text, "the recovery point", ", or leave it empty for the newest verified backup")
+
+
+def incident_moment(text: str) -> str | None:
+    """Given when the damage happened, as in the form, return it as UTC ISO 8601, or None when it is not said. Raises
+    ConfigurationError."""
+    return _in_utc(text, "the time of the incident", "")
+
+
+def _in_utc(text: str, what: str, otherwise: str) -> str | None:
     if not text.strip():
         return None
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise ConfigurationError(
-            f"the recovery point {text!r} is no time",
+            f"{what} {text!r} is no time",
             state="nothing was touched",
-            hint="write it like 2026-11-20T22:00:00+07:00, or leave it empty for the newest verified backup",
+            hint=f"write it like 2026-11-20T22:00:00+07:00{otherwise}",
         ) from error
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=WIB)

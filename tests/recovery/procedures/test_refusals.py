@@ -16,7 +16,7 @@ from recovery.procedures.decided import decided
 from recovery.procedures.people import signer
 from recovery.procedures.questions import question_of
 from recovery.procedures.restore.begin import begin_restore, check_request
-from recovery.procedures.restore.plan import recovery_point
+from recovery.procedures.restore.plan import incident_moment, recovery_point
 from recovery.procedures.schedule_approval import recorded_approval
 from recovery.procedures.schedule_begin import begin_schedule, draw_up
 from recovery.records import officials, procedures
@@ -102,7 +102,8 @@ def test_a_recovery_point_without_a_zone_is_in_wib() -> None:
     expected = "2026-11-20T15:00:00.000000+00:00"
     for text in ("2026-11-20 22:00:00", "2026-11-20T22:00:00+07:00", "2026-11-20T15:00:00Z"):
         assert expected == recovery_point(text)
-    assert recovery_point("  ") is None
+        assert expected == incident_moment(text)
+    assert recovery_point("  ") is None and incident_moment("") is None
 
 
 def test_what_older_releases_recorded_is_still_read(office: SmallOffice) -> None:

@@ -6,12 +6,14 @@ import sqlite3
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from recovery import points
+from recovery.calendar import format_moment, to_wib
 from recovery.conformance import judge_procedure
 from recovery.errors import (
     ConfigurationError,
@@ -333,6 +335,51 @@ def test_a_named_point_takes_what_says_to_be_of_it_and_the_kabid_reads_that_a_cl
             "yang diminta. Lanjutkan hanya bila cadangan itu memang yang dikehendaki.",
         ]
     ] == [row for row in document["bagian"][1]["baris"] if row[0].startswith("Waktu cadangan")], "of one, not of both"
+    assert [] == after_the_incident(document), "who names a point has chosen"
+
+
+def after_the_incident(document: dict[str, Any]) -> list[str]:
+    """What a document says of backups that were taken after the damage."""
+    return [row[1] for row in document["bagian"][1]["baris"] if row[0].startswith("Cadangan sesudah kejadian ")]
+
+
+@pytest.mark.slow
+def test_kabid_and_executor_read_that_the_newest_backup_may_hold_the_damage(requested: Restore) -> None:
+    """A backup of damaged data equals its source and passes every check; it is the newest after a night."""
+    office = requested.office
+    conclude_given_up(office.installation, requested.procedure_id, "Waktu lain.")
+    with office.installation.catalog.begin() as connection:
+        made = {each.key: each for each in backups.list_backups(connection)}
+        data, files = made["simpel/data"], made["simpel/berkas"]
+        first = to_wib(min(data.moment, files.moment))
+        row = connection.execute(schema.backups.select().where(schema.backups.c.id == data.id)).mappings().one()
+        earlier = to_wib(first - timedelta(days=2))
+        # Of another run, of which the ledger does not say when it was: its moment is all there is.
+        other = {"id": "earlier", "procedure_id": requested.procedure_id, "name": "data-lama"}
+        copy = {**row, **other, "moment": schema.timestamp(earlier)}
+        connection.execute(schema.backups.insert().values(copy))
+    incident = first - timedelta(days=1)
+    procedure_id = office.request(waktu_kejadian=incident.isoformat())
+    since = f"SESUDAH waktu kejadian ({format_moment(incident)}); mungkin memuat kerusakannya."
+    expected = [
+        f"{data.name} diambil {format_moment(data.moment)}, {since} Cadangan terverifikasi terbaru sebelum kejadian: "
+        f"data-lama, {format_moment(earlier)}. Bila cadangan itu yang dikehendaki, titik pulihnya harus ditulis dalam "
+        "permintaan.",
+        f"{files.name} diambil {format_moment(files.moment)}, {since} Tidak ada cadangan terverifikasi dari sebelum "
+        "kejadian.",
+    ]
+    office.decide("restore.2", procedure_id, KADIS, "diteruskan", **DISPOSITION)
+    office.step("restore.2", procedure_id)
+    document = question_of(office.installation, procedure_id, "restore.3").document
+    assert [data.name, files.name] == [each["name"] for each in document["rencana"].values()], "the rule is as it was"
+    assert expected == after_the_incident(document)
+    office.decide("restore.3", procedure_id, KABID, "disetujui", **VERIFICATION)
+    office.step("restore.3", procedure_id)
+    document = question_of(office.installation, procedure_id, "restore.start").document
+    assert sorted(expected) == sorted(after_the_incident(document))
+    conclude_given_up(office.installation, procedure_id, "Waktu lain.")
+    procedure_id = office.request(waktu_kejadian=max(data.moment, files.moment))
+    assert [] == after_the_incident(question_of(office.installation, procedure_id, "restore.3").document)
 
 
 @pytest.mark.slow
