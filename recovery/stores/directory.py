@@ -188,15 +188,18 @@ class DirectoryStore:
         return True
 
     def _require_same(self, key: str, content: Iterator[bytes]) -> None:
-        what = f"{key} in the store {self.name}"
-        with self._open(key) as descriptor:
-            same = all(read_exactly(descriptor, len(piece), what) == piece for piece in content)
-            if not same or read_exactly(descriptor, 1, what):
-                raise ObjectExistsError(
-                    f"{what} already holds something else",
-                    state="what was there is untouched and nothing was written",
-                    hint="nothing is ever overwritten; find out what it is before it is moved away by hand",
-                )
+        what, same = f"{key} in the store {self.name}", False
+        # Somebody's link, pipe or directory is no object, and has its name all the same.
+        if not os.path.islink(self._root / key):  # noqa: PTH114 — Path.is_symlink() raises when the disk is broken
+            with contextlib.suppress(ObjectMissingError), self._open(key) as descriptor:
+                same = all(read_exactly(descriptor, len(piece), what) == piece for piece in content)
+                same = same and not read_exactly(descriptor, 1, what)
+        if not same:
+            raise ObjectExistsError(
+                f"{what} already holds something else",
+                state="what was there is untouched and nothing was written",
+                hint="nothing is ever overwritten; find out what it is before it is moved away by hand",
+            )
 
     @contextlib.contextmanager
     def _temporary(self, temporary: Path, content: Iterator[bytes]) -> Iterator[None]:

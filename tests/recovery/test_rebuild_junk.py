@@ -63,6 +63,18 @@ def test_an_object_that_nothing_can_read_is_listed(lost: Lost, name: str) -> Non
     assert f"{form.relative_to(store)} is missing or not what was issued" in told
 
 
+@pytest.mark.parametrize("name", ["pipa", "tautan"])
+def test_what_is_no_guide_in_its_place_stays_there_and_the_guide_lies_beside(lost: Lost, name: str) -> None:
+    """Another one, as from before a change of the key, has the public key."""
+    guide = lost.root / "store" / "RESTORE.md"
+    guide.rename(guide.with_name("RESTORE-000000000000.md"))
+    WAYS[name](guide)
+    rebuilt = lost.rebuild()
+    assert 3 == rebuilt.sets
+    assert any("RESTORE.md in the store utama" in each or "RESTORE.md is not" in each for each in rebuilt.unproven)
+    assert 3 == len(list((lost.root / "store").glob("RESTORE*.md")))
+
+
 def test_a_verdict_that_cannot_be_read_is_listed(lost: Lost) -> None:
     """A link as long as the object that it took the place of."""
     path = lost.sets()[-1] / "quality.json"

@@ -17,14 +17,14 @@ from recovery.errors import ConfigurationError, ConflictError, KeyMissingError, 
 from recovery.installation import Installation
 from recovery.inventory import load_inventory
 from recovery.rebuild import FROM_MANIFESTS, Rebuilt, rebuild
-from recovery.rebuild_target import choose_target
+from recovery.rebuild_target import choose_target, is_unfinished
 from recovery.records import backups, ledger, ledger_heads, officials
 from recovery.records.catalog import open_catalog
 from recovery.records.ledger import Head
 from recovery.settings import OfficialSettings
 from tests.recovery.killed_work import PATIENCE, PROCESSES
 from tests.recovery.procedures.processes import at
-from tests.recovery.test_rebuild import ROOT, Lost, build
+from tests.recovery.test_rebuild import ROOT, DiedError, Lost, build, nothing_is_applied
 from tests.testbed.postgresql import PostgreSQLServer, run_postgresql
 from tests.testbed.small_office import SmallOffice
 
@@ -227,11 +227,12 @@ def test_a_rebuild_that_died_is_taken_up_and_nothing_half_is_believed(
         with pytest.raises(RecordsError, match="has no tables yet"):
             died.catalog.check()
     died.catalog.dispose()
+    nothing_is_applied(lost.root / "new")
     rebuilt = lost.rebuild()
     assert (3, 1) == (rebuilt.sets, rebuilt.added)
     (loss,) = rebuilt.unproven
     assert loss.startswith("ledger: the entries ") and " are lost; only the head of the last one is left" in loss
-    assert rebuilt.to_do
+    assert any(each.startswith("the enrolment key is a new one") for each in rebuilt.to_do)
     installation = opened(rebuilt)
     require_whole(installation)
     with installation.catalog.read() as connection:
@@ -294,6 +295,25 @@ def test_without_records_the_caller_names_the_database(lost: Lost, gone: SmallOf
     rebuilt = lost.rebuild(catalog=f"file:{reference(gone)}")
     assert (FROM_MANIFESTS, None, 3) == (rebuilt.source, rebuilt.inventory, rebuilt.added)
     assert "/baru?" in rebuilt.catalog
+
+
+def test_without_records_a_rebuild_that_died_is_taken_up_too(lost: Lost, gone: SmallOffice) -> None:
+    """No inventory says where the catalog is: the caller does, as before."""
+    shutil.rmtree(lost.root / "store" / "pulih")
+
+    def die(name: str) -> None:
+        if name == "rebuild: catalog in place":
+            raise DiedError
+
+    with pytest.raises(DiedError), points.observe(die):
+        lost.rebuild(catalog=f"file:{reference(gone)}")
+    assert is_unfinished(lost.root / "new" / "state")
+    rebuilt = lost.rebuild(catalog=f"file:{reference(gone)}")
+    assert (FROM_MANIFESTS, None, 3, 3) == (rebuilt.source, rebuilt.inventory, rebuilt.sets, rebuilt.added)
+    assert "/baru?" in rebuilt.catalog
+    assert not is_unfinished(lost.root / "new" / "state")
+    with pytest.raises(ConflictError, match="is not empty; nothing was written into it"):
+        lost.rebuild(catalog=f"file:{reference(gone)}")
 
 
 def test_a_server_that_is_not_there_is_said(lost: Lost, gone: SmallOffice) -> None:

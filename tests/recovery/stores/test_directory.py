@@ -204,8 +204,9 @@ def test_what_is_not_there_is_missing_and_not_an_empty_object(store: Store, tmp_
             store.read(key)
     with pytest.raises(StoreError, match="a/link in the store utama cannot be read"):
         store.read("a/link")
-    with pytest.raises(StoreError):
-        store.put_bytes("a/link", b"words")
+    for key in ("a", "a/pipe", "a/link"):
+        with pytest.raises(ObjectExistsError, match=f"{key} in the store utama already holds something else"):
+            store.put_bytes(key, Path(__file__).read_bytes())
     with pytest.raises(ObjectExistsError, match="a/b is an object of the store utama and cannot hold others"):
         store.put_bytes("a/b/c", b"")
 
