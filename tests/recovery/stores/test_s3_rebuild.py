@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from recovery.crypto import Signer, generate_signing_key
 from recovery.inventory import load_inventory
 from recovery.own_records import back_up_records
+from recovery.rebuild_sets import take_inventory
+from recovery.rebuild_trust import find_trusted_keys
 from recovery.records import ledger, ledger_heads
+from recovery.restore_guide import lacks_restore_guide, put_restore_guide, restore_guide
+from recovery.stores import open_store
 from tests.recovery.key_office import CONTENT, KeyOffice
 from tests.testbed.s3 import OWNER, S3Server
 from tests.testbed.small_office import open_office
@@ -59,3 +64,23 @@ def test_a_bucket_is_rebuilt_from(juicefs: S3Server, tmp_path: Path) -> None:
         assert [] == ledger.verify(connection, heads, trusted)
     office.office.installation = installation
     assert CONTENT == office.restored(office.names[0])
+
+
+def test_objects_whose_names_no_store_takes_are_listed(ceph: S3Server, tmp_path: Path) -> None:
+    """A bucket takes names that a directory cannot have; whoever may write to it could stop a rebuild by them."""
+    signer = Signer.from_pem(generate_signing_key(), "it")
+    settings = ceph.settings(tmp_path, ceph.make_bucket())
+    store = open_store(settings)
+    guide = restore_guide(signer.public_pem).encode()
+    names = ["RESTORE//x", "kunci//x.json", "buku-besar//x.json", "formulir//x", "x//y", "bkd/b\\c/d/manifest.json"]
+    names += ["bkd/b\\c/d/manifest.json.sig", "bkd//d/manifest.json", "bkd//d/manifest.json.sig", "sampah\nNOT PROVEN"]
+    for name in names:
+        key = f"{settings.prefix}/{name}" if settings.prefix else name
+        ceph.client().put_object(Bucket=settings.bucket, Key=key, Body=guide)
+    assert lacks_restore_guide(store, signer.public_pem)
+    put_restore_guide(store, signer.public_pem)
+    trusted, successions, complaints = find_trusted_keys(store, signer.fingerprint)
+    assert (signer.public_pem, []) == (trusted, successions)
+    found = take_inventory(store, trusted)
+    assert ({}, [], [], set()) == (found.sets, found.records, found.heads, found.forms)
+    assert {f"{name!r} cannot be the key of an object" for name in names} == {*found.unproven, *complaints}
