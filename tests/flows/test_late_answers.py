@@ -44,9 +44,11 @@ def called_otherwise(office: "WorkingOffice", position: str) -> Iterator[None]:
         contact = officials.get(connection, ASKING_KADIS).contact
         as_before = requester.model_copy(update={"contact": contact})
         officials.put(connection, requester.model_copy(update={"contact": contact, "position": position}))
-    yield
-    with office.installation.catalog.begin() as connection:
-        officials.put(connection, as_before)
+    try:
+        yield
+    finally:
+        with office.installation.catalog.begin() as connection:
+            officials.put(connection, as_before)
 
 
 @contextmanager
@@ -59,8 +61,10 @@ def without_its_requester(office: "WorkingOffice") -> Iterator[None]:
             connection.commit()
 
     rename(ASKING_KADIS, "0")
-    yield
-    rename("0", ASKING_KADIS)
+    try:
+        yield
+    finally:
+        rename("0", ASKING_KADIS)
 
 
 def burnt(office: "WorkingOffice", nip: str) -> list[int]:
