@@ -5,6 +5,12 @@ from pathlib import Path
 
 from recovery.errors import ConfigurationError, KeyMissingError
 
+_HINTS = {
+    "file": "put the file there and let the worker's account read it; nobody else",
+    "credential": "let systemd load it into the units (pulih-.service.d/credentials.conf), put the file where that "
+    "says, for root alone, and start the unit again",
+}
+
 
 def resolve(reference: str) -> bytes:
     """Given `file:/path`, `env:NAME` or `credential:NAME` (a systemd credential), return the secret's bytes, stripped.
@@ -14,8 +20,14 @@ def resolve(reference: str) -> bytes:
     """
     kind, _, name = reference.partition(":")
     match kind:
-        case "file" | "credential":
-            return _read(place_of(reference), reference)
+        case "file":
+            return _read(reference)
+        case "credential":
+            secret = _read(reference)
+            # What the units are given in the place of a file that is not there, so that they start and tell of it.
+            if not secret:
+                raise _missing(reference, "is empty: its file is not there, or nothing is in it")
+            return secret
         case "env":
             value = os.environ.get(name)
             if not value:
@@ -38,12 +50,16 @@ def place_of(reference: str) -> Path:
     return Path(directory) / name
 
 
-def _read(path: Path, reference: str) -> bytes:
+def _read(reference: str) -> bytes:
     try:
-        return path.read_bytes().strip()
+        return place_of(reference).read_bytes().strip()
     except OSError as error:
-        raise KeyMissingError(
-            f"the secret {reference} cannot be read ({error.strerror})",
-            state="nothing was done with it",
-            hint="put the file there and let the worker's account read it; nobody else",
-        ) from error
+        raise _missing(reference, f"cannot be read ({error.strerror})") from error
+
+
+def _missing(reference: str, why: str) -> KeyMissingError:
+    return KeyMissingError(
+        f"the secret {reference} {why}",
+        state="nothing was done with it",
+        hint=_HINTS[reference.partition(":")[0]],
+    )

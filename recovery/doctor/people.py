@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 from recovery import calendar
 from recovery.doctor.finding import Finding, attempt
 from recovery.installation import Installation
 from recovery.records import officials
 from recovery.records.officials import Official
+from recovery.secrets import resolve
 
 
 def examine_people(installation: Installation) -> Iterator[Finding]:
@@ -17,6 +19,9 @@ def examine_people(installation: Installation) -> Iterator[Finding]:
     if not installation.office.notice_targets:
         mend = "name a target in the inventory: office.notice_targets"
         yield Finding("notice targets", "warning", "the office has none, so nobody is told of an alarm", mend)
+    for reference in installation.office.notice_targets:
+        # Its URL holds a password, perhaps; nothing is sent.
+        yield attempt(f"notice target {reference}", partial(resolve, reference), "readable")
 
 
 def _catalog(installation: Installation) -> Iterator[Finding]:
@@ -40,6 +45,10 @@ def _official(installation: Installation, official: Official) -> Iterator[Findin
     if not official.is_in_office(_today()):
         mend = "his answers do not count today; name his successor in the inventory"
         yield Finding(subject, "warning", "is not in office today", mend)
+    elif official.contact:
+        contact = attempt(f"contact of {official.nip}", partial(resolve, official.contact), "readable")
+        if contact.state != "ok":
+            yield contact
     if not official.is_enrolled():
         yield Finding(subject, "warning", "has no enrolled device", f"pulih official enrol {official.nip}")
         return

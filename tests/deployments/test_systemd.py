@@ -98,9 +98,12 @@ def test_the_server_is_given_no_key_of_ours() -> None:
     (drop_in,) = UNITS.glob("*.d/*.conf")
     assert "pulih-.service.d" == drop_in.parent.name
     assert not (UNITS / "prefect-server.service").name.startswith("pulih-")
-    given = set(re.findall("^LoadCredential=(.*?):", drop_in.read_text(encoding="utf-8"), re.MULTILINE))
+    text = drop_in.read_text(encoding="utf-8")
+    given = set(re.findall("^LoadCredential=(.*?):", text, re.MULTILINE))
     example = (UNITS.parent / "inventory.example.yaml").read_text(encoding="utf-8")
     assert given == set(re.findall(r"^ +(?:- |\w+: )credential:(\S+)$", example, re.MULTILINE))
+    # Without these no unit starts whose file is not there (test_systemd_boots.py).
+    assert given == set(re.findall(r"^SetCredential=(.*?):\\n$", text, re.MULTILINE))
     server = read("prefect-server.service")["Service"]
     assert f"{PREFECT} server start --host 127.0.0.1 --port 4200" == server["ExecStart"]
     assert "prefect" == server["User"]

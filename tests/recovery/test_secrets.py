@@ -44,6 +44,16 @@ def test_a_credential_outside_of_systemd_is_missing(monkeypatch: pytest.MonkeyPa
         resolve("credential:enrolment")
 
 
+@pytest.mark.parametrize("content", [b"", b"\n"])
+def test_an_empty_credential_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
+    """systemd gives a unit an empty one where the file is not there, as the units say (tests/deployments)."""
+    (tmp_path / "enrolment").write_bytes(content)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(KeyMissingError, match=r"the secret credential:enrolment is empty: its file is not") as missing:
+        resolve("credential:enrolment")
+    assert "put the file where that says" in missing.value.hint
+
+
 def test_a_reference_of_another_kind_is_refused_without_its_value() -> None:
     """Somebody may have written the secret itself where its reference belongs."""
     with pytest.raises(ConfigurationError, match=r"'plain' is no kind of secret reference") as refused:

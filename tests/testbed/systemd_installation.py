@@ -128,6 +128,18 @@ class InstalledPulih:
         command = ("psql", "--quiet", "--tuples-only", "--no-align", f"--dbname={database}", f"--command={statement}")
         return self.machine.run(*command, user="postgres").splitlines()
 
+    @contextmanager
+    def without(self, *names: str) -> Iterator[None]:
+        """While this lasts, the files of these credentials are not there."""
+        files = [self.machine.inside(f"{CREDENTIALS}/{name}") for name in names]
+        for file in files:
+            file.rename(file.with_suffix(".away"))
+        try:
+            yield
+        finally:
+            for file in files:
+                file.with_suffix(".away").rename(file)
+
     def retry(self, run: str) -> None:
         """Press "Retry" in the UI: this is what it sends."""
         body = json.dumps({"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}).encode()
@@ -221,7 +233,8 @@ def _fill_in(machine: SystemdHost) -> None:
     machine.run("tee", "--append", "/etc/prefect/server.env", stdin=_variables(SERVER))
     machine.run("tee", "--append", "/etc/pulih/prefect.env", stdin=_variables(CLIENT))
     drop_in = "/etc/systemd/system/pulih-.service.d/credentials.conf"
-    machine.run("tee", "--append", drop_in, stdin=f"LoadCredential=catalog:{CREDENTIALS}/catalog\n")
+    lines = f"LoadCredential=catalog:{CREDENTIALS}/catalog\nSetCredential=catalog:\\n\n"
+    machine.run("tee", "--append", drop_in, stdin=lines)
     machine.systemctl("daemon-reload")
     machine.write("/etc/nginx/conf.d/prefect.conf", NGINX)
     machine.systemctl("restart", "nginx")

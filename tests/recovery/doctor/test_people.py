@@ -3,12 +3,15 @@
 import sqlite3
 from pathlib import Path
 
+import pytest
+from sqlalchemy import update
+
 from recovery.doctor import examine
 from recovery.installation import Installation
-from recovery.records import officials
+from recovery.records import officials, schema
 from recovery.settings import OfficialSettings
 from tests.recovery.doctor.conftest import only
-from tests.testbed.small_office import EXECUTOR, KABID
+from tests.testbed.small_office import EXECUTOR, KABID, KADIS
 
 
 def test_an_official_without_a_device_is_a_warning(installation: Installation) -> None:
@@ -55,3 +58,33 @@ def test_an_office_without_notice_targets_is_a_warning(installation: Installatio
     """The guard would raise alarms that nobody hears."""
     installation.office = installation.office.model_copy(update={"notice_targets": []})
     assert "the office has none, so nobody is told of an alarm" == only(installation, "notice targets").message
+
+
+def test_a_notice_target_or_a_contact_that_cannot_be_read_is_a_problem(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its credential has no file, and the unit was given an empty one in its place."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    for name, content in (
+        ("dinas", "mailtos://contoh\n"),
+        ("cadangan", "\n"),
+        ("kadis", "\n"),
+        ("kabid", "json://contoh"),
+    ):
+        (tmp_path / name).write_text(content)
+    targets = ["credential:dinas", "credential:cadangan"]
+    installation.office = installation.office.model_copy(update={"notice_targets": targets})
+    with installation.catalog.begin() as connection:
+        for nip, contact in ((KADIS, "credential:kadis"), (KABID, "credential:kabid")):
+            connection.execute(update(schema.officials).where(schema.officials.c.nip == nip).values(contact=contact))
+    missing = "is empty: its file is not there, or nothing is in it"
+    for subject, reference in (
+        ("notice target credential:cadangan", "credential:cadangan"),
+        (f"contact of {KADIS}", "credential:kadis"),
+    ):
+        trouble = only(installation, subject)
+        assert ("problem", f"the secret {reference} {missing}") == (trouble.state, trouble.message)
+        assert "put the file where that says" in trouble.mend
+    found = {finding.subject: finding.state for finding in examine(installation, None)}
+    assert "ok" == found["notice target credential:dinas"]
+    assert f"contact of {KABID}" not in found
