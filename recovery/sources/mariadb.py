@@ -71,10 +71,6 @@ class MariadbSource(ServerSource):
         account = self.restore_account if copy else self.account
         return list(self._call("check", copy or self.database, limit=LONG, account=account)["findings"])
 
-    def ties(self) -> list[str]:
-        """See Source.ties: foreign keys of other databases. Nothing changes, so no point is reached."""
-        return list(self._look("ties")["ties"])
-
     def unloadable(self, snapshot: dict[str, Any]) -> list[str]:
         """Given what a backup knows of its snapshot, return why it could not be loaded beside the live data now."""
         return list(self._look("packet", str(snapshot.get("longest_statement", 0)))["warnings"])
@@ -120,10 +116,6 @@ class MariadbSource(ServerSource):
 
         url = URL.create("mysql+pymysql", database=copy, query=query, **address)
         return url.render_as_string(hide_password=False)
-
-    def _look(self, verb: str, *arguments: str) -> dict[str, Any]:
-        with self._target(self.restore_account) as target:
-            return self.host.call(self.kind, verb, target, *arguments, timeout=60 + self.lock_timeout)
 
     def _move(self, verb: str, receipt: dict[str, Any]) -> dict[str, Any]:
         done = self._call(verb, self._checked(receipt), limit=SWAP_SECONDS, account=self.restore_account)

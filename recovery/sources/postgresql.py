@@ -59,12 +59,7 @@ class PostgresqlSource(ServerSource):
 
     def version(self) -> int:
         """Return the server's major version."""
-        return int(self._call("identify", account=self.restore_account)["series"][0])
-
-    def ties(self) -> list[str]:
-        """See Source.ties: slots, subscriptions and prepared transactions. Nothing changes, so no point is reached."""
-        with self._target(self.restore_account) as target:
-            return list(self.host.call(self.kind, "ties", target, timeout=60 + self.lock_timeout)["ties"])
+        return int(self._look("identify")["series"][0])
 
     def in_own_server(self, directory: Path) -> "PostgresqlSource":
         """See ServerSource.in_own_server."""

@@ -164,8 +164,8 @@ class ServerSource:
         return {"sessions": [], "proven": True}
 
     def ties(self) -> list[str]:
-        """See Source.ties: an engine whose swaps refuse something says so."""
-        return []
+        """See Source.ties: what belongs to the database, or points to it, and would not go with its name."""
+        return list(self._look("ties")["ties"])
 
     def prepare_swap(self, copy: str) -> dict[str, Any]:
         """See Source.prepare_swap."""
@@ -238,6 +238,11 @@ class ServerSource:
     def _call(self, verb: str, *arguments: str, limit: float = 60, account: Account | None = None) -> dict[str, Any]:
         with self._target(account or self.account) as target:
             return self._run(verb, target, *arguments, limit=limit)
+
+    def _look(self, verb: str, *arguments: str) -> dict[str, Any]:
+        """Ask the restoring account's question: nothing changes, so no point is reached."""
+        with self._target(self.restore_account) as target:
+            return self.host.call(self.kind, verb, target, *arguments, timeout=60 + self.lock_timeout)
 
     def _run(self, verb: str, *arguments: str, limit: float) -> dict[str, Any]:
         reached(f"{self.kind}: before {verb}")
