@@ -133,3 +133,21 @@ def test_a_retry_after_the_approvals_time_removes_what_was_begun(office: SmallOf
     destroy(office.installation, procedure_id, now=datetime.now(UTC) + timedelta(days=15))
     assert {made[0].id: ("destroyed", "")} == became(office, procedure_id)
     assert 2 == len(issued(office, procedure_id))
+
+
+def test_what_the_next_run_ends_changes_no_recorded_outcome(office: SmallOffice) -> None:
+    """The run that ended as failed may be retried: it says how far its sets have come by now, and fails as before."""
+    shorten(office)
+    made = taken(office)
+    procedure_id = died(office, "retention: begun")
+    with hold_set(office.installation, made[0].id, "reader", "read it"):
+        destroy(office.installation, procedure_id)
+    assert "2 cadangan dimusnahkan, 0 dilewati, 1 belum selesai. " in (
+        conclude_retention(office.installation, procedure_id).sentence
+    )
+    assert NotOpened("nothing", "Tidak ada cadangan yang perlu dimusnahkan.") == begin_retention(
+        office.installation, str(uuid.uuid4())
+    )
+    again = conclude_retention(office.installation, procedure_id)
+    assert (False, "sebagian") == (again.good, outcome(office, procedure_id))
+    assert "3 cadangan dimusnahkan, 0 dilewati, 0 belum selesai. " in again.sentence
