@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from demo.browsing import Person, open_page
+from demo.instructions import instructions
 from demo.site import KADIS, Site
 
 pytestmark = [pytest.mark.endurance, pytest.mark.slow]
@@ -19,12 +20,13 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def demonstration() -> Iterator[tuple[Site, int]]:
-    """The demonstration while it is up, with the port of its user interface."""
+    """The demonstration while it is up and has said how it is used, with the port of its user interface."""
     with tempfile.TemporaryDirectory(prefix="pulih-", ignore_cleanup_errors=True) as directory:
         site = Site(Path(directory) / "kantor")
         port = _free_port()
         try:
-            _demo("up", "--directory", str(site.root), "--port", str(port))
+            said = _demo("up", "--directory", str(site.root), "--port", str(port))
+            assert said.endswith("\n".join(["", *instructions(site, f"http://127.0.0.1:{port}"), ""]))
             yield site, port
         finally:
             _demo("down", "--directory", str(site.root))
@@ -44,9 +46,9 @@ def test_a_person_finds_the_request_form_and_the_officials_phones_until_it_is_st
         socket.create_connection(("127.0.0.1", port))
 
 
-def _demo(*arguments: str) -> None:
+def _demo(*arguments: str) -> str:
     # A process of its own: the demonstration points its process to its own Prefect server.
-    _run(sys.executable, "-m", "demo", *arguments)
+    return _run(sys.executable, "-m", "demo", *arguments)
 
 
 def _run(*argv: str) -> str:
