@@ -1,11 +1,12 @@
 """What the stores lack of each other: looked at the same way whether it is then put there or only told."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from recovery.copies import stores_of_schedule
-from recovery.errors import DigestError, PulihError, SetError, SignatureError, StoreError
+from recovery.errors import DigestError, ObjectUnreadableError, PulihError, SetError, SignatureError, StoreError
 from recovery.installation import Installation
 from recovery.keys_succession import FOLDER as KEYS
 from recovery.keys_succession import recorded_successions
@@ -19,6 +20,7 @@ from recovery.records.missed_copies import Missed, missed_copies
 from recovery.restore_guide import GUIDE, lacks_restore_guide
 from recovery.sets import open_set, set_prefix
 from recovery.stores.base import Store
+from recovery.stores.one_object import read_one
 
 PURPOSE = "make the stores equal"
 Kind = Literal["set", "records", "lock", "form", "head", "key", "guide"]
@@ -136,12 +138,9 @@ def _unlocked(
             yield prefix
             continue
         try:
-            if lacks_lock(installation, store, prefix):
+            if read_one(store, functools.partial(lacks_lock, installation, store, prefix)):
                 yield prefix
-        except SetError as error:
-            lack.trouble(store.name, prefix, error)
-        except StoreError as error:
-            store.check()  # raises when all of the store is out of reach, and not this one set
+        except (SetError, ObjectUnreadableError) as error:
             lack.trouble(store.name, prefix, error)
 
 
@@ -187,13 +186,16 @@ def _keys_of_stores(installation: Installation, lack: Lack) -> dict[str, set[str
 def _holds(installation: Installation, store: Store, backup: Backup, wanted: tuple[str, ...], lack: Lack) -> bool:
     """Whether a store holds the whole set and the catalog knows it. A bad copy is a trouble and never replaced."""
     try:
-        open_set(
+        read_one(
             store,
-            set_prefix(backup.unit, backup.application, str(backup.name)),
-            installation.signer.trusted_pem,
-            application=backup.application,
-            component=backup.component,
-            manifest_sha256=backup.manifest_sha256,
+            lambda: open_set(
+                store,
+                set_prefix(backup.unit, backup.application, str(backup.name)),
+                installation.signer.trusted_pem,
+                application=backup.application,
+                component=backup.component,
+                manifest_sha256=backup.manifest_sha256,
+            ),
         )
     except (DigestError, SignatureError) as error:
         error.hint = "nothing is ever overwritten: move the damaged copy away by hand, then run `pulih sync` again"
@@ -201,8 +203,7 @@ def _holds(installation: Installation, store: Store, backup: Backup, wanted: tup
         return True
     except SetError:
         return False
-    except StoreError as error:
-        store.check()  # raises when all of the store is out of reach, and not this one set
+    except ObjectUnreadableError as error:
         lack.trouble(store.name, str(backup.name), error)
         return True
     # One that waited for a copy which is wanted no longer is read once more before it counts.
