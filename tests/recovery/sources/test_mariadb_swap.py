@@ -393,6 +393,8 @@ def test_a_client_killed_while_tables_move_says_what_the_server_did(
     beside.server.execute(tables, beside.source.database)
     beside = replace(beside, damaged=beside.source.fingerprint())
     receipt = beside.source.prepare_swap(beside.copy)
+    # The next call waits for the renames, or says that it waited in vain: here it never does.
+    beside.source.lock_timeout = 120
     rows = Session.rows
 
     def killing(session: Session, statement: str, encoding: str = "utf-8") -> Iterator[list[str]]:
