@@ -76,8 +76,8 @@ def free_bytes(place: str) -> int | None:
 def unprivileged(directory: bytes, last_signal: int) -> Callable[[], None]:
     """Return what a server calls before it begins: never root, and ended by a signal when this program dies.
 
-    Whatever it starts has no more rights than it, either: a copy's own functions may start programs, and sudo or another
-    program that changes its account would let them out. The directory becomes the server's.
+    Whatever it starts has no more rights than it, either: a copy's own functions may start programs, and sudo or
+    another program that changes its account would let them out. The directory becomes the server's.
     """
     import ctypes  # here, since it costs more than most calls take
 
