@@ -152,7 +152,12 @@ def _settle(session: Session, receipt: dict[str, Any], warnings: list[str]) -> s
     """Make what is outside of tables again for the live data, and return which it is. The other side's waits."""
     live, copy, middle = receipt["live"], receipt["copy"], receipt["copy"] + MIDDLE
     # A server goes on moving tables when the client is dead. This waits until it has ended, and then nothing moves.
-    session.run(f"CREATE DATABASE IF NOT EXISTS {quoted(middle)}")
+    try:
+        session.run(f"CREATE DATABASE IF NOT EXISTS {quoted(middle)}")
+    except ProgramError as error:
+        # All that is known of them then is that we waited in vain.
+        error.report["state"] = "tables may move still, all or none of them, and nobody knows which data will be live"
+        raise
     require_empty(session, middle)
     session.run(f"DROP DATABASE {quoted(middle)}")
     known = read(session, copy)

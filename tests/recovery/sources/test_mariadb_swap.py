@@ -414,6 +414,26 @@ def test_a_client_killed_while_tables_move_says_what_the_server_did(
     assert beside.live() == "old"
 
 
+def test_while_tables_still_move_nobody_says_that_nothing_was_changed(
+    beside: Beside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipt = beside.source.prepare_swap(beside.copy)
+    run = Session.run
+
+    def busy(session: Session, statement: str, encoding: str = "utf-8") -> list[list[str]]:
+        if statement.startswith(("RENAME TABLE", f"CREATE DATABASE IF NOT EXISTS `{beside.copy}~`")):
+            raise ProgramError("SourceLockedError", "Lock wait timeout exceeded", "nothing was changed")
+        return run(session, statement, encoding)
+
+    with beside.source._target(beside.source.account) as target, monkeypatch.context() as patched:
+        patched.setattr(Session, "run", busy)
+        with pytest.raises(ProgramError, match="Lock wait timeout exceeded") as raised:
+            swap([target.encode(), json.dumps(receipt).encode()])
+    assert raised.value.report["state"].startswith("tables may move still, all or none of them")
+    beside.source.swap(receipt)
+    assert beside.live() == "new"
+
+
 def test_a_table_that_stopped_on_its_way_is_never_dropped(beside: Beside, monkeypatch: pytest.MonkeyPatch) -> None:
     receipt = beside.source.prepare_swap(beside.copy)
     run = Session.run
