@@ -35,8 +35,6 @@ def outcome_of_giving_up(connection: Connection, procedure: Procedure) -> str:
         return UNACKNOWLEDGED
     if is_untouched(connection, procedure.id):
         return GIVEN_UP
-    if procedure.state == "closed":
-        raise not_to_be_given_up(procedure)
     _require_settled(connection, procedure)
     return INTERRUPTED
 

@@ -103,6 +103,12 @@ def test_the_server_shows_its_pages_which_its_account_could_not_put_beside_its_p
 def test_a_verb_has_what_the_units_have_and_gives_its_own_exit_code(pulih: InstalledPulih) -> None:
     """Secrets, the server's address, the account, and every character of what was typed."""
     assert "nothing to change\n" == pulih.verb("apply", "--yes")
+    # The server's scheduler may still be at it.
+    coming = (
+        "SELECT count(*) FROM flow_run r JOIN deployment d ON d.id = r.deployment_id JOIN flow f ON f.id = d.flow_id"
+    )
+    coming += f" WHERE f.name = 'Back Up Data' AND d.name = '{SCHEDULE}' AND r.state_type = 'SCHEDULED'"
+    wait_until(lambda: pulih.sql(coming, "prefect") != ["0"], "runs of the schedule are to come")
     found = pulih.verb("doctor", ok=(1,))
     # Nothing else was started yet.
     assert [*NOT_REMOVED_FROM, "guard", "worker", "worker that destroys"] == problems(found)

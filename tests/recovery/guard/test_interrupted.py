@@ -187,6 +187,14 @@ def test_a_backup_that_died_is_closed_after_a_day_and_keeps_what_it_secured(offi
         office.step("backup.2", procedure_id, "simpel/berkas")
 
 
+def test_a_backup_that_ended_stays_as_it_ended(office: SmallOffice) -> None:
+    begin_backup(office.installation, "b1", schedule_name="bulanan", routine=True)
+    with office.installation.catalog.begin() as connection:
+        procedures.record_closing(connection, "b1", "gagal")
+    with pytest.raises(ProcedureError, match="procedure b1 is no open restore before step 4"):
+        conclude_given_up(office.installation, "b1", GONE)
+
+
 def test_what_is_neither_restore_nor_backup_is_closed_by_nobody(office: SmallOffice) -> None:
     """A new approval takes the place of one that waits; drills are the guard's."""
     procedures.open_procedure(
