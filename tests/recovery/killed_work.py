@@ -9,10 +9,12 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ from tests.testbed.small_office import attach
 
 PROCESSES = get_context("forkserver")
 PROCESSES.set_forkserver_preload(["great_expectations", "typst", "tests.testbed.small_office", __name__])
+# Whoever starts a process also asks every other one how it ended, and the answer is there to be read once only: of two
+# threads that read, one would be told 255.
+ENDINGS = threading.Lock()
 # As long as the slowest machine may take.
 PATIENCE = 250
 SAMPLED = 3
@@ -136,15 +141,17 @@ def _in_a_process(root: Path, target: Callable[..., object], *arguments: Any) ->
     """Run something in a process of its own; return its exit code, and what it returned when it ended well."""
     told = root.with_name(f"{root.name}-told.json")
     process = PROCESSES.Process(target=_tell, args=(told, target, *arguments))
-    process.start()
-    process.join(PATIENCE)
-    if process.exitcode is None:
+    with ENDINGS:
+        process.start()
+    if not wait([process.sentinel], PATIENCE):
         process.kill()
-        process.join()
+        wait([process.sentinel])
+    with ENDINGS:
+        code = process.exitcode
     # A process that was killed told nothing; nor did one that hung.
-    found = json.loads(told.read_text()) if process.exitcode == 0 else [f"it ended with {process.exitcode}"]
+    found = json.loads(told.read_text()) if code == 0 else [f"it ended with {code}"]
     told.unlink(missing_ok=True)
-    return process.exitcode, found
+    return code, found
 
 
 def _tell(told: Path, target: Callable[..., object], *arguments: Any) -> None:
