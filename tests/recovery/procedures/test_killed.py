@@ -6,6 +6,7 @@
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from recovery.records.schema import timestamp
 from recovery.sop import STEPS
 from tests.recovery.procedures.faults import INTERFACES, PLACES, Watch, watched
 from tests.recovery.procedures.playing import ACTIONS, KINDS
+from tests.recovery.procedures.reliability_page import TITLES
 from tests.recovery.procedures.sweep import cases_of, sample
 from tests.recovery.procedures.sweeper import Sweeper, told
 from tests.recovery.swept_points import unreached
@@ -25,6 +27,7 @@ from tests.testbed.service_patience import patience
 from tests.testbed.small_office import SmallOffice, attach
 
 KILL = ("kill",)
+PAGE = Path(__file__).parents[3] / "docs" / "reliability.md"
 ERRORS = ("system", "own", "once", "for good")
 SAMPLED = {KILL: {"backup": 5, "restore": 4}, ERRORS: {"backup": 3, "restore": 3}}
 
@@ -85,6 +88,17 @@ def test_every_step_is_swept_and_has_points(sweepers: dict[str, Sweeper]) -> Non
     for kind in sweepers:
         names = [name for reached in seen[kind].values() for name in reached["point"]]
         assert [] == unreached(kind, names)
+
+
+@pytest.mark.slow
+def test_the_committed_page_is_of_the_points_that_are_there_now(sweepers: dict[str, Sweeper]) -> None:
+    """Written before a point was declared, it would promise more than was tried."""
+    lines = PAGE.read_text().splitlines()
+    for sweeper in sweepers.values():
+        for procedure, actions in sweeper.seen().items():
+            reached = sum(len(each["point"]) for each in actions.values())
+            row = f"| {TITLES[procedure]} | {len(actions)} | {reached} | {reached} |"
+            assert any(line.startswith(row) for line in lines), f"not in docs/reliability.md: {row}"
 
 
 def test_a_call_fails_at_its_turn_and_the_interface_is_mended_afterwards(office: SmallOffice) -> None:

@@ -8,6 +8,7 @@ from tests.recovery.procedures.playing import ACTIONS, KINDS
 from tests.recovery.procedures.reliability_page import TITLES, Swept, write_page
 from tests.recovery.procedures.sweep import Seen, cases_of
 from tests.recovery.procedures.sweeper import told
+from tests.recovery.works import WORKS
 
 PAGE = Path(__file__).parents[3] / "docs" / "reliability.md"
 
@@ -39,6 +40,6 @@ def test_the_committed_page_is_of_a_whole_sweep_in_which_nothing_was_found() -> 
     page = PAGE.read_text()
     assert "**Nothing was found.**" in page
     assert set(TITLES) == set(KINDS)
-    for name in (*TITLES.values(), *INTERFACES):
+    for name in (*TITLES.values(), *INTERFACES, *(work.title for work in WORKS)):
         (row,) = (line for line in page.splitlines() if line.startswith(f"| {name} |"))
         assert "0" == row.split(" | ")[-1].removesuffix(" |")
