@@ -14,8 +14,9 @@ def command(output: Output, procedure: str, reason: str) -> None:
     """Close the open restore PROCEDURE (its flow run's id) and tell the requester, or the open backup.
 
     Before its service was stopped: for a failed rehearsal, or a run that was cancelled. Or when all is done and the
-    requester does not acknowledge it: it ends "tanpa tanda terima". What lies in between is the guard's; once it has
-    settled what died, a restore that nobody can retry ends "terputus". So does a backup that was begun a day ago.
+    requester does not acknowledge it: it ends "tanpa tanda terima"; when he has and the run is gone, as he answered.
+    What lies in between is the guard's; once it has settled what died, a restore that nobody can retry ends "terputus".
+    So does a backup that was begun a day ago.
     """
     # Here, because help must not cost the import of everything.
     from recovery.procedures.conclude import conclude_given_up

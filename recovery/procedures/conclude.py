@@ -13,6 +13,7 @@ from recovery.procedures.giving_up import data_in_words, not_to_be_given_up, out
 from recovery.procedures.informing import inform_requester, unless_told
 from recovery.procedures.restore.inventoried import missing_of_restore
 from recovery.procedures.restore.r6_start_service import SUCCEEDED
+from recovery.procedures.restore.r8_acknowledge import acknowledge
 from recovery.procedures.restore.rehearsal import discard_rehearsed
 from recovery.procedures.restore_document import printed_status
 from recovery.procedures.schedule_approval import APPROVED, KIND, recorded_approval
@@ -112,8 +113,9 @@ def conclude_given_up(installation: Installation, procedure_id: str, reason: str
     A restore before step 4, also when that failed before it stopped anything, or after step 7 when its receipt does not
     come: without it the next request would be refused for ever. In between services may be stopped, and the guard
     brings them back; once it has settled what died, such a restore is closed, too, and a backup after a day. A call
-    that died before the requester was told is made again. Raises NotFoundError, ConfigurationError when no reason is
-    given, and ProcedureError for any other procedure.
+    that died before the requester was told is made again. A restore whose requester has answered is brought to the
+    end that his answer gives it. Raises NotFoundError, ConfigurationError when no reason is given, and ProcedureError
+    for any other procedure.
     """
     if not reason.strip():
         raise ConfigurationError(
@@ -121,6 +123,11 @@ def conclude_given_up(installation: Installation, procedure_id: str, reason: str
             state="nothing was changed",
             hint="write --reason: it is recorded, and the requester reads it",
         )
+    with installation.catalog.read() as connection:
+        answered = approvals.decision_of(connection, procedure_id, "restore.8") is not None
+        unfinished = procedures.get(connection, procedure_id).state == "open"
+    if answered and unfinished:
+        return _finish_answered(installation, procedure_id, reason)
     with installation.catalog.begin() as connection:
         procedure = procedures.get(connection, procedure_id)
         subject = f"Permintaan ditutup: restore {procedure.application}"
@@ -157,6 +164,14 @@ def conclude_given_up(installation: Installation, procedure_id: str, reason: str
             "dihapus. Penjaga menghapusnya bila entri itu dikembalikan."
         )
     return close(installation, procedure_id, outcome, Conclusion(True, sentence))
+
+
+def _finish_answered(installation: Installation, procedure_id: str, reason: str) -> Conclusion:
+    """Do what a run that vanished after the requester's answer would have done; a run that is alive does the same."""
+    with installation.catalog.begin() as connection:
+        ledger.append(connection, "procedure.finished_without_run", {"reason": reason}, procedure_id=procedure_id)
+    steps.perform(installation.catalog, "restore.8", procedure_id, lambda: acknowledge(installation, procedure_id))
+    return conclude_restore(installation, procedure_id)
 
 
 def _refused(installation: Installation, procedure_id: str, step_id: str, outcome: str, words: str) -> Conclusion:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from recovery import points
-from recovery.errors import ConfigurationError, RecordsError
+from recovery.errors import ConfigurationError, PulihError, RecordsError
 from recovery.guard.rounds import make_round
 from recovery.inventory import load_inventory
 from recovery.own_records import back_up_records
@@ -127,6 +127,22 @@ def test_what_is_wrong_with_the_ledger_is_kept_and_said(office: KeyOffice) -> No
     manifest = (office.office.root / "store" / "pulih" / "pulih" / name / "manifest.json").read_text()
     assert "entry 2 was changed: its content does not give its hash" in manifest
     assert "office.prefect_database names none" in manifest
+
+
+def test_a_prefect_database_that_cannot_be_copied_is_an_error_unless_the_records_may_do_without(
+    office: KeyOffice, tmp_path: Path
+) -> None:
+    """A rotation of keys may: what is new must be in the stores, wherever Prefect's server is meanwhile."""
+    installation = office.fresh()
+    reference = tmp_path / "url"
+    reference.write_text(f"sqlite+aiosqlite:///{tmp_path / 'nowhere' / 'prefect.db'}")
+    installation.office.prefect_database = f"file:{reference}"
+    with pytest.raises(PulihError, match="the database .*prefect.db cannot be copied"):
+        back_up_records(installation, "run")
+    name = back_up_records(installation, "run", needs_prefect=False)
+    manifest = (office.office.root / "store" / "pulih" / "pulih" / name / "manifest.json").read_text()
+    assert "Prefect's database is not in it: " in manifest
+    assert {"prefect.sqlite"}.isdisjoint(files_below(unpacked(office, tmp_path / "records")))
 
 
 @pytest.mark.parametrize("file", ["data.tar.zst.age", "isi/inventory.yaml"])

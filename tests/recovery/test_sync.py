@@ -11,10 +11,12 @@ import pytest
 
 from recovery.errors import LeaseHeldError, NotFoundError, StoreError
 from recovery.guard.rounds import make_round
+from recovery.installation import RELEASE
 from recovery.keys_rotation import rotate_signing
 from recovery.own_records import back_up_records
 from recovery.procedures.backup.begin import begin_backup
-from recovery.records import backups, forms, leases, ledger, ledger_heads
+from recovery.records import backups, destructions, forms, leases, ledger, ledger_heads, procedures
+from recovery.retention_own_records import stored_records
 from recovery.settings import StoreSettings
 from recovery.sync import STAGING, Synced, sync
 from tests.recovery.killed_work import Work, assert_survives, expire_leases, recall, remember
@@ -69,6 +71,19 @@ def test_the_own_records_are_copied_too(office: SmallOffice) -> None:
     assert ("records", f"pulih/pulih/{name}", OFFSITE) in [(each.kind, each.subject, each.store) for each in found.put]
     assert () == found.troubles
     assert [] == is_complete(office.root)
+
+
+def test_own_records_that_were_given_up_come_to_no_store_again(office: SmallOffice) -> None:
+    """One store had lost them before: what lies in the other still is going."""
+    installation = office.installation
+    procedures.open_procedure(installation.catalog, "removal", "retention", parameters={}, release=RELEASE)
+    name = back_up_records(installation, "one")
+    (record,) = [each for each in stored_records(installation) if each.name == name]
+    shutil.rmtree(office.root / "store-terpisah" / "pulih" / "pulih" / name)
+    with installation.catalog.begin() as connection:
+        destructions.begin(connection, "removal", record, {})
+    found = sync(installation)
+    assert not [each for each in found.put if each.kind == "records" and each.subject.endswith(name)]
 
 
 def test_what_vouches_for_an_old_signing_key_is_in_both_stores(office: SmallOffice) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recovery.errors import StoreFullError, VerificationError, VerificationFailedError
+from recovery.errors import PulihError, StoreFullError, VerificationError, VerificationFailedError
 from recovery.procedures.restore import rehearsal
 from recovery.records import steps
 from tests.recovery.procedures.faults import Watch, watched
@@ -100,3 +100,22 @@ def test_data_that_can_no_longer_be_read_comes_back(office: SmallOffice) -> None
     assert all("unreadable" in found for found in live.values()), live
     assert (rows, files) == (office.rows(), office.files())
     assert office.service_running()
+
+
+def test_a_component_that_left_the_inventory_meanwhile_keeps_the_others_from_nothing(
+    office: SmallOffice, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The plan was approved with it. The copies of the others are removed, and that one may be left is said."""
+    office.back_up()
+    procedure_id = approved(office)
+    source, components = (
+        office.installation.source("simpel/data"),
+        office.installation.applications["simpel"].components,
+    )
+    plan: dict[str, dict[str, Any]] = {"simpel/berkas": {}, "simpel/data": {}}
+    Path(source.beside(rehearsal.copy_label(procedure_id))).write_bytes(b"half a copy")
+    components.remove(next(each for each in components if each.name == "berkas"))
+    with pytest.raises(PulihError):
+        rehearsal.rehearse(office.installation, procedure_id, plan)
+    assert [] == source.copies()
+    assert "simpel/berkas is not in the inventory: a rehearsed copy beside its data stays" in caplog.text

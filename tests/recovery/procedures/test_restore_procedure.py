@@ -561,8 +561,8 @@ def test_a_restore_whose_receipt_never_comes_ends_without_it_and_keeps_nobody_ou
 
 @pytest.mark.slow
 def test_a_lost_notice_is_recorded_and_stops_nothing(approved: Restore) -> None:
-    """The requester then answers with his own code. What he has answered is not closed without that, and data that he
-    finds wrong is no success, though it is live."""
+    """The requester then answers with his own code. Data that he finds wrong is no success, though it is live; also
+    when its run is gone before it is recorded so, and an administrator closes what nobody can Retry."""
     office, procedure_id = approved.office, approved.procedure_id
     for number in (4, 5, 6):
         office.step(f"restore.{number}", procedure_id)
@@ -570,10 +570,10 @@ def test_a_lost_notice_is_recorded_and_stops_nothing(approved: Restore) -> None:
     evidence = office.step("restore.7", procedure_id)
     assert evidence["notice"]["delivered"] is False
     office.decide("restore.8", procedure_id, REQUESTER, "tidak sesuai", note="Baris Januari tidak ada.")
+    conclusion = conclude_given_up(office.installation, procedure_id, "Eksekusinya terhapus.")
+    assert conclusion == conclude_restore(office.installation, procedure_id), "as its run would have ended it"
     with pytest.raises(ProcedureError, match="nor one that lacks only the requester's receipt"):
-        conclude_given_up(office.installation, procedure_id, "Terlambat.")
-    office.step("restore.8", procedure_id)
-    conclusion = conclude_restore(office.installation, procedure_id)
+        conclude_given_up(office.installation, procedure_id, "Lagi.")
     assert not conclusion.good
     assert conclusion.sentence.startswith("Data dipulihkan, lama henti ")
     assert conclusion.sentence.endswith("; pemohon menyatakan tidak sesuai: Baris Januari tidak ada.")
@@ -581,6 +581,10 @@ def test_a_lost_notice_is_recorded_and_stops_nothing(approved: Restore) -> None:
     assert 1 == len(office.installation.source("simpel/data").copies()), "the safety copy stays"
     with office.installation.catalog.read() as connection:
         assert "tidak sesuai" == procedures.get(connection, procedure_id).outcome
+        (finished,) = ledger.entries(connection, procedure_id=procedure_id, kind="procedure.finished_without_run")
+        assert {"reason": "Eksekusinya terhapus."} == finished.facts
+        form = forms.latest(connection, "restore", procedure_id)
+        assert form is not None and 2 == form.version
 
 
 @pytest.mark.slow

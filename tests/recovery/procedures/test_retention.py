@@ -516,6 +516,19 @@ def test_copies_that_were_spoilt_do_not_count_and_keep_older_ones(office: SmallO
     assert ["destroyed", "secured", "secured", "secured", "secured"] == states(office)
 
 
+def test_that_a_set_which_goes_was_spoilt_stands_on_the_document(office: SmallOffice) -> None:
+    """Whoever approves it reads what the reason is; a whole one that is older stays in its place."""
+    shorten(office, retention_days=5)
+    made = taken(office)
+    spoil(office, made[-2])
+    procedure_id = begin(office)
+    document = json.dumps(question_of(office.installation, procedure_id, "retention.approve").document)
+    assert 1 == document.count("; rusak: the copy in utama is bad: ")
+    office.decide("retention.approve", procedure_id, KABID, "disetujui")
+    destroy(office.installation, procedure_id)
+    assert ["destroyed", "destroyed", "secured", "destroyed", "secured"] == states(office)
+
+
 def test_a_set_whose_drill_failed_does_not_count(office: SmallOffice) -> None:
     """Until a newer drill of that copy passes: one that could not look, and one of another copy, say nothing of it."""
     add_offsite_store(office)
