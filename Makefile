@@ -36,7 +36,7 @@ down: $(INSTALLED) ## stop what `make up` started
 
 test: needed needed-by-tests $(INSTALLED) ## run all tests, and measure which branches of recovery/ they take
 	@status=0; \
-	$(RUN) -m slipcover --format json --out $(COVERAGE) -m pytest -n 4 --dist loadgroup --no-loadscope-reorder -m "not endurance" || status=$$?; \
+	$(RUN) -m slipcover --format json --out $(COVERAGE) -m pytest -n 5 --dist loadgroup --no-loadscope-reorder -m "not endurance" || status=$$?; \
 	$(RUN) -m slipcover --merge $(COVERAGE) --out $(COVERAGE) --fail-under $(COVERED) || status=$$?; \
 	exit $$status
 

@@ -137,7 +137,7 @@ def test_a_prefect_database_that_cannot_be_copied_is_an_error_unless_the_records
     reference = tmp_path / "url"
     reference.write_text(f"sqlite+aiosqlite:///{tmp_path / 'nowhere' / 'prefect.db'}")
     installation.office.prefect_database = f"file:{reference}"
-    with pytest.raises(PulihError, match="the database .*prefect.db cannot be copied"):
+    with pytest.raises(PulihError, match=r"the database .*prefect\.db cannot be copied"):
         back_up_records(installation, "run")
     name = back_up_records(installation, "run", needs_prefect=False)
     manifest = (office.office.root / "store" / "pulih" / "pulih" / name / "manifest.json").read_text()
