@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 # What runs for the Prefect server's tests of this process, in the order in which it was started.
 PREFECT = pytest.StashKey[ExitStack]()
-PREFECT_GROUPS = ("prefect", "reviewed backup")
+PREFECT_GROUPS = ("prefect", "reviewed backup", "reviewed backup, interrupted")
+# Of those that begin with a reviewed backup, the ones that wait longest: half of the time of all.
+INTERRUPTED = {"test_browser.py", "test_killed_processes.py", "test_late_answers.py"}
 
 
 @pytest.fixture(scope="session")
@@ -96,10 +98,10 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, and all that need the Prefect server in two: so many servers are started.
+    """Keep a file's tests in one process, and all that need the Prefect server in three: so many servers are started.
 
-    They take longest of all, so those that begin with a reviewed backup do not wait for the others; and on a busy
-    machine what they wait for takes minutes, without hanging.
+    They take longest of all, so those that begin with a reviewed backup do not wait for the others, nor all of them for
+    each other; and on a busy machine what they wait for takes minutes, without hanging.
     What lies in the slow folders, or runs on PostgreSQL too, is marked slow. What takes longest begins first, so that
     no process is left with it at the end.
     """
@@ -108,8 +110,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reviewed = {item.path for item in items if "reviewed_backup" in getattr(item, "fixturenames", ())}
     for item in items:
         served = {"prefect_server", "prefect_worker"} & set(getattr(item, "fixturenames", ()))
-        needs_prefect, needs_backup = PREFECT_GROUPS
-        group = needs_backup if item.path in reviewed else needs_prefect if served else str(item.path)
+        needs_prefect, needs_backup, interrupted = PREFECT_GROUPS
+        if item.path in reviewed:
+            group = interrupted if item.path.name in INTERRUPTED else needs_backup
+        else:
+            group = needs_prefect if served else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
         if served and not {"timeout", "endurance"} & {mark.name for mark in item.iter_markers()}:
             item.add_marker(pytest.mark.timeout(900))
