@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,23 +134,19 @@ def test_sync_writes_into_the_stores(pulih: InstalledPulih) -> None:
 
 def test_a_guard_that_fails_and_one_that_dies_are_followed_by_a_look_that_tells(pulih: InstalledPulih) -> None:
     """Without the catalog both find that out, and one of them tells. A guard that always dies says nothing itself."""
-    assert ALARMS_EXIT_CODE == pulih.begin(GUARD)
-    pulih.sql("ALTER ROLE pulih NOLOGIN", "postgres")
-    ended = pulih.property(LOOK, ENDED)
-    assert RecordsError.exit_code == pulih.begin(GUARD)
-    ended = pulih.after(LOOK, ended)
+    assert ALARMS_EXIT_CODE == _guard(pulih)
+    with _no_catalog(pulih):
+        assert RecordsError.exit_code == _guard(pulih)
     assert str(RecordsError.exit_code) == pulih.property(LOOK, "ExecMainStatus")
     assert 1 == pulih.notices().count(UNREADABLE)
 
-    pulih.sql("ALTER ROLE pulih LOGIN", "postgres")
     pulih.sql(f"UPDATE leases SET expires_at = '{LONG_AGO}' WHERE resource = '{ROUND}'", "pulih")
     told = pulih.notices().count(NO_ROUND)
     drop_in = f"/etc/systemd/system/{GUARD}.d/dies.conf"
     pulih.machine.write(drop_in, "[Service]\nExecStart=\nExecStart=/bin/sh -c 'kill -KILL $$$$'\n")
     pulih.machine.systemctl("daemon-reload")
-    pulih.begin(GUARD)
+    _guard(pulih)
     assert "signal" == pulih.property(GUARD, "Result")
-    pulih.after(LOOK, ended)
     assert told + 1 == pulih.notices().count(NO_ROUND)
     pulih.machine.inside(drop_in).unlink()
     pulih.machine.systemctl("daemon-reload")
@@ -159,7 +156,7 @@ def test_units_start_without_the_file_of_a_credential_and_say_which_is_missing(p
     """The office hears of what the guard needs itself, as long as the credential of its notice target is there."""
     keys = ("signing-key", "enrolment-key", "operations-identity")
     with pulih.without(*keys):
-        assert ALARMS_EXIT_CODE == pulih.begin(GUARD)
+        assert ALARMS_EXIT_CODE == _guard(pulih)
         assert _missing("signing-key") in pulih.notices()
         found = pulih.verb("doctor", ok=(1,))
     assert all(_missing(name) in found for name in keys)
@@ -169,21 +166,39 @@ def test_units_start_without_the_file_of_a_credential_and_say_which_is_missing(p
     with pulih.without("catalog"):
         # It was told of a catalog a moment ago, and would be so again after an hour.
         pulih.machine.inside(f"/var/lib/pulih/{MARK}").unlink(missing_ok=True)
-        ended = pulih.property(LOOK, ENDED)
-        assert KeyMissingError.exit_code == pulih.begin(GUARD)
+        assert KeyMissingError.exit_code == _guard(pulih)
         assert _missing("catalog") in pulih.notices()
-        pulih.after(LOOK, ended)
 
 
 def test_the_timer_begins_rounds_of_the_guard_that_say_what_they_did(pulih: InstalledPulih) -> None:
     """The first a minute after boot. One that ends with alarms has told them itself: nobody looks after it."""
-    before = pulih.journal(LOOK)
+    said, looked, ended = pulih.journal(LOOK), pulih.property(LOOK, ENDED), pulih.property(GUARD, ENDED)
     pulih.machine.systemctl("enable", "--now", TIMER)
-    pulih.after(GUARD, pulih.property(GUARD, ENDED))
+    pulih.after(GUARD, ended)
+    pulih.after(LOOK, looked)
     assert str(ALARMS_EXIT_CODE) == pulih.property(GUARD, "ExecMainStatus")
     assert "0 actions, 3 alarms\n" in pulih.journal(GUARD)
     assert "Jadwal back up belum disahkan" in pulih.notices()
-    assert ("0", before) == (pulih.property(LOOK, "ExecMainStatus"), pulih.journal(LOOK))
+    assert ("0", said) == (pulih.property(LOOK, "ExecMainStatus"), pulih.journal(LOOK))
+
+
+def _guard(pulih: InstalledPulih) -> int:
+    """Begin a round, and wait for the look that follows one with another status than 0; return that status."""
+    looked = pulih.property(LOOK, ENDED)
+    status = pulih.begin(GUARD)
+    if status:
+        pulih.after(LOOK, looked)
+    return status
+
+
+@contextmanager
+def _no_catalog(pulih: InstalledPulih) -> Iterator[None]:
+    """While this lasts, the catalog lets nobody in."""
+    pulih.sql("ALTER ROLE pulih NOLOGIN", "postgres")
+    try:
+        yield
+    finally:
+        pulih.sql("ALTER ROLE pulih LOGIN", "postgres")
 
 
 def _missing(name: str) -> str:
