@@ -9,6 +9,7 @@ from recovery.errors import ConflictError, StoreError, StoreFullError, StoreRead
 from recovery.points import reached
 
 REMOVED = "the unfinished file was removed"
+SYNCED_EVERY = 1 << 25  # bytes
 
 
 class NewFile:
@@ -18,6 +19,7 @@ class NewFile:
         self.path = path
         self._mode = mode
         self._descriptor = -1
+        self._unsynced = 0
 
     def __enter__(self) -> "NewFile":
         try:
@@ -38,6 +40,11 @@ class NewFile:
         try:
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
+            self._unsynced += len(data)
+            if self._unsynced >= SYNCED_EVERY:
+                # While others still compute: at the end the disk would be waited for by all.
+                os.fdatasync(self._descriptor)
+                self._unsynced = 0
         except OSError as error:
             raise write_error(error, str(self.path), state=REMOVED) from error
 

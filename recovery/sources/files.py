@@ -24,7 +24,7 @@ from recovery.hosts.base import Argument, Host
 from recovery.points import reached
 from recovery.sources.base import DumpStream, Fingerprint, Liveness, LoadStream, Measured, beside_name, is_copy_name
 from recovery.sources.tar_streams import CHUNK, ENVIRONMENT, LEFT_OUT, TreeDump, TreeLoad, create, extract, version
-from recovery.sources.tree import FoldingThread, Listener, TreeFold
+from recovery.sources.tree import Listener, TreeFold
 
 # Reading or removing a whole tree takes as long as it is large; this only ends what hangs.
 LONG = 24 * 3600.0
@@ -96,12 +96,9 @@ class FilesSource:
         found = self.inspect(path)
         _tree_or_error(path, found)
         tools = {"tar": version(self.host)}
-        fold = FoldingThread(TreeFold(owners=found["privileged"], listener=listener))
-        try:
-            with self.host.stream(create(path), ok=(0, 1), env=ENVIRONMENT) as output:
-                yield TreeDump(output, fold, tools, lambda: self._unchanged(path, found))
-        finally:
-            fold.stop()
+        fold = TreeFold(owners=found["privileged"], listener=listener)
+        with self.host.stream(create(path), ok=(0, 1), env=ENVIRONMENT) as output:
+            yield TreeDump(output, fold, tools, lambda: self._unchanged(path, found))
 
     def _unchanged(self, path: str, before: dict[str, Any]) -> None:
         after = self.inspect(path)

@@ -50,7 +50,7 @@ class Entry:
 class Content(Protocol):
     """Takes the content of one file after the other."""
 
-    def whole(self, data: bytes) -> bytes:
+    def whole(self, data: bytes | memoryview) -> bytes:
         """Given all the content of one small file, return its digest: what the other three would come to."""
 
     def update(self, data: memoryview) -> None:
@@ -69,28 +69,34 @@ class TarEntries:
     def __init__(self, consume: Callable[[Entry, bytes], None], content: Content) -> None:
         self._consume = consume
         self._content = content
-        self._buffer = b""
+        self._buffer: bytes | memoryview = b""
         self._position = 0
         self._ended = False
         self._parser = self._parse()
         next(self._parser)
 
-    def feed(self, data: bytes) -> None:
-        """Take the next piece. Raises SourceError when it is not what GNU tar writes, or a member's name is hostile."""
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take the next piece, which may be overwritten afterwards.
+
+        Raises SourceError when it is not what GNU tar writes, or a member's name is hostile.
+        """
         if data:
             self._parser.send(data)
+            # What is left of a piece belongs to the caller; mostly nothing is, in the midst of a large file.
+            self._buffer = bytes(self._buffer[self._position :])
+            self._position = 0
 
     def finish(self) -> None:
         """Raises SourceError unless the end marker was seen: a stream that was cut off between two members has none."""
         if not self._ended:
             raise SourceError("the tar stream ended before its end marker", state="what was read counts for nothing")
 
-    def _parse(self) -> Generator[None, bytes, None]:
+    def _parse(self) -> Generator[None, bytes | memoryview, None]:
         records: dict[bytes, bytes] = {}
         while True:
             if len(self._buffer) - self._position < BLOCK:
                 yield from self._need(BLOCK)
-            header = self._buffer[self._position : self._position + BLOCK]
+            header = bytes(self._buffer[self._position : self._position + BLOCK])
             self._position += BLOCK
             if header == ZERO_BLOCK:
                 break
@@ -102,7 +108,7 @@ class TarEntries:
                 if records or size > PAX_LIMIT:
                     raise _strange("two extended headers in a row, or one that is too large")
                 yield from self._need(-(-size // BLOCK) * BLOCK)
-                records = _records(self._buffer[self._position : self._position + size])
+                records = _records(bytes(self._buffer[self._position : self._position + size]))
                 self._position += -(-size // BLOCK) * BLOCK
                 continue
             entry = _entry(kind, header, records)
@@ -125,46 +131,42 @@ class TarEntries:
             self._consume(entry, digest)
             records = {}
         yield from self._need(BLOCK)
-        rest = self._buffer[self._position :]
+        rest = bytes(self._buffer[self._position :])
         self._ended = rest.startswith(ZERO_BLOCK)
         while True:
             # The padding of the last record; a second archive behind the first would be a part that nobody proves.
             if rest.count(0) != len(rest):
                 raise _strange("data behind its end marker")
-            rest = yield
+            rest = bytes((yield))
 
-    def _need(self, count: int) -> Generator[None, bytes, None]:
+    def _need(self, count: int) -> Generator[None, bytes | memoryview, None]:
         missing = count - (len(self._buffer) - self._position)
         if missing <= 0:
             return
-        pieces = [self._buffer[self._position :]]
         while missing > 0:
             piece = yield
             missing -= len(piece)
-            pieces.append(piece)
-        self._buffer = b"".join(pieces)
-        self._position = 0
+            self._buffer = b"".join((self._buffer, piece)) if self._buffer else piece
 
-    def _plain(self, size: int) -> Generator[None, bytes, None]:
+    def _plain(self, size: int) -> Generator[None, bytes | memoryview, None]:
         yield from self._through(size)
         padding = -size % BLOCK
         if padding:
             yield from self._need(padding)
             self._position += padding
 
-    def _through(self, size: int) -> Generator[None, bytes, None]:
+    def _through(self, size: int) -> Generator[None, bytes | memoryview, None]:
         while size:
             available = len(self._buffer) - self._position
             if available == 0:
                 self._buffer = yield
-                self._position = 0
                 continue
             count = min(size, available)
             self._content.update(memoryview(self._buffer)[self._position : self._position + count])
             self._position += count
             size -= count
 
-    def _sparse(self, stored: int, size: int) -> Generator[None, bytes, None]:
+    def _sparse(self, stored: int, size: int) -> Generator[None, bytes | memoryview, None]:
         # GNU sparse format 1.0: the map stands before the data as decimal lines, padded to a block; every region of
         # the data is padded to a block too.
         taken = 0
@@ -173,7 +175,7 @@ class TarEntries:
         line = b""
         while len(numbers) < expected:
             yield from self._need(BLOCK)
-            lines = (line + self._buffer[self._position : self._position + BLOCK]).split(b"\n")
+            lines = (line + bytes(self._buffer[self._position : self._position + BLOCK])).split(b"\n")
             self._position += BLOCK
             taken += BLOCK
             line = lines.pop()

@@ -6,9 +6,7 @@ group, security and trusted attributes) is summed apart. Finds accidents, not ad
 SHA-256 of the parts and the signature.
 """
 
-import queue
 import struct
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +24,6 @@ GROUP_LIMIT = 1000
 SPAN = 1 << 16
 ZEROS = bytes(SPAN)
 PRIVILEGED = (ATTRIBUTE + b"security.", ATTRIBUTE + b"trusted.")
-QUEUE_LENGTH = 8
 
 Listener = Callable[[Entry, bytes], None]
 
@@ -53,7 +50,7 @@ class ContentDigest:
         self._notes: Any = None
         self._pending = bytearray()
 
-    def whole(self, data: bytes) -> bytes:
+    def whole(self, data: bytes | memoryview) -> bytes:
         """See Content.whole."""
         if len(data) <= SPAN and not ZEROS.startswith(data):
             return xxhash.xxh3_128_digest(data)
@@ -139,7 +136,7 @@ class ContentDigest:
 class NoContent:
     """Takes content without looking at it, where only names matter."""
 
-    def whole(self, data: bytes) -> bytes:
+    def whole(self, data: bytes | memoryview) -> bytes:
         """See Content.whole."""
         return b""
 
@@ -177,8 +174,8 @@ class TreeFold:
         self._kinds = dict.fromkeys(KINDS, 0)
         self._entries = TarEntries(self._take, ContentDigest())
 
-    def feed(self, data: bytes) -> None:
-        """Take the next piece of the stream."""
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take the next piece of the stream; it may be overwritten afterwards."""
         self._entries.feed(data)
 
     def finish(self) -> Fingerprint:
@@ -247,42 +244,3 @@ def _number(*parts: bytes) -> int:
     # Lengths first: no two lists of parts may join to the same bytes.
     lengths = struct.pack(f"<{len(parts) + 1}I", len(parts), *map(len, parts))
     return xxhash.xxh3_128_intdigest(lengths + b"".join(parts))
-
-
-class FoldingThread:
-    """A TreeFold in a thread of its own behind a bounded queue, so that reading and measuring overlap."""
-
-    def __init__(self, fold: TreeFold) -> None:
-        self._fold = fold
-        self._queue: queue.Queue[bytes | None] = queue.Queue(QUEUE_LENGTH)
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="fold", daemon=True)
-        self._thread.start()
-
-    def feed(self, data: bytes) -> None:
-        """Take the next piece, which is kept; raises what the fold raised on an earlier one."""
-        if self._error is not None:
-            raise self._error
-        self._queue.put(data)
-
-    def finish(self) -> Fingerprint:
-        """Return the fingerprint when all pieces were folded; raises what the fold raised."""
-        self.stop()
-        if self._error is not None:
-            raise self._error
-        return self._fold.finish()
-
-    def stop(self) -> None:
-        """End the thread; idempotent."""
-        if self._thread.is_alive():
-            self._queue.put(None)
-            self._thread.join()
-
-    def _run(self) -> None:
-        while (data := self._queue.get()) is not None:
-            # After a failure the queue is still emptied: whoever feeds it must never wait for a dead thread.
-            if self._error is None:
-                try:
-                    self._fold.feed(data)
-                except BaseException as error:  # noqa: BLE001 - raised in the thread that feeds
-                    self._error = error

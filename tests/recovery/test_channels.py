@@ -1,10 +1,11 @@
 """Threads that pass buffers to each other: bounded, and stopped together."""
 
+import sys
 import threading
 
 import pytest
 
-from recovery.channels import Channel, Line
+from recovery.channels import TURN, Channel, Line
 
 
 def test_a_writer_waits_while_the_channel_is_full() -> None:
@@ -29,3 +30,16 @@ def test_an_error_after_the_last_item_is_raised_at_the_end() -> None:
     with pytest.raises(OSError, match="the disk is full"), Line() as line:
         line.start("store", fail)
         line.finish()
+
+
+@pytest.mark.parametrize("error", [None, OSError("the disk is full")])
+def test_threads_take_shorter_turns_as_long_as_a_pass_lasts(error: Exception | None) -> None:
+    before = sys.getswitchinterval()
+    try:
+        with Line():
+            assert TURN == pytest.approx(sys.getswitchinterval())
+            if error:
+                raise error
+    except OSError:
+        assert error
+    assert before == sys.getswitchinterval()

@@ -13,7 +13,7 @@ from recovery.errors import SourceError
 from recovery.sources.base import Fingerprint
 from recovery.sources.tar_entries import TarEntries
 from recovery.sources.tar_streams import ENVIRONMENT, create
-from recovery.sources.tree import SPAN, ContentDigest, FoldingThread, TreeFold, shown
+from recovery.sources.tree import SPAN, ContentDigest, TreeFold, shown
 from tests.recovery.sources.directory_trees import MIB, make_difficult_tree, make_ordinary_tree, make_sparse, write
 
 
@@ -246,29 +246,21 @@ def test_names_are_shown_as_people_read_them() -> None:
     assert shown("\u202egpj.exe".encode()) == "\\u202egpj.exe"
 
 
-def test_an_error_in_the_folding_thread_reaches_whoever_feeds_it() -> None:
-    thread = FoldingThread(TreeFold())
+def test_a_strange_stream_is_refused_as_soon_as_it_is_seen() -> None:
     with pytest.raises(SourceError, match="a header without its magic"):
-        for _ in range(1000):
-            thread.feed(b"x" * 1024)
-        thread.finish()
-    thread.stop()
+        TreeFold().feed(b"x" * 1024)
 
 
-def test_an_error_in_the_last_piece_is_raised_at_the_end() -> None:
-    """When nothing is fed any more."""
-    thread = FoldingThread(TreeFold())
-    thread.feed(b"x" * 1024)
-    with pytest.raises(SourceError, match="a header without its magic"):
-        thread.finish()
-
-
-def test_stopping_ends_the_folding_thread(difficult: bytes) -> None:
-    thread = FoldingThread(TreeFold())
-    thread.feed(difficult)
-    thread.stop()
-    thread.stop()
-    assert not thread._thread.is_alive()
+@pytest.mark.parametrize("size", [1, 511, 512, 513, 4096, 1 << 20])
+def test_a_piece_may_be_overwritten_once_it_was_taken(difficult: bytes, size: int) -> None:
+    """Whoever reads the stream reads all of it into one buffer."""
+    fold, buffer = TreeFold(), bytearray(size)
+    for start in range(0, len(difficult), size):
+        piece = difficult[start : start + size]
+        buffer[: len(piece)] = piece
+        fold.feed(memoryview(buffer)[: len(piece)])
+        buffer[:] = b"\xff" * size
+    assert fold.finish() == folded(difficult)
 
 
 def test_a_stream_without_its_end_marker_is_refused(difficult: bytes) -> None:
