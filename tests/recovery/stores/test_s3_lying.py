@@ -108,9 +108,7 @@ def test_a_damaged_object_that_cannot_be_removed_is_told(store: Store, proxy: S3
         store.put_bytes("small", b"words")
 
 
-def test_a_store_that_keeps_less_than_it_was_given_is_found(store: Store, proxy: S3Proxy, staged: Path) -> None:
-    """What is short comes back with the right length announced, with another one, and with another size in the list."""
-
+def test_a_download_that_ends_early_is_not_taken_for_the_whole(store: Store, proxy: S3Proxy, staged: Path) -> None:
     def short(answer: Answer) -> Answer:
         return Answer(answer.status, answer.headers, answer.body[:-1])
 
@@ -118,6 +116,31 @@ def test_a_store_that_keeps_less_than_it_was_given_is_found(store: Store, proxy:
     words = r"ended after 34603007 of 34603008 bytes, at each of 2 attempts; nothing was changed; what was read of it"
     with pytest.raises(StoreError, match=words):
         store.put_file(KEY, staged)
+
+
+@pytest.mark.parametrize("kept", [lambda body: body[:-1], flipped, lambda body: b""], ids=["less", "others", "nothing"])
+def test_a_store_that_keeps_other_bytes_than_it_was_given_is_found(
+    server: S3Server, store: Store, proxy: S3Proxy, kept: Callable[[bytes], bytes]
+) -> None:
+    """It takes what it was sent, says that all is well, names what it made of it, and keeps something else."""
+    bucket = store._settings.bucket  # type: ignore[attr-defined]
+
+    def keep(request: Request) -> Answer | None:
+        if not request.is_data:
+            return None
+        path = request.path.partition("?")[0]
+        made = server.client().put_object(Bucket=bucket, Key=path.removeprefix(f"/{bucket}/"), Body=kept(request.body))
+        named = [("x-amz-version-id", made["VersionId"])] if "VersionId" in made else []
+        return Answer(200, [("ETag", made["ETag"]), *named])
+
+    proxy.rule = keep
+    with pytest.raises(StoreError, match="small in the store gudang was read back and is not what was put; it was rem"):
+        store.put_bytes("small", b"words")
+    proxy.rule = lambda request: None
+    assert list(store.list()) == []
+    assert "Versions" not in server.client().list_object_versions(Bucket=bucket) if server.versions else True
+    store.put_bytes("small", b"words")
+    assert store.read("small") == b"words"
 
 
 def test_a_write_that_is_dropped_is_found(store: Store, proxy: S3Proxy, staged: Path) -> None:
