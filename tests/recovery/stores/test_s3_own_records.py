@@ -1,5 +1,5 @@
-"""The installation's own records in a bucket of a real Ceph that did not lock them at first: known, told, and locked
-later."""
+"""What a bucket of a real Ceph did not lock at first: a backup's set and the installation's own records. It is known,
+told, and locked later."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from recovery.calendar import format_date_or_moment
 from recovery.doctor.finding import Finding
 from recovery.doctor.records import examine_records
 from recovery.errors import StoreError
@@ -15,15 +16,17 @@ from recovery.guard.copies import UNLOCKED, look_at_copies
 from recovery.guard.report import Alarm, Report
 from recovery.installation import RELEASE
 from recovery.own_records import back_up_records
+from recovery.procedures.backup.begin import begin_backup
 from recovery.procedures.conclude import Conclusion, close
-from recovery.records import ledger, procedures
+from recovery.records import forms, ledger, procedures
+from recovery.sets import set_prefix
 from recovery.stores import open_store
 from recovery.sync import Synced, sync
 from tests.testbed.s3 import BACKUP, S3Server
 from tests.testbed.s3_ceph import documented_policy
 from tests.testbed.s3_proxy import Answer, Request, S3Proxy, s3_proxy
 from tests.testbed.small_office import SmallOffice, open_office
-from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store, objects
+from tests.testbed.two_stores import MAIN, OFFSITE, add_offsite_store, backup_of, objects
 
 pytestmark = pytest.mark.slow
 
@@ -99,6 +102,66 @@ def unlocked(ceph: S3Server, office: SmallOffice, prefix: str) -> set[str]:
 
 
 FILES = {"data.tar.zst.age", "quality.json", "manifest.json", "manifest.json.sig"}
+COMPONENT = "simpel/berkas"
+
+
+def begin_and_name(office: SmallOffice, procedure_id: str) -> str:
+    """Do steps 1 to 3 of a backup's second component; return the prefix that its set is to have."""
+    begin_backup(office.installation, procedure_id, schedule_name="bulanan", routine=True)
+    for number in (1, 2, 3):
+        office.step(f"backup.{number}", procedure_id, COMPONENT)
+    made = backup_of(office, procedure_id, COMPONENT)
+    return set_prefix(made.unit, made.application, str(made.name))
+
+
+def form_of(office: SmallOffice, procedure_id: str) -> dict[str, str]:
+    """What the form of that backup says of this component."""
+    office.step("backup.5", procedure_id)
+    with office.installation.catalog.read() as connection:
+        (form,) = forms.list_forms(connection, procedure_id)
+    tables = [block for section in form.facts["sections"] for block in section["blocks"]]
+    rows = [row for table in tables if table["title"].endswith("berkas") for row in table["rows"]]
+    return {row["label"]: row["value"] for row in rows}
+
+
+def test_a_backup_whose_main_store_took_no_lock_is_not_secured_until_a_synchronisation_locks_it(
+    ceph: S3Server, proxy: S3Proxy, office: SmallOffice
+) -> None:
+    """The other store's copy is kept meanwhile, and the form says both."""
+    prefix = begin_and_name(office, "one")
+    proxy.rule = no_lock
+    with pytest.raises(StoreError, match=rf"in {MAIN} is missing: .*the lock of .*\(AccessDenied\)") as raised:
+        office.step("backup.4", "one", COMPONENT)
+    assert raised.value.state.startswith(f"the copy in {OFFSITE} is whole and kept; the backup counts when all ")
+    made = backup_of(office, "one", COMPONENT)
+    assert ("named", (OFFSITE,)) == (made.state, made.stores)
+    assert FILES == unlocked(ceph, office, prefix)
+    told = form_of(office, "one")
+    assert told["Status"].startswith("BELUM AMAN – langkah 4 gagal") and "AccessDenied" in told["Status"]
+    assert ("", "–") == (told["Lokasi utama"], told["Terkunci sampai"])
+    refused = sync(office.installation)
+    assert (MAIN, made.name) in [(each.store, each.subject) for each in refused.troubles]
+    assert "named" == backup_of(office, "one", COMPONENT).state
+    proxy.rule = lambda request: None
+    assert () == sync(office.installation).troubles
+    mended = backup_of(office, "one", COMPONENT)
+    assert ("secured", {MAIN, OFFSITE}) == (mended.state, set(mended.stores))
+    assert set() == unlocked(ceph, office, prefix)
+    with office.installation.catalog.read() as connection:
+        (entry,) = ledger.entries(connection, kind="set.copied")
+    assert (MAIN, "compliance") == (entry.facts["store"], entry.facts["protection"])
+
+
+def test_a_backup_that_is_locked_says_so_in_its_evidence_and_on_its_form(ceph: S3Server, office: SmallOffice) -> None:
+    schedules = office.installation.schedules
+    schedules["bulanan"] = schedules["bulanan"].model_copy(update={"offsite_store": ""})
+    prefix = begin_and_name(office, "one")
+    evidence = office.step("backup.4", "one", COMPONENT)
+    (place,) = evidence["locations"]
+    assert (MAIN, "compliance", set()) == (place["store"], place["protection"], unlocked(ceph, office, prefix))
+    until = format_date_or_moment(evidence["retention_until"])
+    told = form_of(office, "one")
+    assert ("BERHASIL", until, place["location"]) == (told["Status"], told["Terkunci sampai"], told["Lokasi utama"])
 
 
 def test_records_that_were_not_locked_are_told_until_a_synchronisation_locks_them(
