@@ -22,8 +22,9 @@ START_SECONDS = 60
 
 
 @contextmanager
-def run_juicefs(directory: Path | None = None, port: int = 0) -> Iterator[S3Server]:
-    """Start a gateway that keeps its objects in the directory (default: one that is removed), and yield it.
+def run_juicefs(directory: Path | None = None, port: int = 0, region: str = "") -> Iterator[S3Server]:
+    """Start a gateway that keeps its objects in the directory (default: one that is removed), and yield it. With a
+    region it refuses, as Amazon does, whoever signs for another one; without, it minds none.
 
     Raises RuntimeError with what the program said when it does not start.
     """
@@ -40,7 +41,7 @@ def run_juicefs(directory: Path | None = None, port: int = 0) -> Iterator[S3Serv
             _run([program, "format", *options, metadata, "pulih"])
         # A port that was free may be taken by another test's server before ours binds it: then the next.
         for port_tried in [port] if port else free_ports(5):
-            with _serve(program, place, metadata, port_tried) as started:
+            with _serve(program, place, metadata, port_tried, region) as started:
                 if started:
                     yield S3Server(f"http://127.0.0.1:{port_tried}", directory=place)
                     return
@@ -51,7 +52,7 @@ def run_juicefs(directory: Path | None = None, port: int = 0) -> Iterator[S3Serv
 
 
 @contextmanager
-def _serve(program: str, place: Path, metadata: str, port: int) -> Iterator[bool]:
+def _serve(program: str, place: Path, metadata: str, port: int, region: str) -> Iterator[bool]:
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(place),
@@ -59,6 +60,7 @@ def _serve(program: str, place: Path, metadata: str, port: int) -> Iterator[bool
         "MINIO_ROOT_PASSWORD": OWNER[1],
         "MINIO_UPDATE": "off",
         "MINIO_BROWSER": "off",
+        **({"MINIO_REGION": region} if region else {}),
     }
     options = ["--no-usage-report", "--no-banner", "--multi-buckets", "--keep-etag", "--object-tag", "--object-meta"]
     options += ["--metrics", "127.0.0.1:0", "--cache-dir", f"{place}/cache", "--cache-size", "0", "--backup-meta", "0"]

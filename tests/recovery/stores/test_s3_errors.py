@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,8 @@ from recovery.settings import StoreSettings
 from recovery.stores import open_store
 from tests.testbed.s3 import BACKUP, OWNER, S3Server, free_ports, secret
 from tests.testbed.s3_ceph import make_certificates, set_quota
-from tests.testbed.s3_proxy import Answer, s3_proxy
+from tests.testbed.s3_juicefs import run_juicefs
+from tests.testbed.s3_proxy import Answer, Request, s3_proxy
 
 pytestmark = pytest.mark.slow
 
@@ -137,16 +139,56 @@ def test_a_bucket_that_is_not_there_is_named(settings: StoreSettings) -> None:
     )
 
 
-def test_a_region_that_is_wrong_is_named(settings: StoreSettings) -> None:
-    """No server that we can run minds the region, so one answers as Amazon's documentation prints it."""
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[S3Server]:
+    """An S3 server that minds its region."""
+    with run_juicefs(region="ap-southeast-3") as server:
+        yield server
+
+
+def test_a_region_that_is_wrong_is_named(elsewhere: S3Server, tmp_path: Path) -> None:
+    """A service that tells in which one it is, is believed, and asked anew; else somebody has to find it out."""
+    refused = []
+
+    def watch(request: Request) -> Callable[[Answer], Answer]:
+        def look(answer: Answer) -> Answer:
+            if answer.status == 400:
+                refused.append(answer.body)
+            return answer
+
+        return look
+
+    def say_nothing_of_it(request: Request) -> Callable[[Answer], Answer]:
+        def take_out(answer: Answer) -> Answer:
+            headers = [(name, value) for name, value in answer.headers if name.lower() != "x-amz-bucket-region"]
+            return Answer(answer.status, headers, re.sub(b"<Region>.*?</Region>", b"", answer.body))
+
+        return take_out
+
+    with s3_proxy(elsewhere.port) as proxy:
+        own = elsewhere.settings(tmp_path, elsewhere.make_bucket(), endpoint=proxy.endpoint, attempts=1)
+        right, wrong = changed(own, region="ap-southeast-3"), changed(own, region="us-east-1")
+        proxy.rule = watch
+        open_store(right).put_bytes(KEY, b"words")
+        assert [] == refused
+        for use in uses(wrong):
+            use()
+        assert len(uses(wrong)) == sum(b"AuthorizationHeaderMalformed" in body for body in refused)
+        proxy.rule = say_nothing_of_it
+        assert b"words" == open_store(right).read(KEY)
+        words = r"in another region \(AuthorizationHeaderMalformed\); nothing was \w+\nHINT: set the store's region"
+        all_say(wrong, words)
+
+
+def test_a_service_that_sends_to_another_region_is_named(settings: StoreSettings) -> None:
+    """No server that we can run does it, so one answers as Amazon's documentation prints it."""
     (port,) = free_ports(1)
     with s3_proxy(port) as amazon:
-        for status, code in ((400, "AuthorizationHeaderMalformed"), (301, "PermanentRedirect")):
-            headers = [("Content-Type", "application/xml"), ("x-amz-bucket-region", "us-west-2")]
-            refusal = Answer(status, headers, f"<Error><Code>{code}</Code></Error>".encode())
-            amazon.rule = lambda request, refusal=refusal: refusal  # type: ignore[misc]
-            wrong = changed(settings, endpoint=amazon.endpoint, region="ap-southeast-3")
-            all_say(wrong, rf"in another region \({code}\); nothing was \w+\nHINT: set the store's region")
+        headers = [("Content-Type", "application/xml"), ("x-amz-bucket-region", "us-west-2")]
+        refusal = Answer(301, headers, b"<Error><Code>PermanentRedirect</Code></Error>")
+        amazon.rule = lambda request: refusal
+        wrong = changed(settings, endpoint=amazon.endpoint, region="ap-southeast-3")
+        all_say(wrong, r"in another region \(PermanentRedirect\); nothing was \w+\nHINT: set the store's region")
 
 
 def test_a_clock_that_is_wrong_by_twenty_minutes_is_named(
