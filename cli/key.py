@@ -121,10 +121,16 @@ def sheet(output: Output, pdf: Path, private_key: Path | None) -> None:
 
     No private key is on it, unless --with-private-key names one: then the sheet alone opens every backup.
     """
-    from recovery.keys_sheet import write_sheet
+    from recovery.keys_sheet import buckets, write_sheet
 
-    fingerprint = write_sheet(output.installation, pdf, private_key=private_key)
+    installation = output.installation
+    fingerprint = write_sheet(installation, pdf, private_key=private_key)
     lines = [f"{pdf}: the escrow sheet, with the signing key {fingerprint}"]
+    for store in buckets(installation):
+        authority = f", {store.ca_file}" if store.ca_file else ""
+        lines.append(
+            f"the safe needs copies of what leads to {store.name}: {store.access_key}, {store.secret_key}{authority}"
+        )
     if private_key is not None:
         lines += [
             "",

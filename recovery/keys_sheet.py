@@ -1,5 +1,6 @@
 """The escrow sheet (lembar titipan): what must be known in a disaster, on paper, beside the medium in the safe."""
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from recovery.keys import read_file
 from recovery.keys_succession import recorded_successions
 from recovery.records import backups, ledger
 from recovery.restore_guide import GUIDE
+from recovery.settings import StoreSettings
 
 PRINTED = "key.sheet_printed"
 TITLE = "Lembar Titipan Kunci (Escrow)"
@@ -68,6 +70,7 @@ def _sheet(installation: Installation, secret: str) -> Sheet:
         ("Sidik jari kunci tanda tangan (bandingkan huruf demi huruf)", _fingerprints(installation)),
         ("Penerima cadangan (kunci publik age)", _recipients(installation)),
         ("Letak", _places(installation)),
+        *((f"Mencapai bucket {each.title or each.name}", _reach(each)) for each in buckets(installation)),
         ("Memulihkan dengan Pulih, pada mesin kosong", _with_pulih(installation)),
         ("Memulihkan tanpa Pulih", _without_pulih()),
         *([("KUNCI PRIVAT", (Row("Kunci titipan (identity age)", secret, "code"),))] if secret else []),
@@ -139,14 +142,73 @@ def _places(installation: Installation) -> tuple[Row, ...]:
     )
 
 
-def _with_pulih(installation: Installation) -> tuple[Row, ...]:
-    command = (
-        "pulih rebuild --from TEMPAT-PENYIMPANAN --identity BERKAS-KUNCI-TITIPAN "
-        f"--fingerprint {installation.signer.fingerprint} --to /var/lib/pulih-baru"
-    )
+def buckets(installation: Installation) -> list[StoreSettings]:
+    """Given an installation, return its stores that are buckets: credentials for them must be in the safe, too."""
+    return [settings for _name, settings in sorted(installation.stores.items()) if settings.kind == "s3"]
+
+
+def _reach(settings: StoreSettings) -> tuple[Row, ...]:
+    """What leads to a bucket from a machine that knows nothing of it. Secrets are named by their references alone."""
+    addressing = {"path": "path (nama bucket di jalur alamat)", "virtual": "virtual (nama bucket di nama host)"}
+    authority = f"{settings.ca_file}\nsimpan salinan berkas ini di brankas"
     return (
-        Row("Yang diperlukan", "satu tempat penyimpanan, kunci titipan, dan lembar ini"),
-        Row("Perintah", command, "code"),
+        Row("Alamat layanan (endpoint)", settings.endpoint, "code"),
+        Row("Bucket dan folder", _place(settings), "code"),
+        Row("Region", settings.region, "code"),
+        Row("Pengalamatan (addressing)", addressing[settings.addressing]),
+        Row("Sertifikat CA (ca_file)", authority if settings.ca_file else "tidak perlu: CA publik"),
+        Row("Letak kunci akses (access_key)", str(settings.access_key), "code"),
+        Row("Letak kunci rahasia (secret_key)", str(settings.secret_key), "code"),
+        Row(
+            "Yang disimpan di brankas",
+            "salinan kedua kunci itu, atau kunci akun lain yang boleh membaca dan menulis di bucket ini; isinya tidak "
+            "tercetak di lembar ini",
+        ),
+    )
+
+
+def _place(settings: StoreSettings) -> str:
+    """The store as `pulih rebuild --from` takes it."""
+    if settings.kind == "s3":
+        return f"s3://{settings.bucket}/{settings.prefix.strip('/')}".rstrip("/")
+    return str(Path(settings.path) / settings.prefix)
+
+
+def rebuild_command(installation: Installation, name: str) -> list[str]:
+    """Given the name of a store, return the arguments of the command that rebuilds from it, BERKAS-KUNCI-TITIPAN in the
+    place of the identity's file. A secret that is not a file here is named as a file that somebody has to make."""
+    settings = installation.stores[name]
+    command = ["pulih", "rebuild", "--from", _place(settings), "--store", name]
+    if settings.kind == "s3":
+        for field in ("endpoint", "region", "addressing", "ca_file"):
+            value = getattr(settings, field)
+            if value != StoreSettings.model_fields[field].default:
+                command += ["--setting", f"{field}={value}"]
+        for field in ("access_key", "secret_key"):
+            reference = str(getattr(settings, field))
+            value = reference if reference.startswith("file:") else f"file:/root/{name}.{field}"
+            command += ["--setting", f"{field}={value}"]
+    command += ["--identity", "BERKAS-KUNCI-TITIPAN", "--to", "/var/lib/pulih-baru"]
+    return [*command, "--fingerprint", installation.signer.fingerprint]
+
+
+def typed(command: list[str]) -> str:
+    """Given the arguments of `pulih rebuild`, return them as somebody types them from paper: an option a line."""
+    words = [shlex.quote(word) for word in command]
+    options = (f"{option} {value}" for option, value in zip(words[2::2], words[3::2], strict=True))
+    return " \\\n".join([" ".join(words[:2]), *options])
+
+
+def _with_pulih(installation: Installation) -> tuple[Row, ...]:
+    reached = buckets(installation)
+    needed = "satu tempat penyimpanan, kunci titipan, dan lembar ini"
+    keys = "; untuk bucket juga kunci akses, kunci rahasia, dan sertifikat CA-nya, di berkas yang disebut perintah"
+    return (
+        Row("Yang diperlukan", needed + keys if reached else needed),
+        *(
+            Row(f"Perintah, dari {settings.title or name}", typed(rebuild_command(installation, name)), "code")
+            for name, settings in sorted(installation.stores.items())
+        ),
         Row("Sesudahnya", "baca semua yang tertulis NOT PROVEN; lanjutkan menurut docs/disaster.md"),
     )
 

@@ -3,6 +3,8 @@
 import stat
 from pathlib import Path
 
+import yaml
+
 from recovery.crypto import generate_identity
 from tests.cli.conftest import Office, Pulih
 
@@ -62,8 +64,15 @@ def test_keys_in_order_end_with_0_and_others_with_15(pulih: Pulih, broken: Offic
 
 
 def test_a_sheet_with_a_private_key_says_loudly_what_that_means(pulih: Pulih, broken: Office, tmp_path: Path) -> None:
-    plain = pulih("--inventory", broken.inventory, "key", "sheet", "--pdf", tmp_path / "a.pdf")
+    document = yaml.safe_load(broken.inventory.read_text(encoding="utf-8"))
+    where = {"kind": "s3", "endpoint": "https://s3.contoh.go.id", "bucket": "cadangan", "ca_file": "/etc/pulih/ca.pem"}
+    secrets = {"access_key": "file:/etc/pulih/akses", "secret_key": "file:/etc/pulih/rahasia"}
+    document["stores"].append({"name": "awan", **where, **secrets})
+    inventory = broken.inventory.with_name("bucket.yaml")
+    inventory.write_text(yaml.safe_dump(document), encoding="utf-8")
+    plain = pulih("--inventory", inventory, "key", "sheet", "--pdf", tmp_path / "a.pdf")
     assert 0 == plain.code and "WARNING" not in plain.out
+    assert "leads to awan: file:/etc/pulih/akses, file:/etc/pulih/rahasia, /etc/pulih/ca.pem\n" in plain.out
     key = broken.root / "keys" / "escrow"
     pdf = tmp_path / "b.pdf"
     loud = pulih("--inventory", broken.inventory, "key", "sheet", "--pdf", pdf, "--with-private-key", key)

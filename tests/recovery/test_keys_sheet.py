@@ -1,5 +1,6 @@
 """The escrow sheet: everything that is needed in a disaster, and no private key unless somebody asked for it."""
 
+import shlex
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ from recovery.crypto import generate_identity
 from recovery.errors import ConflictError, KeyMissingError
 from recovery.installation import Installation
 from recovery.keys_rotation import rotate_escrow, rotate_signing
-from recovery.keys_sheet import PRINTED, write_sheet
+from recovery.keys_sheet import PRINTED, rebuild_command, typed, write_sheet
 from recovery.procedures.backup.begin import begin_backup
 from recovery.records import ledger
+from recovery.settings import StoreSettings
 from tests.recovery.key_office import KeyOffice
 from tests.testbed.small_office import open_office
 
@@ -51,7 +53,7 @@ def test_it_tells_what_is_needed_and_no_private_key(office: KeyOffice, tmp_path:
         installation.keys.escrow_recipient,
         installation.keys.operations_recipient,
         str(office.office.root / "store"),
-        "pulihrebuild--from",
+        rf"pulihrebuild\--from{office.office.root / 'store'}\--storeutama\--identityBERKAS-KUNCI-TITIPAN",
         "RESTORE.md",
         "Sebelumnya,diganti",
     ):
@@ -62,8 +64,62 @@ def test_it_tells_what_is_needed_and_no_private_key(office: KeyOffice, tmp_path:
         assert secret not in found
         assert secret.encode() not in pdf.read_bytes()
     assert "KUNCIPRIVAT" not in found
+    assert "Mencapaibucket" not in found
     assert 0o600 == stat.S_IMODE(pdf.stat().st_mode)
     assert [False] == printed(installation)
+
+
+def test_a_bucket_can_be_reached_by_what_the_sheet_says(office: KeyOffice, tmp_path: Path) -> None:
+    """After the site is lost nobody knows where it was: its title leads nowhere. No secret of it is printed."""
+    installation = office.fresh()
+    (tmp_path / "akses").write_text("AKIAPULIHCADANGAN\n")
+    installation.stores = {**installation.stores}
+    installation.stores["awan"] = StoreSettings.model_validate(
+        {
+            "name": "awan",
+            "kind": "s3",
+            "title": "Pusat Data Provinsi",
+            "endpoint": "https://s3.penyimpanan-cadangan.pusat-data.contoh.go.id:8443",
+            "region": "id-jkt-1",
+            "bucket": "cadangan-dinas-komunikasi-dan-informatika",
+            "prefix": "pulih",
+            "addressing": "virtual",
+            "ca_file": "/etc/pulih/ca pusat data.pem",
+            "access_key": f"file:{tmp_path / 'akses'}",
+            "secret_key": "credential:awan-rahasia",
+            "removal_access_key": "file:/etc/pulih/s3/pemusnahan.akses",
+            "removal_secret_key": "file:/etc/pulih/s3/pemusnahan.rahasia",
+        }
+    )
+    pdf = tmp_path / "lembar.pdf"
+    write_sheet(installation, pdf)
+    found = words(pdf)
+    arguments = rebuild_command(installation, "awan")
+    command = typed(arguments)
+    assert arguments == shlex.split(command.replace("\\\n", ""))
+    for wanted in (
+        "MencapaibucketPusatDataProvinsi",
+        "https://s3.penyimpanan-cadangan.pusat-data.contoh.go.id:8443",
+        "s3://cadangan-dinas-komunikasi-dan-informatika/pulih",
+        "id-jkt-1",
+        "virtual(namabucketdinamahost)",
+        "/etc/pulih/capusatdata.pem",
+        f"file:{tmp_path / 'akses'}",
+        "credential:awan-rahasia",
+        "".join(command.split()),
+    ):
+        assert wanted in found, wanted
+    for given in (
+        "--store awan",
+        "--setting region=id-jkt-1",
+        "--setting addressing=virtual",
+        "--setting 'ca_file=/etc/pulih/ca pusat data.pem'",
+        f"--setting access_key=file:{tmp_path / 'akses'}",
+        "--setting secret_key=file:/root/awan.secret_key",  # systemd loads no credential for who stands at a shell
+    ):
+        assert given in command, given
+    assert "AKIAPULIHCADANGAN" not in found and "pemusnahan" not in found
+    assert b"AKIAPULIHCADANGAN" not in pdf.read_bytes()
 
 
 def printed(installation: Installation) -> list[bool]:

@@ -10,6 +10,7 @@ import pytest
 
 from recovery.crypto import Signer, generate_signing_key
 from recovery.inventory import load_inventory
+from recovery.keys_sheet import rebuild_command
 from recovery.own_records import back_up_records
 from recovery.rebuild_sets import take_inventory
 from recovery.rebuild_trust import find_trusted_keys
@@ -25,13 +26,15 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.mark.slow
 def test_a_bucket_is_rebuilt_from(juicefs: S3Server, tmp_path: Path) -> None:
-    """The sets that it holds are proven, open with the identity, and the ledger goes on there."""
+    """The sets that it holds are proven, open with the identity, and the ledger goes on there. The command is the one
+    that the sheet in the safe has, printed while the site still was: nothing else is known."""
     built = open_office(tmp_path / "office", running=False)
     bucket = juicefs.make_bucket()
     for name, value in zip(("access", "secret"), OWNER, strict=True):
         (tmp_path / name).write_text(value)
     given = {
         "kind": "s3",
+        "title": "Pusat Data Provinsi",
         "bucket": bucket,
         "prefix": "pulih",
         "endpoint": juicefs.endpoint,
@@ -46,11 +49,10 @@ def test_a_bucket_is_rebuilt_from(juicefs: S3Server, tmp_path: Path) -> None:
     built.installation.catalog.dispose()
     home = tmp_path / "home"
     home.mkdir()
-    command = [sys.executable, "-m", "cli.main", "--json", "rebuild", "--from", f"s3://{bucket}/pulih"]
-    for name in ("endpoint", "access_key", "secret_key"):
-        command += ["--setting", f"{name}={given[name]}"]
-    command += ["--identity", str(tmp_path / "office/keys/escrow"), "--to", str(home / "pulih")]
-    command += ["--fingerprint", built.installation.signer.fingerprint]
+    placed = {"BERKAS-KUNCI-TITIPAN": str(tmp_path / "office/keys/escrow"), "/var/lib/pulih-baru": str(home / "pulih")}
+    program, *arguments = [placed.get(each, each) for each in rebuild_command(built.installation, "utama")]
+    assert "pulih" == program
+    command = [sys.executable, "-m", "cli.main", "--json", *arguments]
     environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
     ended = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert "" == ended.stderr
