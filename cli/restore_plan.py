@@ -108,8 +108,8 @@ def _before(after_incident: dict[str, Any]) -> str:
 
 
 def place(target: dict[str, Any]) -> str:
-    """What a kind of source says of where it lies, without the machine's own number."""
-    return " ".join(str(value) for name, value in target.items() if name != "machine")
+    """What a kind of source says of where it lies, without what only tells machines apart."""
+    return " ".join(str(value) for name, value in target.items() if name not in ("machine", "server_uid"))
 
 
 def _took(measured: "Measured") -> str:

@@ -7,6 +7,7 @@ from secrets import token_hex
 from recovery.errors import ConfigurationError, PulihError
 from recovery.installation import Installation
 from recovery.sources.base import Source
+from recovery.sources.identities import is_same_server
 from recovery.sources.server import ServerSource
 
 
@@ -37,13 +38,13 @@ def require_apart(installation: Installation, key: str) -> None:
     source = installation.source(key)
     if component.scratch_server is None or not isinstance(source, ServerSource):
         return
-    scratch = source.on_scratch_server("").identify()["system"]
+    scratch = source.on_scratch_server("").identify()
     for other in _of_kind(installation, component.kind):
         try:
-            system = installation.source(other).identify()["system"]
+            live = installation.source(other).identify()
         except PulihError:
             continue
-        if system == scratch:
+        if is_same_server(live, scratch):
             raise ConfigurationError(
                 f"the scratch server of {key} is the live server of {other}",
                 state="nothing was loaded there",

@@ -27,7 +27,7 @@ from .program_mariadb_load import abandon, discard, keep, list_copies, load
 from .program_mariadb_rights import preflight, restorable
 from .program_mariadb_scratch import serve
 from .program_mariadb_structure import VERSIONED, tables
-from .program_mariadb_swap import identity, live_is, prepare, quiet, swap, swap_back, ties
+from .program_mariadb_swap import identity, live_is, prepare, quiet, server_uid, swap, swap_back, ties
 from .program_server import begin, end, free_bytes, tell_count
 
 PRIVATE = "pulih-mariadb-"
@@ -67,6 +67,7 @@ def _identify(arguments: list[bytes]) -> dict[str, Any]:
     with Session(Target(arguments[0])) as session:
         return {
             "system": identity(session),
+            "server_uid": server_uid(session),
             "series": [int(number) for number in server_version(session).split(".")[:2]],
             "runs_events": session.one("SELECT @@event_scheduler") == "ON",
         }

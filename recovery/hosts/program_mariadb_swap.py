@@ -41,6 +41,17 @@ def identity(session: Session) -> str:
     return json.dumps([str(each) for each in found])
 
 
+def server_uid(session: Session) -> str:
+    """Return what a server makes of its network card and port, or "" from one that knows no such thing.
+
+    It alone tells machines apart that were made of one image. It is in no receipt: a card may be another when a
+    machine starts again, and old data must come back all the same. The copy that a receipt names is on no other server.
+    """
+    found = session.run("SHOW GLOBAL VARIABLES WHERE Variable_name = 'server_uid'")
+    # "unknown" is what it says without a network card.
+    return next((value for _name, value in found if value != "unknown"), "")
+
+
 def quiet(arguments: list[bytes]) -> dict[str, Any]:
     """Return the sessions that use the database."""
     target = Target(arguments[0])

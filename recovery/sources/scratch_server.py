@@ -15,6 +15,7 @@ from recovery.errors import ConfigurationError, PulihError
 from recovery.hosts.local import LocalHost
 from recovery.hosts.program_postgresql_client import literal, quoted
 from recovery.sources.base import LoadStream
+from recovery.sources.identities import is_same_server
 from recovery.sources.mariadb import MariadbSource
 from recovery.sources.postgresql import PostgresqlSource
 from recovery.sources.server import Account, ServerSource
@@ -60,7 +61,7 @@ class LentSource(ServerSource):
         """
         found = self._call("identify")
         live = self._live._call("identify", account=self._live.restore_account)
-        if found["system"] == live["system"]:
+        if is_same_server(found, live):
             raise self._unfit(f"is the server of the live database {self.database}")
         if not self._proves(found["series"], live["series"]):
             have, wanted = (".".join(map(str, each["series"])) for each in (found, live))

@@ -14,6 +14,7 @@ from recovery.errors import ConfigurationError, PulihError, SourceBusyError
 from recovery.hosts.base import Host, last_result
 from recovery.points import reached
 from recovery.sources.base import LABEL, DumpStream, Fingerprint, Liveness, LoadStream, Measured
+from recovery.sources.identities import identity_of
 from recovery.sources.server_globals import read_globals
 from recovery.sources.server_streams import ServerDump, ServerLoad, read_counts
 
@@ -72,9 +73,8 @@ class ServerSource:
 
     def identify(self) -> dict[str, Any]:
         """See Source.identify. The server's own identity tells it from another one under the same address."""
-        system = self._call("identify", account=self.restore_account)["system"]
-        machine = self.host.identity()
-        return {"machine": machine, "kind": self.kind, "system": system, "database": self.database}
+        found = self._call("identify", account=self.restore_account)
+        return identity_of(found, machine=self.host.identity(), kind=self.kind, database=self.database)
 
     def preflight(self) -> list[str]:
         """See Source.preflight. Raises SourceError naming what the account may not read, and the missing grant.

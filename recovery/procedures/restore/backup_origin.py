@@ -10,6 +10,7 @@ WORDS = {
     "path": "letak",
     "system": "server basis data",
     "database": "nama basis data",
+    "server_uid": "pengenal server basis data (server_uid)",
 }
 WHAT_TO_DO = "Lanjutkan hanya bila data itu memang dipindahkan atau servernya dibangun ulang."
 

@@ -11,8 +11,9 @@ from recovery.canonical import digest
 from recovery.errors import ConfigurationError, NotFoundError
 from recovery.installation import Installation
 from recovery.newest import is_believed, newest_by_order
-from recovery.records import backups, procedures, steps
+from recovery.records import backup_entries, backups, procedures, steps
 from recovery.records.backups import Backup
+from recovery.sources.identities import differences
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def choose_backups(
     """Given an application, a recovery point (UTC; None: the newest) and when the damage happened (UTC, where it is
     known), return for each of its components "application/component" the backup to restore, what seems newer and was
     passed over, whether its moment is in doubt, whether nobody named it and it was taken after the damage, the target
-    by identity, and in what it is not the one that was backed up. Raises NotFoundError."""
+    by identity, and in what it is not the one that was backed up. Raises NotFoundError, and LedgerError for one whose
+    manifest the catalog does not name as the ledger does."""
     application = installation.application(application_name)
     chosen: dict[str, dict[str, Any]] = {}
     made_of: dict[str, dict[str, Any]] = {}
@@ -77,6 +79,7 @@ def choose_backups(
                 # wrong clock, too. Whoever approves it reads that it is one.
                 backup = _newest_at(connection, application.name, component.name, point)
                 doubtful = not is_believed(connection, backup, datetime.now(UTC))
+            backup_entries.require_as_recorded(connection, backup)
             made_of[backup.key] = backup.facts["target"]
             chosen[backup.key] = {
                 "backup_id": backup.id,
@@ -94,7 +97,7 @@ def choose_backups(
     for key, backup_facts in chosen.items():
         live = installation.source(key).identify()
         backup_facts["target"] = digest(live)
-        backup_facts["differences"] = _differences(made_of[key], live)
+        backup_facts["differences"] = differences(made_of[key], live)
     return chosen
 
 
@@ -144,19 +147,6 @@ def _after(connection: Connection, backup: Backup, incident: str | None) -> dict
         return None
     before = backups.newest_verified(connection, backup.application, backup.component, before=incident)
     return {"incident": incident, "before": {"name": before.name, "moment": before.moment} if before else None}
-
-
-def _differences(made_of: dict[str, Any], live: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Given the identity of what was backed up and of what would be replaced, return each part in which they differ.
-
-    It is no error, since a server may have been built anew; people decide, because a database of the same name on
-    another server may be a test's.
-    """
-    return {
-        name: {"backup": made_of.get(name, ""), "target": live.get(name, "")}
-        for name in sorted(made_of.keys() | live.keys())
-        if made_of.get(name) != live.get(name)
-    }
 
 
 def approved_plan(installation: Installation, procedure_id: str) -> Plan:
