@@ -140,9 +140,15 @@ def write_inventory(
     directory: Path, records: Path, keys: Keys, settings: StoreSettings, store_name: str, catalog: str | None = None
 ) -> Path:
     """Given the unpacked records and the new places (`catalog`: the reference to its URL; None: it is in the state
-    directory), write the inventory that uses them, and return its path."""
+    directory), write the inventory that uses them, and return its path; what it lacks is added to `keys.to_do`."""
     document = resolved(_inventory(records), records)
     # The state is here until somebody moves it, and Prefect's database may be gone with its machine.
+    prefect_database = document["office"].get("prefect_database")
+    if prefect_database:
+        keys.to_do.append(
+            f"the inventory names no database of Prefect's any more (it was {prefect_database}), so it is in no set of "
+            "records: when a server runs again, write office.prefect_database into it, then: pulih apply"
+        )
     document["office"] |= {"state_directory": str(directory / "state"), "catalog": catalog, "prefect_database": None}
     document["keys"] |= {
         "operations_recipient": keys.operations_recipient,

@@ -101,3 +101,18 @@ def test_a_store_is_reached_as_it_was_just_now_and_keeps_its_lock(
     assert ("utama", "Pusat data") == (stores[1]["name"], stores[1]["title"])
     assert expected == {name: stores[1][name] for name in expected}
     StoreSettings.model_validate(stores[1])
+
+
+@pytest.mark.parametrize("reference", [None, "credential:prefect-database"])
+def test_prefects_database_is_named_again_by_hand(tmp_path: Path, reference: str | None) -> None:
+    """It may be gone with its machine, and nobody would miss it in the sets of records: the list says so."""
+    store = {"name": "utama", "title": "", "kind": "directory", "path": "/lama"}
+    document: dict[str, Any] = {name: [] for name in ("hosts", "applications")}
+    document |= {"office": {"prefect_database": reference}, "keys": {}, "stores": [store]}
+    (tmp_path / "inventory.yaml").write_text(yaml.safe_dump(document))
+    keys, settings = Keys(tmp_path, signer(), [], "age1x"), StoreSettings(name="utama", path="/baru")
+    (tmp_path / "new").mkdir()
+    written = write_inventory(tmp_path / "new", tmp_path, keys, settings, "utama")
+    assert yaml.safe_load(written.read_text())["office"]["prefect_database"] is None
+    told = ["the inventory names no database of Prefect's any more (it was credential:prefect-database)"]
+    assert (told if reference else []) == [each.partition(", so")[0] for each in keys.to_do]
