@@ -14,7 +14,8 @@ from typing import Any
 
 from .program_error import ProgramError
 from .program_postgresql_client import MAINTENANCE, Session, Target, client, explained, literal
-from .program_postgresql_content import fingerprint, positions, server_globals
+from .program_postgresql_content import fingerprint, positions
+from .program_postgresql_globals import server_globals
 from .program_postgresql_load import abandon, discard, keep, list_copies, load
 from .program_postgresql_rights import preflight, restorable
 from .program_postgresql_scratch import serve

@@ -14,16 +14,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from .program_postgresql_client import Session, quoted
+from .program_postgresql_client import Session
 from .program_postgresql_identity import DATABASE
-from .program_postgresql_load import assigned
 from .program_postgresql_structure import QUERIES
 
 ALGORITHM = "count and sum of hashtextextended of each row's text, version 1"
 LARGE_OBJECTS = "(large objects)"
 PIECE = 1 << 18
 AT_ONCE = 100
-GLOBALS_MARK = "-- pulih: "
 
 # Ordinary tables: rows of partitioned ones are in their partitions. An extension's tables hold what it brings, and
 # only what it says to be the user's own is dumped. Columns by name, because inheritance moves them.
@@ -70,43 +68,6 @@ WHERE c.relpersistence <> 't' AND NOT s.seqcycle AND NOT EXISTS (
     SELECT 1 FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
 """
 
-# Needed are the roles to which the database refers, those of which they are members, and the server's first one. Made
-# are their members, too, by whom an application may log in; never those of the server's own roles, who see everything.
-GLOBALS = """
-WITH RECURSIVE here AS (SELECT oid, datdba FROM pg_database WHERE datname = current_database()),
-referred(role) AS (
-    SELECT refobjid FROM pg_shdepend, here WHERE refclassid = 'pg_authid'::regclass
-        AND (dbid = here.oid OR (dbid = 0 AND classid = 'pg_database'::regclass AND objid = here.oid))
-    UNION SELECT datdba FROM here
-    UNION SELECT setrole FROM pg_db_role_setting, here WHERE setdatabase = here.oid AND setrole <> 0
-    UNION SELECT 10),
-named(role) AS (SELECT role FROM referred
-    UNION SELECT m.roleid FROM pg_auth_members m JOIN named ON m.member = named.role),
-below(role) AS (SELECT role FROM referred
-    UNION SELECT m.member FROM pg_auth_members m JOIN below ON m.roleid = below.role WHERE m.roleid >= 16384),
-made(role) AS (SELECT role FROM below
-    UNION SELECT m.roleid FROM pg_auth_members m JOIN made ON m.member = made.role),
-roles AS (SELECT r.* FROM pg_roles r JOIN made ON made.role = r.oid WHERE r.rolname !~ '^pg_')
-SELECT jsonb_build_object(
-    'roles', (SELECT jsonb_agg(rolname ORDER BY rolname) FROM pg_roles JOIN named ON named.role = oid
-        WHERE rolname !~ '^pg_'),
-    'settings', (SELECT coalesce(jsonb_object_agg(rolname, to_jsonb(setconfig)), '{}') FROM pg_db_role_setting
-        JOIN roles ON oid = setrole WHERE setdatabase = 0 AND oid <> 10),
-    'first role', (SELECT rolname FROM pg_roles WHERE oid = 10),
-    'statements', (SELECT coalesce(jsonb_agg(statement ORDER BY place, statement), '[]') FROM (
-        SELECT 1 AS place, format('CREATE ROLE %I WITH %s CONNECTION LIMIT %s', rolname, concat_ws(' ',
-            CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
-            CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN NOT rolinherit THEN 'NOINHERIT' END,
-            CASE WHEN rolcanlogin THEN 'LOGIN' END, CASE WHEN rolreplication THEN 'REPLICATION' END,
-            CASE WHEN rolbypassrls THEN 'BYPASSRLS' END), rolconnlimit) AS statement FROM roles WHERE oid <> 10
-        UNION ALL SELECT 2, format('GRANT %I TO %I%s', a.rolname, b.rolname,
-            CASE WHEN m.admin_option THEN ' WITH ADMIN OPTION' ELSE '' END)
-        FROM pg_auth_members m JOIN pg_roles a ON a.oid = m.roleid JOIN roles b ON b.oid = m.member) s),
-    'server version', current_setting('server_version_num')::int,
-    'extensions', (SELECT coalesce(jsonb_object_agg(extname, extversion), '{}') FROM pg_extension),
-    'has public', EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public'))
-"""
-
 
 def fingerprint(session: Session, tell: Callable[[int, int], None] | None = None) -> dict[str, Any]:
     """Return the fingerprint of what a session sees. The caller holds a transaction, so it is one snapshot.
@@ -141,18 +102,6 @@ def fingerprint(session: Session, tell: Callable[[int, int], None] | None = None
             "bytes": session.one("SELECT pg_database_size(current_database())"),
         },
     }
-
-
-def server_globals(session: Session) -> str:
-    """Return what the server keeps outside of the database and a copy needs, as SQL that psql runs.
-
-    The first line is a comment, with what the statements are made of and how the database itself was made, as JSON.
-    """
-    found = {**session.one(GLOBALS), "database": session.one(DATABASE)}
-    for role, settings in sorted(found.pop("settings").items()):
-        found["statements"] += [f"ALTER ROLE {quoted(role)} {assigned(setting)}" for setting in settings]
-    lines = [GLOBALS_MARK + json.dumps(found), *(f"{statement};" for statement in found["statements"])]
-    return "".join(f"{line}\n" for line in lines)
 
 
 def positions(session: Session) -> dict[str, int]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from .program_error import ProgramError
 from .program_postgresql_client import MAINTENANCE, Session, Target, client, explained, literal, quoted
+from .program_postgresql_globals import assigned, require_given
 
 # A copy has this at the end of its name until it is complete, so that a half one is never taken for a whole one.
 PART = "~"
@@ -44,7 +45,11 @@ def load(arguments: list[bytes]) -> dict[str, Any]:
         version = int(session.one("SELECT current_setting('server_version_num')::int"))
         _require_version(needed["server version"], version)
         path, tool_version = client("pg_restore", version)
-        if scratch:
+        if "text" in request:
+            # The very text with which somebody restores who has no other program.
+            session.run(request["text"])
+            require_given(session, needed)
+        elif scratch:
             for statement in needed["statements"]:
                 session.run(statement)
         _require_roles(session, needed["roles"])
@@ -213,12 +218,6 @@ def _dress(part: str, database: dict[str, Any]) -> list[str]:
     return statements
 
 
-def assigned(setting: str) -> str:
-    """Given a setting as the server keeps it, return the clause that sets it."""
-    variable, _, value = setting.partition("=")
-    return f"SET {_variable(variable)} = {_value(variable, value)}"
-
-
 def _parsed(right: str, owner: str) -> tuple[str, str, str]:
     """Take a right apart: "GRANTEE PRIVILEGE [grantable] by GRANTOR", where names may hold blanks."""
     for privilege in ("CREATE", "CONNECT", "TEMPORARY"):
@@ -228,13 +227,3 @@ def _parsed(right: str, owner: str) -> tuple[str, str, str]:
                 names = {"*owner*": quoted(owner), "public": "PUBLIC"}
                 return names.get(grantee, quoted(grantee)), privilege, option
     raise ProgramError("SetError", "the rights of the database are none that this release wrote", "nothing was kept")
-
-
-def _variable(name: str) -> str:
-    return ".".join(quoted(part) for part in name.split("."))
-
-
-def _value(name: str, value: str) -> str:
-    # Lists of names are kept by the server as they must be written; every other value is one literal.
-    lists = ("search_path", "temp_tablespaces", "session_preload_libraries", "local_preload_libraries")
-    return value or "''" if name in lists else literal(value)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from recovery.errors import SourceError
 from recovery.hosts.base import InputStream
@@ -39,6 +40,11 @@ class ScratchSource(PostgresqlSource):
     def close(self) -> None:
         """See Source.close: stop the server. What it wrote lies in the directory, which is the caller's."""
         self._running.close()
+
+    def _load_request(self, server_globals: bytes) -> dict[str, Any]:
+        """The proof runs the very text of the globals, and sees whether it gives what they list."""
+        text = server_globals.decode("utf-8", "surrogateescape")
+        return {**super()._load_request(server_globals), "text": text}
 
     def _start(self, first_role: str, version: int) -> None:
         self.close()

@@ -29,6 +29,7 @@ CREATE ROLE regu IN ROLE pembaca;
 CREATE ROLE "Rina Misal" LOGIN IN ROLE regu;
 ALTER ROLE pembaca SET search_path = "Arsip Lama", public;
 ALTER ROLE "Rina Misal" SET statement_timeout = '5s';
+ALTER ROLE regu SET search_path = '';
 """
 
 # Names that need quotes, values that are hard to write down, and objects outside of tables of every kind.
@@ -143,6 +144,7 @@ RICH_DATABASE = """
 ALTER DATABASE {name} SET search_path = "Arsip Lama", public;
 ALTER DATABASE {name} SET "app.versi" = '2''3\\';
 ALTER ROLE aplikasi IN DATABASE {name} SET statement_timeout = '5s';
+ALTER ROLE pembaca IN DATABASE {name} SET search_path = '', "a, ""b", "Arsip Lama";
 ALTER DATABASE {name} CONNECTION LIMIT 33;
 COMMENT ON DATABASE {name} IS 'data kepegawaian';
 REVOKE CONNECT ON DATABASE {name} FROM PUBLIC;

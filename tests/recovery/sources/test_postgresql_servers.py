@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from recovery.hosts.program_postgresql_client import LIMITS_LIFTED, Session, Target
+from recovery.hosts.program_postgresql_globals import GLOBALS
 from recovery.hosts.program_postgresql_identity import DATABASE
 from recovery.hosts.program_postgresql_load import create
 from recovery.procedures.backup.b2_verify import judge_copy
@@ -183,6 +184,24 @@ def test_rules_of_icu_are_measured_where_a_server_has_them(postgresql: PostgreSQ
         plain, without, with_rules = (connection.execute(query).fetchone()[0] for query in asked)
     assert plain == without, "what earlier releases measured counts on"
     assert {**plain, "icu rules": "&a < b"} == with_rules
+
+
+def test_what_a_membership_allows_is_said_where_a_server_knows_it(postgresql: PostgreSQLServer) -> None:
+    """Catalogs of servers from 16 on have two more columns, and a membership is there once for each who granted it."""
+    postgresql.execute("CREATE ROLE bagian; CREATE ROLE anggota IN ROLE bagian")
+    source = make_database(postgresql, "CREATE SCHEMA milik AUTHORIZATION anggota")
+    twice = "(VALUES (false, false, true), (true, false, false)) v(admin_option, inherit_option, set_option)"
+    later = GLOBALS.replace("pg_auth_members m", f"(SELECT roleid, member, v.* FROM pg_auth_members, {twice}) m")
+    with source._target(source.account) as target, Session(Target(target.encode()), source.database) as session:
+        found, with_options = session.one(GLOBALS), session.one(later)
+    postgresql.execute(f"DROP DATABASE {source.database}")
+    postgresql.execute("DROP ROLE anggota, bagian")
+    name, statement = "the membership of anggota in bagian", "GRANT bagian TO anggota"
+    if found["server version"] < 160000:
+        assert statement in found["statements"]
+        assert {"admin": False, "inherit": None, "set": None} == found["facts"][name]
+    assert f"{statement} WITH ADMIN true, INHERIT false, SET true" in with_options["statements"]
+    assert {"admin": True, "inherit": False, "set": True} == with_options["facts"][name]
 
 
 # --- what is stored and what a server allows --------------------------------------------------------------------------
