@@ -1,5 +1,7 @@
 """Checking the approvals again, immediately before anything is touched."""
 
+from recovery.canonical import digest
+from recovery.errors import ApprovalError
 from recovery.installation import Installation
 from recovery.procedures.restore.plan import Plan
 from recovery.records import approvals
@@ -15,3 +17,14 @@ def require_go_ahead(installation: Installation, procedure_id: str, plan: Plan) 
     with installation.catalog.read() as connection:
         for step_id in ("restore.3", EXECUTOR_START):
             approvals.still_valid(connection, procedure_id, step_id, plan.binding, key)
+
+
+def require_approved_target(installation: Installation, plan: Plan, component: str) -> None:
+    """Given the approved plan and one of its components, require that what is live there is the target that was
+    approved: a same-named database elsewhere must never be swapped. Raises ApprovalError; nothing was touched then."""
+    if digest(installation.source(component).identify()) != plan.backups[component]["target"]:
+        raise ApprovalError(
+            f"{component} is not the target that was approved",
+            state="nothing was touched",
+            hint="see what changed on the host (machine, path) and start a new restore",
+        )

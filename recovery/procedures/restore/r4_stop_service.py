@@ -1,7 +1,7 @@
 """Step 4: "Mematikan web service yang ada di server sehingga tidak ada transaksi"."""
 
 from recovery.installation import Installation
-from recovery.procedures.restore.go_ahead import require_go_ahead
+from recovery.procedures.restore.go_ahead import require_approved_target, require_go_ahead
 from recovery.procedures.restore.interventions import STOPPING
 from recovery.procedures.restore.inventoried import require_in_inventory, services_in_words
 from recovery.procedures.restore.plan import approved_plan
@@ -23,6 +23,9 @@ def stop_service(installation: Installation, procedure_id: str) -> StepResult:
     with work_on(installation, plan.components, procedure_id, "restore", patience=patience, release=False) as held:
         # After the waiting, not before: approvals may have run out meanwhile.
         require_go_ahead(installation, procedure_id, plan)
+        # The swap asks this again. Asked here, a target that changed since costs no downtime.
+        for component in plan.components:
+            require_approved_target(installation, plan, component)
         stopped_at = _stopping_since(installation, procedure_id, plan.application)
         quiet = make_quiet(installation, plan.application, plan.components, held)
     return StepResult(evidence={"stopped_at": stopped_at, "quiet": quiet})

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from recovery.canonical import digest
 from recovery.errors import LeaseLostError, PulihError, SwapError
 from recovery.installation import Installation
+from recovery.procedures.restore.go_ahead import require_approved_target
 from recovery.procedures.restore.plan import Plan
 from recovery.records import journal, leases
 
@@ -110,15 +110,8 @@ def why_undone(installation: Installation, procedure_id: str) -> str:
 def _prepare(installation: Installation, procedure_id: str, plan: Plan, rehearsal: dict[str, Any]) -> None:
     receipts = {}
     for component in plan.components:
-        source = installation.source(component)
-        # A same-named database elsewhere must never be swapped: the target is the one that was approved.
-        if digest(source.identify()) != plan.backups[component]["target"]:
-            raise SwapError(
-                f"{component} is not the target that was approved",
-                state="nothing was swapped",
-                hint="see what changed on the host (machine, path) and start a new restore",
-            )
-        receipts[component] = source.prepare_swap(rehearsal[component]["copy"])
+        require_approved_target(installation, plan, component)
+        receipts[component] = installation.source(component).prepare_swap(rehearsal[component]["copy"])
     # One transaction: a journal that knows half of the components could bring back half of them.
     with installation.catalog.begin() as connection:
         for position, (component, receipt) in enumerate(receipts.items()):

@@ -451,6 +451,9 @@ def test_another_database_than_the_approved_one_is_never_swapped(approved: Resto
         "the old data of every component is live\nHINT: mend the cause; when step 6 has started the service on it, "
         "start a new restore; otherwise retry this run: it exchanges the data"
     )
+    with office.installation.catalog.read() as connection:
+        (failed,) = ledger.entries(connection, procedure_id=procedure_id, kind="step.failed")
+    assert ("restore.5", str(caught.value).splitlines()[0]) == (failed.step_id, failed.facts["error"])
     assert approved.damaged == approved.content()
     application.components[0] = application.components[0].model_copy(update={"path": str(office.database)})
     office.step("restore.5", procedure_id)
