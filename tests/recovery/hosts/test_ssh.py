@@ -147,6 +147,12 @@ def test_a_machine_that_does_not_listen_cannot_be_reached(server):
     assert error.message == f"server ({USER}@127.0.0.1, port {port}) cannot be reached (Connection refused)"
 
 
+def test_a_machine_to_which_no_way_leads_cannot_be_reached(server):
+    """The system says so itself, of one address; of several that refuse, paramiko makes an error of its own."""
+    error = refusal(SshHost(server.settings(address="255.255.255.255")))
+    assert error.message.endswith(" cannot be reached (Network is unreachable)")
+
+
 def test_a_machine_that_drops_what_it_gets_is_given_up(server):
     """As behind a firewall: the queue of those who wait to be taken is full, and the system answers nobody else."""
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
