@@ -98,7 +98,8 @@ class MariadbSource(ServerSource):
     def judge_url(self, copy: str, directory: Path) -> str:
         """See Source.judge_url. A password goes into a file that the driver reads, never into the URL."""
         self._own(copy)
-        query = {"charset": "utf8mb4", "init_command": JUDGING}
+        # As a part of the URL's path a name with a question mark or a dollar sign would be read as another one.
+        query = {"charset": "utf8mb4", "init_command": JUDGING, "database": copy}
         address: dict[str, Any] = {}
         near = self._near([self.server or DEFAULT_SOCKET], SOCKET_NAME)
         if near:
@@ -114,7 +115,7 @@ class MariadbSource(ServerSource):
             query["read_default_file"] = str(_option_file(directory, self.restore_account.password()))
         from sqlalchemy import URL
 
-        url = URL.create("mysql+pymysql", database=copy, query=query, **address)
+        url = URL.create("mysql+pymysql", query=query, **address)
         return url.render_as_string(hide_password=False)
 
     def _move(self, verb: str, receipt: dict[str, Any]) -> dict[str, Any]:
