@@ -1,11 +1,11 @@
 """Checking the approvals again, immediately before anything is touched."""
 
-from recovery.canonical import digest
 from recovery.errors import ApprovalError
 from recovery.installation import Installation
 from recovery.procedures.restore.plan import Plan
 from recovery.records import approvals
 from recovery.sop import EXECUTOR_START
+from recovery.sources.identities import is_approved
 
 
 def require_go_ahead(installation: Installation, procedure_id: str, plan: Plan) -> None:
@@ -22,7 +22,7 @@ def require_go_ahead(installation: Installation, procedure_id: str, plan: Plan) 
 def require_approved_target(installation: Installation, plan: Plan, component: str) -> None:
     """Given the approved plan and one of its components, require that what is live there is the target that was
     approved: a same-named database elsewhere must never be swapped. Raises ApprovalError; nothing was touched then."""
-    if digest(installation.source(component).identify()) != plan.backups[component]["target"]:
+    if not is_approved(plan.backups[component]["target"], installation.source(component).identify()):
         raise ApprovalError(
             f"{component} is not the target that was approved",
             state="nothing was touched",

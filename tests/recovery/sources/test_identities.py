@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from recovery.canonical import digest
-from recovery.errors import ConfigurationError
+from recovery.errors import ApprovalError, ConfigurationError
 from recovery.hosts.program_mariadb_swap import server_uid
+from recovery.procedures.restore.go_ahead import require_approved_target
 from recovery.sources.identities import differences, is_approved, is_same_server
 from recovery.sources.scratch_server import ScratchServer
 from tests.recovery.sources.mariadb_databases import make_database
@@ -39,6 +40,16 @@ def test_what_was_recorded_before_servers_were_told_apart_so_is_still_of_this_se
     assert not is_approved(digest({**EARLIER, "database": "lain"}), LIVE)
     # What is gone or new beside it counts as ever.
     assert differences({"path": "/a", **EARLIER}, LIVE) == {"path": {"backup": "/a", "target": ""}}
+
+
+def test_a_restore_that_was_approved_before_that_goes_on_and_one_of_a_twin_does_not() -> None:
+    """A faked installation, which is asked for the live identity alone."""
+    installation = SimpleNamespace(source=lambda _component: SimpleNamespace(identify=lambda: LIVE))
+    plan = SimpleNamespace(backups={"simpel/data": {"target": digest(EARLIER)}})
+    require_approved_target(installation, plan, "simpel/data")  # type: ignore[arg-type]
+    plan.backups["simpel/data"]["target"] = digest(TWIN)
+    with pytest.raises(ApprovalError, match="simpel/data is not the target that was approved"):
+        require_approved_target(installation, plan, "simpel/data")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
