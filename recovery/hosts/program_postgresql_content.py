@@ -69,6 +69,12 @@ WHERE c.relpersistence <> 't' AND NOT s.seqcycle AND NOT EXISTS (
 """
 
 
+# A restore installs the version that the server has: a copy with another one is told of, and is none the worse for it.
+VERSIONS = """
+SELECT coalesce(jsonb_object_agg(format('%s %s', extname, extversion), true), '{}') FROM pg_extension
+"""
+
+
 def fingerprint(session: Session, tell: Callable[[int, int], None] | None = None) -> dict[str, Any]:
     """Return the fingerprint of what a session sees. The caller holds a transaction, so it is one snapshot.
 
@@ -91,6 +97,7 @@ def fingerprint(session: Session, tell: Callable[[int, int], None] | None = None
         structure[category] = {name: _digest(definition) for name, definition in rows}
     # They are left out of archives, and sets of earlier releases say that there is none.
     structure["subscriptions"] = {}
+    structure["extension versions"] = session.one(VERSIONS)
     structure["at least"] = positions(session)
     return {
         "kind": "postgresql",

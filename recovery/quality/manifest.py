@@ -11,7 +11,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from recovery.errors import ConfigurationError
 from recovery.quality import expectations as own
 from recovery.quality.results import DATABASE, DIRECTORY
-from recovery.sources.base import AT_LEAST, Fingerprint
+from recovery.sources.base import AT_LEAST, VERSIONS, Fingerprint
 
 # SQLite's kinds of schema objects, and the name of the check that finds missing and unexpected ones.
 KINDS = {"table": "tables", "index": "indexes", "trigger": "triggers", "view": "views"}
@@ -70,6 +70,19 @@ def _server(expected: Fingerprint, evidence: str) -> Iterator[tuple[str, str, An
         DATABASE,
         own.ExpectPulihValuesToBeAtLeast(evidence=evidence, section="structure", name=AT_LEAST, expected=positions),
     )
+    if versions := expected.structure.get(VERSIONS):
+        # What the backup's server had may be installed nowhere else: the owner should know, and the data is whole.
+        yield (
+            VERSIONS,
+            DATABASE,
+            own.ExpectPulihValuesToEqual(
+                evidence=evidence,
+                section="structure",
+                name=VERSIONS,
+                expected=versions,
+                severity=FailureSeverity.WARNING,
+            ),
+        )
     for name, number in expected.compared_totals().items():
         yield (
             "totals",

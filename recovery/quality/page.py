@@ -40,6 +40,7 @@ NAMES = {
     "functions": "Fungsi dan prosedur",
     "types": "Tipe data",
     "extensions": "Ekstensi",
+    "extension versions": "Versi ekstensi",
     "event triggers": "Pemicu peristiwa",
     "publications": "Publikasi",
     "subscriptions": "Langganan",

@@ -10,8 +10,9 @@ from typing import Any, Literal, Protocol
 from recovery.errors import ConfigurationError, SetError
 
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,60}[a-z0-9])?")
-# A part of a structure that is not compared as equal; see Fingerprint.
+# Parts of a structure that are not compared as equal; see Fingerprint.
 AT_LEAST = "at least"
+VERSIONS = "extension versions"
 Liveness = Literal["old", "new", "unknown"]
 Measured = Callable[[int, int], None]
 
@@ -24,7 +25,9 @@ class Fingerprint:
     of the rows. `totals`: "objects", "rows" and "bytes".
 
     A server's database has a part AT_LEAST in its structure, with numbers that only grow: sequences stand outside of
-    every snapshot. Its "bytes" are files with what was deleted, too; they say how much room a copy needs.
+    every snapshot. A part VERSIONS, which backups of earlier releases lack, names what the server installed in its own
+    version: the judge warns of another one. Its "bytes" are files with what was deleted, too; they say how much room a
+    copy needs.
     """
 
     kind: str
@@ -55,7 +58,7 @@ class Fingerprint:
 
     def compared_structure(self) -> dict[str, Any]:
         """Return the part of the structure that is equal wherever the content is."""
-        return {name: value for name, value in self.structure.items() if name != AT_LEAST}
+        return {name: value for name, value in self.structure.items() if name not in (AT_LEAST, VERSIONS)}
 
     def compared_totals(self) -> dict[str, int]:
         """Return the totals that are equal wherever the content is."""

@@ -16,6 +16,7 @@ from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.procedures.restore.inventoried import missing_of
 from recovery.procedures.working import PATIENCE_SECONDS, work_on
 from recovery.progress import Proof, Tell, to_nobody
+from recovery.quality.page import check_title
 from recovery.quality.verdict import Verdict
 from recovery.records import journal
 from recovery.sets import BackupSet, open_set, set_prefix
@@ -125,6 +126,9 @@ def _rehearse_component(
     reached("rehearsal: copy judged")
     if verdict.state != "pass":
         raise _refusal(component, chosen["name"], verdict)
+    for check in verdict.checks:
+        if check.counts_as == "warning":
+            logger.warning("rehearsing %s: %s, %s: %s", component, check_title(check), check.object, check.message)
     _require_no_ties(source, component)
     return {
         "copy": copy,

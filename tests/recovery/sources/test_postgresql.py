@@ -33,6 +33,7 @@ from recovery.hosts.program_error import ProgramError
 from recovery.hosts.program_postgresql_client import Target, client, explained, program, without_values
 from recovery.procedures.backup.b2_verify import judge_copy
 from recovery.quality.judge import judge
+from recovery.quality.page import page
 from recovery.sources.postgresql import PostgresqlSource
 from recovery.sources.postgresql_scratch import ScratchSource
 from recovery.sources.server import Account
@@ -181,6 +182,25 @@ def test_the_judge_finds_what_a_copy_lost(rich: Dumped, tmp_path: Path) -> None:
         ("triggers", "(seluruh basis data)"),
         ("sequence positions", "(seluruh basis data)"),
     }
+
+
+def test_an_extension_in_another_version_than_the_backups_is_a_warning(
+    postgresql: PostgreSQLServer, tmp_path: Path
+) -> None:
+    source = make_database(postgresql, "CREATE EXTENSION hstore VERSION '1.4'; CREATE TABLE t (a hstore)")
+    (newest,) = [
+        line.rpartition(" ")[2] for line in source.preflight() if line.startswith("hstore is at version 1.4, ")
+    ]
+    dump = dumped(source)
+    copy = dump.load()
+    assert dump.differences(copy) == [], "no other data"
+    verdict = judge_copy(source, copy, dump.result.fingerprint, "", MOMENT, tmp_path)
+    source.discard(copy)
+    assert [(check.name, check.message) for check in verdict.checks if check.counts_as == "warning"] == [
+        ("extension versions", f"tidak ada: hstore 1.4; seharusnya tidak ada: hstore {newest}")
+    ]
+    assert verdict.state == "pass"
+    assert "🔶 peringatan `(seluruh basis data)` **Versi ekstensi**: tidak ada: hstore 1.4" in page(verdict, "Bukti")
 
 
 def test_an_owners_rules_are_judged_in_whatever_schema(rich: Dumped, tmp_path: Path) -> None:
