@@ -21,7 +21,11 @@ LEFT_OUT: dict[str, tuple[list[str], tuple[tuple[str, str], ...]]] = {
     "no rows": (["--schema-only"], (("row_count", "public.tanpa_kunci"), ("fingerprint", "public.induk"))),
     "one table": (["--exclude-table=tanpa_kunci"], (("fingerprint", "public.tanpa_kunci"), ("relations", WHOLE))),
     "one table's rows": (["--exclude-table-data=tanpa_kunci"], (("row_count", "public.tanpa_kunci"),)),
-    "a schema": (['--exclude-schema="Arsip Lama"'], (("schemas", WHOLE), ("policies", WHOLE), ("rules", WHOLE))),
+    # Later programs would publish the schema all the same, and loading that is refused.
+    "a schema": (
+        ['--exclude-schema="Arsip Lama"', "--no-publications"],
+        (("schemas", WHOLE), ("policies", WHOLE), ("rules", WHOLE)),
+    ),
     "large objects": (["--no-blobs"], (("fingerprint", "(large objects)"),)),
     "rights": (["--no-privileges"], (("rights", WHOLE), ("default privileges", WHOLE))),
     "comments": (["--no-comments"], (("comments", WHOLE),)),

@@ -127,6 +127,33 @@ GOOD = {
         INSERT INTO t VALUES ('a=>1, b=>NULL', 'Satu', 'a.b.c', 'teks', '[2026-01-01,2026-02-01)');
         CREATE INDEX ON t USING gin (d gin_trgm_ops); CREATE INDEX ON t USING gist (c);
     """,
+    "what later releases brought": """
+        CREATE TABLE t (a integer); INSERT INTO t VALUES (1);
+        DO $$ BEGIN IF current_setting('server_version_num')::integer >= 160000 THEN
+            EXECUTE $q$ CREATE TABLE simpan (a text STORAGE EXTERNAL COMPRESSION pglz) $q$;
+            EXECUTE $q$ CREATE VIEW objek AS SELECT JSON_ARRAY(1, 2), JSON_OBJECT('a': 1), '1' IS JSON AS sah $q$;
+        END IF; END $$;
+        DO $$ BEGIN IF current_setting('server_version_num')::integer >= 170000 THEN
+            EXECUTE $q$ CREATE COLLATION bawaan (provider = builtin, locale = 'C.UTF-8') $q$;
+            EXECUTE $q$ CREATE TABLE urut (a text COLLATE bawaan, b integer GENERATED ALWAYS AS IDENTITY) PARTITION BY LIST (a) $q$;
+            EXECUTE $q$ CREATE TABLE urut_lain PARTITION OF urut DEFAULT $q$;
+            EXECUTE $q$ INSERT INTO urut (a) VALUES ('é'), ('E') $q$;
+            EXECUTE $q$ GRANT MAINTAIN ON t TO PUBLIC $q$;
+            EXECUTE $q$ CREATE VIEW jalur AS SELECT * FROM JSON_TABLE('[1, 2]', '$[*]' COLUMNS (n integer PATH '$')) $q$;
+            EXECUTE $q$ ALTER TABLE t ALTER COLUMN a SET STATISTICS DEFAULT $q$;
+        END IF; END $$;
+        DO $$ BEGIN IF current_setting('server_version_num')::integer >= 180000 THEN
+            EXECUTE $q$ CREATE TABLE semu (a integer, b integer GENERATED ALWAYS AS (a * 2) VIRTUAL, c integer GENERATED ALWAYS AS (a + 1)) $q$;
+            EXECUTE $q$ INSERT INTO semu VALUES (1), (NULL) $q$;
+            EXECUTE $q$ CREATE TABLE longgar (a integer CONSTRAINT wajib NOT NULL NO INHERIT, b integer,
+                CONSTRAINT tak_ditegakkan CHECK (a > 9) NOT ENFORCED, u uuid DEFAULT uuidv7()) $q$;
+            EXECUTE $q$ INSERT INTO longgar VALUES (1, NULL) $q$;
+            EXECUTE $q$ ALTER TABLE longgar ADD CONSTRAINT kelak NOT NULL b NOT VALID $q$;
+            EXECUTE $q$ CREATE TABLE masa (id int4range, kurun tstzrange, PRIMARY KEY (id, kurun WITHOUT OVERLAPS)) $q$;
+            EXECUTE $q$ CREATE TABLE rujuk (id int4range, kurun tstzrange, FOREIGN KEY (id, PERIOD kurun) REFERENCES masa (id, PERIOD kurun)) $q$;
+            EXECUTE $q$ INSERT INTO masa VALUES ('[1,2)', '[2026-01-01,2026-02-01)'), ('[1,2)', '[2026-02-01,)') $q$;
+        END IF; END $$;
+    """,
     "values that are hard to write down": r"""
         CREATE TABLE t (a float8, b float4, c numeric, d date, e timestamptz, f interval, g text, h bytea, i jsonb, j json,
             k xml, l inet, m macaddr, n bit varying, o money, p point, q polygon, r tsvector, s uuid, t char(5), u "char",

@@ -244,6 +244,6 @@ def test_limits_of_a_server_hold_for_no_session_of_a_backup(postgresql: PostgreS
     assert ("transaction_timeout" in known) == (source.version() >= 17)
     # What ends nothing that only works or waits its turn, or is the inventory's own.
     others = {"authentication_timeout", "archive_timeout", "checkpoint_timeout", "deadlock_timeout", "lock_timeout"}
-    replicas = {"wal_receiver_timeout", "wal_sender_timeout", "tcp_user_timeout"}
+    replicas = {"wal_receiver_timeout", "wal_sender_timeout", "tcp_user_timeout", "idle_replication_slot_timeout"}
     assert known - others - replicas - {"transaction_timeout"} == set(limits)
     assert "'transaction_timeout'" in LIMITS_LIFTED
