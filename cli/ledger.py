@@ -5,7 +5,7 @@ import click
 from cli.output import Output
 from recovery.calendar import format_moment
 from recovery.errors import LedgerError, SignatureError, StoreError
-from recovery.records import destructions, ledger, ledger_heads
+from recovery.records import backup_entries, destructions, ledger, ledger_heads
 
 
 @click.group("ledger")
@@ -31,6 +31,7 @@ def verify(output: Output) -> None:
     with installation.catalog.read() as connection:
         findings += ledger.verify(connection, heads, installation.signer.trusted_pem)
         findings += destructions.verify(connection)
+        findings += backup_entries.verify(connection)
         newest = ledger.head(connection)
     found = "BROKEN" if findings else "intact as far as it could be looked at" if unread else "intact"
     output.show(

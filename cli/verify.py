@@ -10,7 +10,7 @@ from cli.output import Output
 from recovery.calendar import format_moment
 from recovery.errors import NotFoundError, PulihError, SetError, StoreError
 from recovery.installation import Installation
-from recovery.records import backups, destructions
+from recovery.records import backup_entries, backups, destructions
 from recovery.retention_plan import places_of
 from recovery.sets import open_set, read_back, set_prefix
 
@@ -27,6 +27,8 @@ def command(output: Output, name: str) -> None:
     installation = output.installation
     with installation.catalog.read() as connection:
         backup = backups.by_name(connection, name)
+        if backup is not None:
+            backup_entries.require_as_recorded(connection, backup)
     if backup is None or not backup.stores:
         raise NotFoundError(
             f"no backup in a store has the name {name!r}",

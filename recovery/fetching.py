@@ -14,7 +14,7 @@ from recovery.durable import NewFile, sync_directory, write_error
 from recovery.errors import ConflictError, NotFoundError, SetError, StoreError, StoreFullError
 from recovery.installation import Installation, private_directory, remove_tree
 from recovery.manifest import MANIFEST, SIGNATURE, Part
-from recovery.records import backups, destructions, ledger
+from recovery.records import backup_entries, backups, destructions, ledger
 from recovery.records.backups import Backup
 from recovery.sets import BackupSet, open_set, set_prefix
 
@@ -80,6 +80,7 @@ def _backup(installation: Installation, name: str) -> Backup:
         backup = backups.by_name(connection, name)
         if backup is not None:
             destructions.refuse_destroyed(connection, backup)
+            backup_entries.require_as_recorded(connection, backup)
     if backup is None or not backup.stores:
         raise NotFoundError(
             f"no backup in a store has the name {name!r}",

@@ -17,7 +17,7 @@ from recovery.procedures.working import hold_set
 from recovery.progress import Proof, Tell, to_nobody
 from recovery.proofs import open_proof, proof_copy
 from recovery.quality.verdict import Verdict
-from recovery.records import backups, destructions, drills, procedures
+from recovery.records import backup_entries, backups, destructions, drills, procedures
 from recovery.records.backups import Backup
 from recovery.records.drills import KIND, Drilled
 from recovery.records.procedures import Procedure
@@ -109,6 +109,7 @@ def prove(
                 backup = backups.get(connection, chosen["backup_id"])
                 # Since it was chosen retention may have destroyed it, which says nothing of what the copy was.
                 destructions.refuse_destroyed(connection, backup)
+                backup_entries.require_as_recorded(connection, backup)
             verdict, totals = _judge(installation, procedure_id, component, backup, chosen["store"], tell)
         report(verdict)
         counts, state = verdict.counts, verdict.state
