@@ -92,15 +92,17 @@ def tried(attempts: dict[str, Callable[[], object]]) -> set[str]:
     return passed
 
 
+@pytest.mark.parametrize("lock", ["governance", "compliance"])
 def test_a_set_survives_whatever_the_backups_own_credentials_can_do(
-    ceph: S3Server, bucket: str, settings: StoreSettings, tmp_path: Path
+    ceph: S3Server, bucket: str, settings: StoreSettings, tmp_path: Path, lock: str
 ) -> None:
+    settings = settings.model_copy(update={"lock": lock})
     store = open_store(settings)
     store.check()
     manifest, staged = stage(tmp_path / "staging")
     prefix = set_prefix(manifest.unit, manifest.application, manifest.name)
     put_set(store, prefix, staged, manifest, SIGNER)
-    assert protect_set(store, prefix, manifest) == "compliance"
+    assert protect_set(store, prefix, manifest) == lock
     objects = list(store.list())
     for info in objects:
         passed = tried(attacks(ceph.client(BACKUP), bucket, f"cadangan/{info.key}"))
@@ -120,7 +122,7 @@ def test_a_set_survives_whatever_the_backups_own_credentials_can_do(
         assert found.read("quality") == b'{"state":"pass"}'
     # And a repeated step 4 sees nothing else than it put.
     put_set(fresh, prefix, staged, manifest, SIGNER)
-    assert protect_set(fresh, prefix, manifest) == "compliance"
+    assert protect_set(fresh, prefix, manifest) == lock
 
 
 def test_not_even_the_owner_of_the_bucket_removes_a_compliance_lock(
