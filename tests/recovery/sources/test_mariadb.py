@@ -528,6 +528,7 @@ def test_copies_and_swaps_are_in_the_binary_log_when_they_shall_be(mariadb: Mari
 
 
 def test_an_event_of_a_copy_never_runs(mariadb: MariaDBServer) -> None:
+    """While that of the live data does; and when the copy is live, it is the other one that is silent."""
     source = make_database(mariadb)
     mariadb.execute(
         "CREATE EVENT tiap_detik ON SCHEDULE EVERY 1 SECOND DO INSERT INTO catatan VALUES ('x')", source.database
@@ -536,11 +537,37 @@ def test_an_event_of_a_copy_never_runs(mariadb: MariaDBServer) -> None:
     copy = dump.load()
     status = "SELECT EVENT_NAME, STATUS FROM information_schema.EVENTS WHERE EVENT_SCHEMA = '{}' ORDER BY 1"
     assert mariadb.rows(status.format(copy)) == [("tiap_detik", "DISABLED"), ("tiap_hari", "DISABLED")]
-    receipt = source.prepare_swap(copy)
-    source.swap(receipt)
+    with events_run(mariadb, source.database):
+        wait_until(lambda: fired(mariadb, source.database) >= 2)
+    assert fired(mariadb, copy) == 0
+    assert dump.differences(copy) == []
+    before = fired(mariadb, source.database)
+    source.swap(source.prepare_swap(copy))
     assert mariadb.rows(status.format(source.database)) == [("tiap_detik", "ENABLED"), ("tiap_hari", "ENABLED")]
     assert mariadb.rows(status.format(copy)) == []
+    with events_run(mariadb, source.database):
+        wait_until(lambda: fired(mariadb, source.database) >= 1)
+    assert fired(mariadb, copy) == before
     source.discard(copy)
+    mariadb.execute(f"DROP DATABASE `{source.database}`")
+
+
+def fired(server: MariaDBServer, database: str) -> int:
+    """How often the event of a database wrote its row."""
+    ((count,),) = server.rows("SELECT count(*) FROM catatan", database)
+    return int(count)
+
+
+@contextmanager
+def events_run(server: MariaDBServer, database: str) -> Iterator[None]:
+    """The server runs events within the block; behind it none of the database is still at work."""
+    server.execute("SET GLOBAL event_scheduler = ON")
+    try:
+        yield
+    finally:
+        server.execute("SET GLOBAL event_scheduler = OFF")
+    working = f"SELECT 1 FROM information_schema.PROCESSLIST WHERE DB = '{database}'"
+    wait_until(lambda: server.rows(working) == [])
 
 
 # --- what is said before anything is begun ----------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from recovery.hosts.program_mariadb_client import Session
 from recovery.hosts.program_mariadb_swap import swap, swap_back
 from recovery.sources.base import Fingerprint
 from recovery.sources.mariadb import MariadbSource
-from tests.recovery.sources.mariadb_databases import Dumped, dumped, make_database
+from tests.recovery.sources.mariadb_databases import Dumped, dumped, make_database, make_rich
 from tests.testbed.mariadb import MariaDBServer, run_mariadb
 
 # What a server has confirmed is there after it was killed, as on every server that somebody relies on.
@@ -98,6 +98,30 @@ def test_a_swap_makes_the_copy_live_and_a_swap_back_undoes_it(beside: Beside) ->
     source.discard(beside.copy)
     assert beside.databases() == [name]
     assert source.live_is(receipt) == "unknown"
+
+
+def test_every_kind_of_object_goes_live_and_comes_back_with_the_old_data(mariadb: MariaDBServer) -> None:
+    """Once as the new data, once as the old; and what takes numbers of a sequence takes them of the live one."""
+    source = make_rich(mariadb)
+    name, dump = source.database, dumped(source)
+    copy = dump.load("kaya")
+    mariadb.execute("SELECT SETVAL(naik, 5000); INSERT INTO bernomor (isi) VALUES ('lama'); DROP TABLE kosong", name)
+    (sequence,) = mariadb.rows("SELECT next_not_cached_value FROM naik", copy)
+    old = dumped(source)
+    receipt = source.prepare_swap(copy)
+
+    source.swap(receipt)
+    assert dump.differences(None) == []
+    mariadb.execute("INSERT INTO bernomor (isi) VALUES ('baru')", name)
+    assert mariadb.rows("SELECT id FROM bernomor WHERE isi = 'baru'", name) == [sequence]
+    mariadb.execute("DELETE FROM bernomor WHERE isi = 'baru'", name)
+
+    source.swap_back(receipt)
+    assert old.differences(None) == []
+    mariadb.execute("INSERT INTO bernomor (isi) VALUES ('baru')", name)
+    assert mariadb.rows("SELECT id FROM bernomor WHERE isi = 'baru'", name)[0][0] > 5000
+    source.discard(copy)
+    mariadb.execute(f"DROP DATABASE `{name}`")
 
 
 def test_a_database_that_is_gone_comes_back(beside: Beside) -> None:
