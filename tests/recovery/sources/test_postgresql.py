@@ -664,6 +664,8 @@ def test_the_server_of_a_proof_listens_in_its_directory_alone(rich: Dumped, tmp_
         assert "./.s.PGSQL.5432" in listening
         assert [number for number in numbers if f" {number} " in internet] == []
         assert directory.stat().st_mode & 0o777 == 0o700
+        own = PostgreSQLServer(Path(scratch.server), scratch.account.user)
+        assert value(own, "postgres", "SHOW fsync") == "off", "nothing there must survive a power cut"
         if os.geteuid() == 0:
             assert Path(f"/proc/{process}").stat().st_uid != 0
     assert not Path(f"/proc/{process}").exists()

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from recovery.hosts.program_postgresql_client import LIMITS_LIFTED, Session, Target
+from recovery.hosts.program_postgresql_client import LIMITS_LIFTED, SETTINGS, Session, Target
+from recovery.hosts.program_postgresql_content import fingerprint
 from recovery.hosts.program_postgresql_globals import GLOBALS
 from recovery.hosts.program_postgresql_identity import DATABASE
 from recovery.hosts.program_postgresql_load import create
 from recovery.procedures.backup.b2_verify import judge_copy
+from recovery.sources.base import Fingerprint
 from recovery.sources.postgresql import PostgresqlSource
 from recovery.sources.server import Account
 from tests.recovery.sources.postgresql_databases import connect, dumped, make_database, scratch_of, source_of
@@ -229,6 +231,51 @@ def test_bytes_that_are_no_unicode_come_back_as_they_were(
     finally:
         for name in [*source.copies(), "lama"]:
             postgresql.execute(f'DROP DATABASE "{name}"')
+
+
+# What each says of the same values, in other words than any server does by itself.
+ODD = {
+    "TimeZone": "Asia/Jayapura",
+    "DateStyle": "SQL, DMY",
+    "IntervalStyle": "iso_8601",
+    "extra_float_digits": "-12",
+    "bytea_output": "escape",
+}
+WORDED = r"""
+CREATE TABLE t (saat timestamptz, hari date, lama interval, berat float8, foto bytea);
+INSERT INTO t VALUES ('2026-11-20 23:59:59.9+07', '2026-02-03', '1 mon -1 day 00:00:00.5', 1 / 3.0::float8, '\x00ff');
+"""
+
+
+def test_what_a_role_set_for_itself_changes_no_measure(
+    postgresql: PostgreSQLServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One role dumps, and another one, who reads and writes values otherwise, loads and measures."""
+    source = make_database(postgresql, WORDED)
+    postgresql.execute("CREATE ROLE aneh LOGIN SUPERUSER")
+    for name, setting in ODD.items():
+        postgresql.execute(f"ALTER ROLE aneh SET {name} = '{setting}'")
+    source.restore_account = Account("aneh")
+    dump = dumped(source)
+    copy = dump.load()
+    assert [] == dump.differences(copy)
+    source.account = source.restore_account
+    assert [] == dumped(source).differences(copy)
+    assert [] == dump.differences(None)
+
+    def measured() -> list[str]:
+        with source._target(source.account) as target, Session(Target(target.encode()), copy) as session:
+            return dump.result.fingerprint.differences(Fingerprint.from_json(fingerprint(session)))
+
+    assert [] == measured()
+    for name in ODD:
+        # Otherwise the table would not show whether it is pinned.
+        with monkeypatch.context() as unpinned:
+            unpinned.delitem(SETTINGS, name)
+            assert ["object 'public.t' has other content (digest)"] == measured(), name
+    source.discard(copy)
+    postgresql.execute(f"DROP DATABASE {source.database}")
+    postgresql.execute("DROP ROLE aneh")
 
 
 def test_limits_of_a_server_hold_for_no_session_of_a_backup(postgresql: PostgreSQLServer) -> None:
