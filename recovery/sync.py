@@ -20,7 +20,7 @@ from recovery.procedures.documents import form_key
 from recovery.procedures.file_digest import sha256_of_file
 from recovery.procedures.working import LEASE_SECONDS, hold_set
 from recovery.records import backups, forms, leases, ledger, ledger_heads, procedures
-from recovery.records.backups import Backup
+from recovery.records.backups import COPIED, Backup
 from recovery.records.missed_copies import find_missed, record_mended, recording_taken
 from recovery.restore_guide import put_restore_guide
 from recovery.sets import BackupSet, open_set, protect_set, put_copy, set_prefix
@@ -29,7 +29,6 @@ from recovery.sync_plan import PURPOSE, Lack, Missing, Trouble, is_held, look
 from recovery.sync_records import copy_records, lock_records
 
 RESOURCE = "sync"
-COPIED = "set.copied"
 SECURED = "set.secured"
 STAGING = "sync-"
 

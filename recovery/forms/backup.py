@@ -39,7 +39,8 @@ class BackupAsset:
     rows or files that were counted, with `objects_unit` ("baris dalam 12 tabel", "berkas"); `sha256`: of the stored
     data part; `verification`: how it was checked and what came out; `test_restore`: what the test restore gave.
     D: `main_location`, `offsite_location`: titles with path; `encryption`: "age (X25519), 2 penerima";
-    `key_holders`; `locked_until`, `retention_until`: ISO dates or moments.
+    `key_holders`; `locked_until`, `retention_until`: ISO dates or moments;
+    `locked_only`: which location alone is locked, "" when all are.
     """
 
     application: str
@@ -66,6 +67,7 @@ class BackupAsset:
     encryption: str = ""
     key_holders: str = ""
     locked_until: str = ""
+    locked_only: str = ""
     retention_until: str = ""
 
 
@@ -195,9 +197,14 @@ def _safety(asset: BackupAsset) -> tuple[Row, ...]:
         Row("Lokasi terpisah", asset.offsite_location),
         Row("Enkripsi", asset.encryption),
         Row("Pemegang kunci", asset.key_holders),
-        Row("Terkunci sampai", format_date_or_moment(asset.locked_until)),
+        Row("Terkunci sampai", _locked(asset)),
         Row("Retensi/tanggal pemusnahan", format_date_or_moment(asset.retention_until)),
     )
+
+
+def _locked(asset: BackupAsset) -> str:
+    until = format_date_or_moment(asset.locked_until)
+    return f"{until} (hanya {asset.locked_only})" if asset.locked_only else until
 
 
 def _problems(form: BackupForm) -> tuple[Row, ...]:

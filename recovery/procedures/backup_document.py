@@ -7,10 +7,11 @@ from recovery.forms import backup as form_of_backup
 from recovery.forms.backup import FAILED, INCOMPLETE, SUCCEEDED, UNKNOWN, BackupAsset, BackupForm, BackupReview
 from recovery.forms.model import Document, FormFacts, lines, mask_nik
 from recovery.installation import Installation
+from recovery.procedures.backup.b4_secure import UNLOCKED
 from recovery.procedures.people import approval_of, signer
 from recovery.procedures.schedule_approval import basis_of, recorded_approval
-from recovery.records import backups, procedures, steps
-from recovery.records.backups import Backup
+from recovery.records import backups, ledger, procedures, steps
+from recovery.records.backups import COPIED, Backup
 from recovery.records.procedures import Procedure
 from recovery.records.steps import StepRow
 from recovery.sets import set_prefix
@@ -27,12 +28,14 @@ def backup_facts(installation: Installation, procedure_id: str, document: Docume
         procedure = procedures.get(connection, procedure_id)
         rows = steps.list_steps(connection, procedure_id)
         made = {backup.key: backup for backup in backups.list_of_procedure(connection, procedure_id)}
+        copied = ledger.entries(connection, procedure_id=procedure_id, kind=COPIED, last=None)
         reviewer, approval, decision = approval_of(connection, procedure_id, "backup.6")
         schedule = procedure.parameters["schedule"]
         executor = signer(connection, schedule["executor"])
         if approval is None:
             reviewer = signer(connection, schedule["reviewer"])
     components = procedure.parameters["components"]
+    places = {key: _places(key, rows, copied) for key in components}
     ended = [row.ended_at for row in rows if row.component and row.ended_at]
     return form_of_backup.build(
         document,
@@ -43,9 +46,11 @@ def backup_facts(installation: Installation, procedure_id: str, document: Docume
             started_at=procedure.opened_at,
             ended_at=max(ended, default=procedure.opened_at),
             execution_id=procedure_id,
-            assets=tuple(_asset(installation, procedure, key, made.get(key), rows) for key in components),
+            assets=tuple(_asset(installation, procedure, key, made.get(key), rows, places[key]) for key in components),
             problems=lines(
-                _nonconformity(procedure), *(_warnings(key, made[key]) for key in components if key in made)
+                _nonconformity(procedure),
+                *(_warnings(key, made[key]) for key in components if key in made),
+                *(_unlocked(key, places[key]) for key in components),
             ),
             follow_up=_follow_up(components, made, rows),
             executor=executor,
@@ -55,8 +60,22 @@ def backup_facts(installation: Installation, procedure_id: str, document: Docume
     )
 
 
+def _places(key: str, rows: list[StepRow], copied: list[ledger.Entry]) -> dict[str, dict[str, str]]:
+    """What keeps each copy of a component where it lies, by store: by step 4, or by the synchronisation after it."""
+    evidence: dict[str, Any] = next(
+        (row.evidence or {} for row in rows if (row.component, row.step_id) == (key, "backup.4")), {}
+    )
+    later = [each.facts for each in copied if each.component == key]
+    return {place["store"]: place for place in [*evidence.get("locations", []), *later]}
+
+
 def _asset(
-    installation: Installation, procedure: Procedure, key: str, backup: Backup | None, rows: list[StepRow]
+    installation: Installation,
+    procedure: Procedure,
+    key: str,
+    backup: Backup | None,
+    rows: list[StepRow],
+    places: dict[str, dict[str, str]],
 ) -> BackupAsset:
     identity = _identity(installation, key)
     failed = failed_step(rows, key)
@@ -68,9 +87,8 @@ def _asset(
             failure=failure_in_words(failed),
             verification=_checks(backup),
         )
-    evidence = {row.step_id: row.evidence or {} for row in rows if row.component == key}
-    places = evidence.get("backup.4", {}).get("locations", [])
     schedule = procedure.parameters["schedule"]
+    locked = _locked(backup, schedule, places)
     totals = backup.facts["fingerprint"]["totals"]
     digests = backup.facts["digests"]
     return BackupAsset(
@@ -89,7 +107,8 @@ def _asset(
         offsite_location=_location(installation, backup, schedule["offsite_store"]),
         encryption=f"age (X25519), {len(backup.facts['recipients'])} penerima",
         key_holders=KEY_HOLDERS,
-        locked_until=backup.retention_until or "" if _is_locked(places) else "",
+        locked_until=backup.retention_until or "" if locked else "",
+        locked_only=" dan ".join(locked) if len(locked) < len(backup.stores) else "",
         retention_until=backup.retention_until or "",
     )
 
@@ -122,8 +141,28 @@ def _location(installation: Installation, backup: Backup, store_name: str) -> st
     return installation.store(store_name).location(set_prefix(backup.unit, backup.application, str(backup.name)))
 
 
-def _is_locked(places: list[dict[str, str]]) -> bool:
-    return bool(places) and all(place.get("protection", "none") != "none" for place in places)
+def _locked(backup: Backup, schedule: dict[str, Any], places: dict[str, dict[str, str]]) -> list[str]:
+    """Which of a backup's locations keep it locked, as the form calls them."""
+    called = {schedule["store"]: "lokasi utama", schedule["offsite_store"]: "lokasi terpisah"}
+    return [
+        called.get(store, store)
+        for store in backup.stores
+        if places.get(store, {}).get("protection", UNLOCKED) != UNLOCKED
+    ]
+
+
+def _unlocked(key: str, places: dict[str, dict[str, str]]) -> str:
+    """A store that was to lock and cannot is accepted by `without_lock: warn`, and by nobody who is not told of it."""
+    stores = [
+        store
+        for store, place in places.items()
+        if place.get("protection") == UNLOCKED != place.get("demanded", UNLOCKED)
+    ]
+    return (
+        f"{key}: tidak terkunci di {', '.join(stores)}, yang tidak dapat mengunci (without_lock: warn)"
+        if stores
+        else ""
+    )
 
 
 def _missing_copy(backup: Backup, failed: StepRow | None) -> str:

@@ -12,6 +12,9 @@ from recovery.canonical import canonical_json
 from recovery.errors import ConflictError, NotFoundError, ProcedureError
 from recovery.records import schema
 
+# In the ledger: a synchronisation put a copy, with what keeps it where it lies.
+COPIED = "set.copied"
+
 # From which states a state is reached. A failed backup may be judged again: the checker may only have been unable to
 # look. Nothing leaves "secured" but by way of retention.
 _REACHED_FROM = {

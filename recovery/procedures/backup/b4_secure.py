@@ -15,13 +15,14 @@ from recovery.procedures.backup.b1_back_up import GLOBALS, RUN_IDENTITY
 from recovery.procedures.schedule_approval import recorded_approval
 from recovery.records import backups, ledger, procedures
 from recovery.records.steps import StepResult
-from recovery.sets import open_set, protect_set, put_set, set_prefix
+from recovery.sets import WEAKEST_FIRST, open_set, protect_set, put_set, set_prefix
 from recovery.stream import PartDigests
 
 logger = logging.getLogger(__name__)
 
 QUALITY = "quality.json"
 COPIES_MISSING = "set.copies_missing"
+UNLOCKED = WEAKEST_FIRST[0]
 
 
 def secure(installation: Installation, procedure_id: str, component: str) -> StepResult:
@@ -86,7 +87,7 @@ def _put(
     manifest: Manifest,
     signer: Signer,
 ) -> dict[str, str]:
-    """Put one copy and return where it lies and what keeps it there."""
+    """Put one copy and return where it lies, what keeps it there, and which lock the settings demand."""
     store = installation.store(store_name)
     prefix = set_prefix(backup.unit, backup.application, str(backup.name))
     put_set(store, prefix, staged, manifest, signer)
@@ -99,9 +100,18 @@ def _put(
         component=backup.component,
         manifest_sha256=manifest.sha256,
     )
-    protection = protect_set(store, prefix, manifest)
+    protection, demanded = protect_set(store, prefix, manifest), installation.stores[store_name].lock
     logger.info("secured %s in %s (lock: %s)", backup.name, store_name, protection)
-    return {"store": store_name, "location": store.location(prefix), "protection": protection}
+    if protection == UNLOCKED != demanded:
+        logger.warning(
+            "%s is not locked in %s, where %s is demanded: without_lock: warn accepts that whoever may remove objects "
+            "there can remove it",
+            backup.name,
+            store_name,
+            demanded,
+        )
+    place = {"store": store_name, "location": store.location(prefix), "protection": protection}
+    return {**place, "demanded": demanded}
 
 
 def _incomplete(

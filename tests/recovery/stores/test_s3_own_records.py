@@ -22,7 +22,7 @@ from recovery.records import forms, ledger, procedures
 from recovery.sets import set_prefix
 from recovery.stores import open_store
 from recovery.sync import Synced, sync
-from tests.testbed.s3 import BACKUP, S3Server
+from tests.testbed.s3 import BACKUP, OWNER, S3Server
 from tests.testbed.s3_ceph import documented_policy
 from tests.testbed.s3_proxy import Answer, Request, S3Proxy, s3_proxy
 from tests.testbed.small_office import SmallOffice, open_office
@@ -120,7 +120,7 @@ def form_of(office: SmallOffice, procedure_id: str) -> dict[str, str]:
     with office.installation.catalog.read() as connection:
         (form,) = forms.list_forms(connection, procedure_id)
     tables = [block for section in form.facts["sections"] for block in section["blocks"]]
-    rows = [row for table in tables if table["title"].endswith("berkas") for row in table["rows"]]
+    rows = [row for table in tables if table["title"].endswith("berkas") or not table["title"] for row in table["rows"]]
     return {row["label"]: row["value"] for row in rows}
 
 
@@ -152,16 +152,24 @@ def test_a_backup_whose_main_store_took_no_lock_is_not_secured_until_a_synchroni
     assert (MAIN, "compliance") == (entry.facts["store"], entry.facts["protection"])
 
 
-def test_a_backup_that_is_locked_says_so_in_its_evidence_and_on_its_form(ceph: S3Server, office: SmallOffice) -> None:
-    schedules = office.installation.schedules
-    schedules["bulanan"] = schedules["bulanan"].model_copy(update={"offsite_store": ""})
+def test_a_backup_that_is_locked_says_so_in_its_evidence_and_on_its_form(
+    ceph: S3Server, office: SmallOffice, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where it is, and where it is not: a store that accepts that it cannot lock warns in the run and on the form."""
+    accepting = {"name": OFFSITE, "lock": "compliance", "without_lock": "warn"}
+    office.installation.stores[OFFSITE] = ceph.settings(tmp_path, ceph.make_bucket(), OWNER, **accepting)
     prefix = begin_and_name(office, "one")
     evidence = office.step("backup.4", "one", COMPONENT)
-    (place,) = evidence["locations"]
-    assert (MAIN, "compliance", set()) == (place["store"], place["protection"], unlocked(ceph, office, prefix))
-    until = format_date_or_moment(evidence["retention_until"])
+    places = [(place["store"], place["protection"]) for place in evidence["locations"]]
+    assert ([(MAIN, "compliance"), (OFFSITE, "none")], set()) == (places, unlocked(ceph, office, prefix))
+    (warned,) = [record.message for record in caplog.records if "WARNING" == record.levelname]
+    assert warned.startswith(f"{prefix.rpartition('/')[2]} is not locked in terpisah, where compliance is demanded: ")
     told = form_of(office, "one")
-    assert ("BERHASIL", until, place["location"]) == (told["Status"], told["Terkunci sampai"], told["Lokasi utama"])
+    until = format_date_or_moment(evidence["retention_until"])
+    assert ("BERHASIL", evidence["locations"][0]["location"]) == (told["Status"], told["Lokasi utama"])
+    assert f"{until} (hanya lokasi utama)" == told["Terkunci sampai"]
+    sentence = "simpel/berkas: tidak terkunci di terpisah, yang tidak dapat mengunci (without_lock: warn)"
+    assert [sentence] == [line for line in told["Kendala"].splitlines() if "terkunci" in line]
 
 
 def test_records_that_were_not_locked_are_told_until_a_synchronisation_locks_them(
