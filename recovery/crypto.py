@@ -88,7 +88,11 @@ def recipient_of(identity: Any) -> str:
 def read_recipients(recipients: Sequence[str]) -> list[Any]:
     """Given age recipients as text, return them for encryption. Raises ConfigurationError for none or a bad one."""
     if not recipients:
-        raise ConfigurationError("no age recipient is configured", state="nothing was encrypted")
+        raise ConfigurationError(
+            "no age recipient is configured",
+            state="nothing was encrypted",
+            hint="set the recipients of the keys in the inventory",
+        )
     parsed = []
     for text in recipients:
         try:

@@ -32,7 +32,11 @@ def render_name(pattern: str, *, application: str, component: str, moment: datet
     Raises ConfigurationError when the pattern is unfit, or the name does not read back as what it was made from.
     """
     if moment.tzinfo is None:
-        raise ConfigurationError(f"the moment {moment.isoformat()} has no time zone", state="no name was given")
+        raise ConfigurationError(
+            f"the moment {moment.isoformat()} has no time zone",
+            state="no name was given",
+            hint="give the moment with its offset, as in 2026-11-20T15:00:03+07:00",
+        )
     values = {
         "application": application,
         "component": component,

@@ -60,7 +60,11 @@ def _target(reference: str) -> str:
         return resolve(reference).decode()
     except UnicodeDecodeError:
         # Without the cause: it quotes the secret.
-        raise NoticeError(f"the notice target {reference} is no text") from None
+        raise NoticeError(
+            f"the notice target {reference} is no text",
+            state="the notice was not sent",
+            hint="keep its address there as UTF-8 text",
+        ) from None
 
 
 @contextmanager

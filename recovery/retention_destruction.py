@@ -242,7 +242,11 @@ def _remove(installation: Installation, destruction: Destruction, kept: KeptLeas
                 reached("retention: object removed")
             left = [info.key for info in store.list(f"{prefix}/")]
             if left:
-                raise StoreError(f"{left[0]} is still there, or was put there since")
+                raise StoreError(
+                    f"{left[0]} is still there, or was put there since",
+                    state="the backup is still being destroyed",
+                    hint="see who may write into that store; the next run removes it",
+                )
         except (StoreError, NotFoundError) as error:
             # The other store may do its work; this one is tried again by the next call.
             trouble.append(f"{store_name}: {error.message}")

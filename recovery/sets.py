@@ -223,14 +223,14 @@ class BackupSet:
 def _require_match(prefix: str, staged: Mapping[str, Path], manifest: Manifest) -> None:
     # Read as a later restore will read it: what could not be opened then must not be put now.
     Manifest.from_bytes(manifest.to_bytes())
-    unstored = "nothing was put into the store"
+    unstored, again = "nothing was put into the store", "look at what steps 2 and 3 of this run left, and back up again"
     if manifest.verdict != "pass":
-        raise SetError(f"the backup {manifest.name} has the verdict {manifest.verdict!r}", state=unstored)
+        raise SetError(f"the backup {manifest.name} has the verdict {manifest.verdict!r}", state=unstored, hint=again)
     own = set_prefix(manifest.unit, manifest.application, manifest.name)
     if prefix != own:
-        raise SetError(f"the set of {own} cannot lie under {prefix}", state=unstored)
+        raise SetError(f"the set of {own} cannot lie under {prefix}", state=unstored, hint=again)
     if staged.keys() != {part.file for part in manifest.parts}:
-        raise SetError(f"the staged files of {own} are not the parts of its manifest", state=unstored)
+        raise SetError(f"the staged files of {own} are not the parts of its manifest", state=unstored, hint=again)
 
 
 def _require_identity(manifest: Manifest, prefix: str, application: str, component: str) -> None:

@@ -155,7 +155,11 @@ def _copy_held_set(
     with installation.catalog.begin() as connection:
         current = backups.get(connection, backup_id)
         if not is_held(current):  # pragma: no cover - retention holds the same lease
-            raise ProcedureError(f"{backup.name} was removed meanwhile", state="its new copy still lies in the store")
+            raise ProcedureError(
+                f"{backup.name} was removed meanwhile",
+                state="its new copy still lies in the store",
+                hint="destroy that copy as the next retention proposes",
+            )
         facts = {"name": backup.name, "store": target, "from": source, "protection": protection}
         keys = {"procedure_id": backup.procedure_id, "component": backup.key}
         ledger.append(connection, COPIED, {**facts, "manifest_sha256": manifest.sha256}, **keys)
@@ -208,7 +212,11 @@ def _form_from_another_store(installation: Installation, missing: Missing, form:
         content = store.read(missing.subject, limit=64 << 20)
         path.write_bytes(content)
         if sha256_of_file(path) != form.pdf_sha256:
-            raise DigestError(f"{missing.subject} in the store {store.name} is not the form that was issued")
+            raise DigestError(
+                f"{missing.subject} in the store {store.name} is not the form that was issued",
+                state="it was not copied",
+                hint="the next store is asked; find out who changed this one",
+            )
 
     read_a_good_copy(installation, others, take, name=missing.subject, procedure_id=form.procedure_id)
     return path

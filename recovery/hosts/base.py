@@ -14,6 +14,7 @@ from recovery.errors import CommandError, HostError, PulihError
 Argument = str | bytes
 
 # The status with which the shipped programs say "I failed, and the last line of stderr is JSON that tells how".
+_UNFINISHED = "run it again; if it stays so, see whether another program there ends or wraps Python"
 FAILURE_STATUS = 3
 
 
@@ -117,9 +118,13 @@ def last_result(stderr: bytes) -> dict[str, Any]:
     try:
         result = json.loads(stderr.rstrip().rpartition(b"\n")[2])
     except ValueError as error:
-        raise HostError("the shipped program ended without a result", state="its output counts for nothing") from error
+        raise HostError(
+            "the shipped program ended without a result", state="its output counts for nothing", hint=_UNFINISHED
+        ) from error
     if not isinstance(result, dict):
-        raise HostError("the result of the shipped program is no object", state="its output counts for nothing")
+        raise HostError(
+            "the result of the shipped program is no object", state="its output counts for nothing", hint=_UNFINISHED
+        )
     return result
 
 
@@ -132,7 +137,13 @@ def command_failed(host: str, argv: Sequence[Argument], completed: Completed) ->
     last = text.rpartition("\n")[2][:300]
     how = f"was killed by signal {-completed.code}" if completed.code < 0 else f"ended with status {completed.code}"
     message = f"{describe(argv)} on {host} {how}" + (f": {last}" if last else "")
-    return CommandError(message, code=completed.code, stderr=text)
+    return CommandError(
+        message,
+        state="what it had begun may be half done",
+        hint="remove what it complains of on that host, then try again",
+        code=completed.code,
+        stderr=text,
+    )
 
 
 def not_started(argv: Sequence[Argument], reason: str) -> HostError:
@@ -149,13 +160,18 @@ def out_of_time(host: str, argv: Sequence[Argument], timeout: float, stderr: byt
     return CommandError(
         f"{describe(argv)} on {host} did not end within {timeout:g} s",
         state="it was killed with everything that it had started, except what runs as another account",
+        hint="see what it waits for on that host: a lock, a slow disk or a lost connection; then try again",
         stderr=stderr.decode(errors="replace"),
     )
 
 
 def ended_early(host: str, argv: Sequence[Argument]) -> HostError:
     """Given a program that ended well before it had read its input, return the error to raise."""
-    return HostError(f"{describe(argv)} on {host} ended before it had read all input")
+    return HostError(
+        f"{describe(argv)} on {host} ended before it had read all input",
+        state="what it made of it counts for nothing",
+        hint="see in that host's log why it ended, then try again",
+    )
 
 
 def call_program(host: Host, arguments: Sequence[Argument], timeout: float) -> dict[str, Any]:

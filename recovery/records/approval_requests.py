@@ -217,7 +217,11 @@ def request_by_id(connection: Connection, request_id: str) -> ApprovalRequest:
     table = schema.approval_requests
     row = connection.execute(select(table).where(table.c.id == request_id)).mappings().first()
     if row is None:
-        raise NotFoundError(f"there is no approval request {request_id}", state="nothing was decided")
+        raise NotFoundError(
+            f"there is no approval request {request_id}",
+            state="nothing was decided",
+            hint="answer the run's newest question",
+        )
     return stored_request(row)
 
 

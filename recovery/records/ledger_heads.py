@@ -118,7 +118,11 @@ def read_signed_head(store: "Store", key: str, public_pem: bytes) -> tuple[Head,
         fields = json.loads(content)
         known = Head(int(fields["sequence"]), str(fields["hash"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise LedgerError(f"the ledger's head {key} cannot be read", state="nothing was changed") from error
+        raise LedgerError(
+            f"the ledger's head {key} cannot be read",
+            state="nothing was changed",
+            hint="somebody changed the object in the store by hand: find out who",
+        ) from error
     if head_key(known.sequence) != key:
         raise LedgerError(
             f"the object {key} holds the head of entry {known.sequence}",

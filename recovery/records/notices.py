@@ -94,6 +94,7 @@ def issue_receipt_code(connection: Connection, procedure_id: str) -> str:
         raise ConflictError(
             f"the receipt of procedure {procedure_id} was acknowledged at {recorded.used_at}",
             state="no new code was made",
+            hint="nothing is left to do: `pulih show` has the acknowledgement",
         )
     code = "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH))
     salt = secrets.token_hex(16)

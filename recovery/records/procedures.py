@@ -100,6 +100,7 @@ def close_procedure(catalog: Catalog, id: str, outcome: str) -> Procedure:
                 raise ConflictError(
                     f"procedure {id} was closed as {recorded.outcome!r} and cannot become {outcome!r}",
                     state="the recorded outcome stands",
+                    hint="see with `pulih show` how it ended; for another outcome begin a new procedure",
                 )
             return recorded
         record_closing(connection, id, outcome)

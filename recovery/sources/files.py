@@ -15,7 +15,6 @@ from recovery.errors import (
     ConfigurationError,
     ConflictError,
     SourceBusyError,
-    SourceCorruptError,
     SourceError,
     SourceMissingError,
     SwapError,
@@ -25,6 +24,7 @@ from recovery.points import reached
 from recovery.sources.base import DumpStream, Fingerprint, Liveness, LoadStream, Measured, beside_name, is_copy_name
 from recovery.sources.tar_streams import CHUNK, ENVIRONMENT, LEFT_OUT, TreeDump, TreeLoad, create, extract, version
 from recovery.sources.tree import Listener, TreeFold
+from recovery.sources.tree_place import require_tree
 
 # Reading or removing a whole tree takes as long as it is large; this only ends what hangs.
 LONG = 24 * 3600.0
@@ -58,7 +58,7 @@ class FilesSource:
     def preflight(self) -> list[str]:
         """See Source.preflight. A mount point is refused: its names cannot be exchanged, and tar would leave it out."""
         found = self.inspect(self.path)
-        _tree_or_error(self.path, found)
+        require_tree(self.path, found)
         warnings = []
         if not found["privileged"]:  # pragma: no cover - another account, which a test plays in a process of its own
             warnings.append(
@@ -78,7 +78,11 @@ class FilesSource:
         completed = self.host.run(["du", "-s", "--block-size=1", "--", self.path], ok=(0, 1), timeout=LONG)
         number = completed.stdout.partition(b"\t")[0]
         if not number.isdigit():
-            raise SourceMissingError(f"the size of {self.path} cannot be measured", state="nothing was touched")
+            raise SourceMissingError(
+                f"the size of {self.path} cannot be measured",
+                state="nothing was touched",
+                hint="see whether the directory is there and whether Pulih's account may read it",
+            )
         return int(number)
 
     def free_space(self) -> int:
@@ -94,7 +98,7 @@ class FilesSource:
     @contextmanager
     def _reading(self, path: str, listener: Listener | None = None) -> Iterator[TreeDump]:
         found = self.inspect(path)
-        _tree_or_error(path, found)
+        require_tree(path, found)
         tools = {"tar": version(self.host)}
         fold = TreeFold(owners=found["privileged"], listener=listener)
         with self.host.stream(create(path), ok=(0, 1), env=ENVIRONMENT) as output:
@@ -102,9 +106,13 @@ class FilesSource:
 
     def _unchanged(self, path: str, before: dict[str, Any]) -> None:
         after = self.inspect(path)
-        _tree_or_error(path, after)
+        require_tree(path, after)
         if after["inode"] != before["inode"]:
-            raise SourceError(f"{path} was replaced while it was read", state="what was read counts for nothing")
+            raise SourceError(
+                f"{path} was replaced while it was read",
+                state="what was read counts for nothing",
+                hint="back up again when nobody exchanges it",
+            )
 
     def beside(self, label: str) -> str:
         """See Source.beside."""
@@ -116,9 +124,17 @@ class FilesSource:
         self._own(copy)
         found = self.inspect(copy)
         if found["exists"]:
-            raise ConflictError(f"the copy {copy} exists already", state="it was not changed")
+            raise ConflictError(
+                f"the copy {copy} exists already",
+                state="it was not changed",
+                hint="a restore left it or is at work: `pulih show` says which; once that is closed, remove it by hand",
+            )
         if not found["parent_exists"]:
-            raise SourceMissingError(f"the directory in which {self.path} belongs is not there")
+            raise SourceMissingError(
+                f"the directory in which {self.path} belongs is not there",
+                state="nothing was loaded",
+                hint="mount or make it, with the owner that it had, then continue",
+            )
         version(self.host)
         part = copy + PART
         stream = None
@@ -178,10 +194,14 @@ class FilesSource:
         self._own(copy)
         old, new = self.inspect(self.path), self.inspect(copy)
         if not new["exists"] or new["kind"] != "directory":
-            raise SwapError(f"there is no copy at {copy}", state="nothing was moved")
-        _tree_or_error(copy, new)
+            raise SwapError(
+                f"there is no copy at {copy}",
+                state="nothing was moved",
+                hint="somebody removed it: find out who, then begin a new restore",
+            )
+        require_tree(copy, new)
         if old["exists"]:
-            _tree_or_error(self.path, old)
+            require_tree(self.path, old)
         return {"kind": self.kind, "live": self.path, "copy": copy, "old": _identity(old), "new": _identity(new)}
 
     def swap(self, receipt: dict[str, Any]) -> dict[str, Any]:
@@ -256,31 +276,3 @@ class FilesSource:
 
 def _identity(found: dict[str, Any]) -> dict[str, Any]:
     return {key: found[key] for key in ("exists", "device", "inode") if key in found}
-
-
-def _tree_or_error(path: str, found: dict[str, Any]) -> None:
-    untouched = "nothing was touched"
-    if not found["exists"]:
-        raise SourceMissingError(
-            f"there is no directory {path}", state=untouched, hint="correct the path in the inventory, or restore it"
-        )
-    if found["kind"] == "link":
-        raise SourceCorruptError(
-            f"{path} is a symbolic link: an exchange would replace the link and leave its target as it was",
-            state=untouched,
-            hint="name the directory to which it points in the inventory",
-        )
-    if found["kind"] != "directory":
-        raise SourceCorruptError(f"{path} is not a directory", state=untouched, hint="correct the inventory")
-    if found["is_mount"]:
-        raise SourceCorruptError(
-            f"{path} is a mount point, whose name cannot be exchanged with that of a copy",
-            state=untouched,
-            hint="name a directory inside of that file system in the inventory",
-        )
-    if found["mounts"]:
-        raise SourceCorruptError(
-            f"another file system is mounted inside of {path}, at {found['mounts'][0]}",
-            state=untouched,
-            hint="make it a component of its own outside of this tree, or unmount it",
-        )

@@ -73,7 +73,9 @@ class ScratchSource(PostgresqlSource):
                 return
             if time.monotonic() > give_up_at:
                 raise SourceError(
-                    f"the server for the proof did not start within {START_SECONDS} s", state="nothing was proven"
+                    f"the server for the proof did not start within {START_SECONDS} s",
+                    state="nothing was proven",
+                    hint="see whether this machine has room and time left, then continue",
                 )
             time.sleep(0.02)
 

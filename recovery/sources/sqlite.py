@@ -75,7 +75,11 @@ class SqliteSource:
         """See Source.load. Until `finish` the bytes stand under another name, so a half copy is never taken for one."""
         self._own(copy)
         if self._system("look", copy)["exists"]:
-            raise ConflictError(f"the copy {copy} exists already", state="it was not changed")
+            raise ConflictError(
+                f"the copy {copy} exists already",
+                state="it was not changed",
+                hint="a restore left it or is at work: `pulih show` says which; once that is closed, remove it by hand",
+            )
         stream = None
         try:
             with self.host.feed(self.host.helper("sqlite", "load", copy)) as program:

@@ -89,7 +89,11 @@ class TarEntries:
     def finish(self) -> None:
         """Raises SourceError unless the end marker was seen: a stream that was cut off between two members has none."""
         if not self._ended:
-            raise SourceError("the tar stream ended before its end marker", state="what was read counts for nothing")
+            raise SourceError(
+                "the tar stream ended before its end marker",
+                state="what was read counts for nothing",
+                hint="take it from another store, or dump it again",
+            )
 
     def _parse(self) -> Generator[None, bytes | memoryview, None]:
         records: dict[bytes, bytes] = {}

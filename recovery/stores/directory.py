@@ -282,7 +282,9 @@ class DirectoryStore:
             except FileExistsError:
                 if not directory.is_dir():
                     raise ObjectExistsError(
-                        f"{directory} is an object of the store {self.name} and cannot hold others", state=_UNTOUCHED
+                        f"{directory} is an object of the store {self.name} and cannot hold others",
+                        state=_UNTOUCHED,
+                        hint="somebody put a file where a directory belongs: find out who, and move it away",
                     ) from None
             except OSError as error:
                 raise write_error(error, str(directory), state=_UNTOUCHED) from error
