@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from recovery.crypto import Signer, identity_that_opens, read_identities
-from recovery.errors import ConfigurationError, NotFoundError
+from recovery.durable import write_error
+from recovery.errors import ConfigurationError, NotFoundError, StoreFullError, StoreReadOnlyError
 from recovery.hosts import open_host
 from recovery.hosts.base import Host
 from recovery.hosts.services import Service, open_service
@@ -163,16 +164,22 @@ class Installation:
 
 
 def private_directory(directory: Path) -> Path:
-    """Given a path, create it with mode 0700 (and its parents) and return it. Raises ConfigurationError."""
+    """Given a path, create it with mode 0700 (and its parents) and return it.
+
+    Raises StoreFullError and StoreReadOnlyError where nothing can be written, and ConfigurationError for a bad path.
+    """
     try:
         for part in [*reversed(directory.parents), directory]:
             if not part.exists():
                 part.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
+        unwritable = write_error(error, str(directory), state="nothing was written")
+        if isinstance(unwritable, StoreFullError | StoreReadOnlyError):
+            raise unwritable from error
         raise ConfigurationError(
             f"the directory {directory} cannot be created ({error.strerror})",
             state="nothing was written",
-            hint="let the worker's account write to the state directory, and check that the disk is not full",
+            hint="correct state_directory in the inventory, or what stands in its way",
         ) from error
     return directory
 
