@@ -201,14 +201,15 @@ def deadline(
     return datetime.combine(day, end_of_office_hours, WIB).astimezone(UTC)
 
 
-def warning(year: int) -> str:
-    """Given a year, return what is doubtful about its working days, or "" when its table follows the decree."""
+def warning(year: int) -> tuple[str, str]:
+    """Given a year, return what is doubtful about its working days and what to do; two "" when its table follows the
+    decree."""
     table = holiday_table(year)
     if table is None:
         return (
-            f"there is no holiday table for {year}: every Monday to Friday counts as a working day; "
-            f"add one with `python -m recovery.holiday_tables.generate {year}`"
+            f"there is no holiday table for {year}: every Monday to Friday counts as a working day",
+            f"add one with `python -m recovery.holiday_tables.generate {year}`",
         )
     if table.estimated:
-        return f"the holiday table for {year} is an estimate: compare it with the decree (SKB Tiga Menteri)"
-    return ""
+        return f"the holiday table for {year} is an estimate", "compare it with the decree (SKB Tiga Menteri)"
+    return "", ""

@@ -67,8 +67,8 @@ def _holidays(installation: Installation) -> Iterator[Finding]:
     if installation.office.working_days != "kerja":
         return
     year = int(_today()[:4])
-    doubt = calendar.warning(year)
-    yield Finding("holidays", "warning" if doubt else "ok", doubt or f"{year} follows the decree")
+    doubt, mend = calendar.warning(year)
+    yield Finding("holidays", "warning" if doubt else "ok", doubt or f"{year} follows the decree", mend)
 
 
 def _today() -> str:

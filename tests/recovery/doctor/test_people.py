@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from recovery.doctor import examine
+from recovery.doctor import examine, people
 from recovery.installation import Installation
 from recovery.records import officials, schema
 from recovery.settings import OfficialSettings
@@ -52,6 +52,16 @@ def test_an_office_that_counts_all_days_needs_no_holidays(installation: Installa
     """It would be warned of a table that nothing looks at."""
     installation.office = installation.office.model_copy(update={"working_days": "kalender"})
     assert "holidays" not in {each.subject for each in examine(installation, None)}
+
+
+def test_a_year_without_a_holiday_table_is_a_warning(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deadlines would fall on holidays."""
+    monkeypatch.setattr(people, "_today", lambda: "2030-01-02")
+    trouble = only(installation, "holidays")
+    assert trouble.message.startswith("there is no holiday table for 2030: ")
+    assert "add one with `python -m recovery.holiday_tables.generate 2030`" == trouble.mend
 
 
 def test_an_office_without_notice_targets_is_a_warning(installation: Installation) -> None:
