@@ -34,9 +34,14 @@ class _Situation:
     expired: list[str]
     unsettled: list[str]
     stopped: list[str]
+    # A guard began to end it and has not said that it did, and its services are well.
+    untold: bool
 
     def is_dead(self) -> bool:
-        return bool(self.expired or self.unsettled or self.stopped)
+        return bool(self.expired or self.is_to_be_ended())
+
+    def is_to_be_ended(self) -> bool:
+        return bool(self.unsettled or self.stopped or self.untold)
 
 
 def settle_restores(installation: Installation, holder: str, report: Report) -> None:
@@ -137,7 +142,7 @@ def _settle(installation: Installation, procedure: Procedure, holder: str, repor
         situation = _situation(installation, procedure, plan)
         if not ended:  # pragma: no cover - false when somebody else ended it between two looks
             _take_over(installation, procedure, situation, held, report)
-            if situation.unsettled or situation.stopped:
+            if situation.is_to_be_ended():
                 _end(installation, procedure, plan, held, report)
     _look_at_services(installation, procedure, report)
 
@@ -163,14 +168,16 @@ def _situation(installation: Installation, procedure: Procedure, plan: Plan) -> 
         ]
     services = installation.services(procedure.application)
     # A maintenance page that a dead restore left keeps people out as a stopped service does.
-    return _Situation(expired, unsettled, [each.name for each in services if each.state() != "running"])
+    stopped = [each.name for each in services if each.state() != "running"]
+    begun = _is_begun(_last_word(installation, procedure))
+    return _Situation(expired, unsettled, stopped, begun and all(each.healthy() for each in services))
 
 
 def _take_over(
     installation: Installation, procedure: Procedure, situation: _Situation, held: list[Lease], report: Report
 ) -> None:
     """Say so before anything is touched: a guard that dies here leaves word of what it was about to do."""
-    if _last_failure(installation, procedure) is not None:
+    if situation.untold or _is_failed(_last_word(installation, procedure)):
         # Said before the first of these tries; the restore is the guard's since then.
         return
     report.did(
@@ -238,19 +245,28 @@ def _look_at_services(installation: Installation, procedure: Procedure, report: 
 def _record_failure(installation: Installation, procedure: Procedure, error: PulihError, report: Report) -> None:
     report.trouble("restore", procedure.application, error)
     reason = steps.describe(error)
+    last = _last_word(installation, procedure)
     # Once for each reason: a guard that tries every minute must not fill the ledger.
-    if _last_failure(installation, procedure) != reason:
+    if last is None or not _is_failed(last) or last.facts["error"] != reason:
         message = f"the restore of {procedure.application} could not be ended: {reason}"
         report.did(installation.catalog, Action(FAILED, message, procedure.id, facts={"error": reason}))
 
 
-def _last_failure(installation: Installation, procedure: Procedure) -> str | None:
-    """The reason of the guard's last try at this restore, or None when it did not fail."""
+def _last_word(installation: Installation, procedure: Procedure) -> ledger.Entry | None:
+    """The guard's newest entry about this restore: that it took it over, failed at it, or ended it."""
     with installation.catalog.read() as connection:
         own = [
             entry
             for kind in (TOOK_OVER, FAILED, SERVICE_STARTED)
             for entry in ledger.entries(connection, procedure_id=procedure.id, kind=kind, last=1)
         ]
-    newest = max(own, key=lambda entry: entry.sequence, default=None)
-    return str(newest.facts["error"]) if newest is not None and newest.kind == FAILED else None
+    return max(own, key=lambda entry: entry.sequence, default=None)
+
+
+def _is_failed(word: ledger.Entry | None) -> bool:
+    return word is not None and word.kind == FAILED
+
+
+def _is_begun(word: ledger.Entry | None) -> bool:
+    """Whether it took over what had to be ended, and said no more: the services may run since, and nobody knows."""
+    return word is not None and word.kind == TOOK_OVER and bool(word.facts["unsettled"] or word.facts["stopped"])
