@@ -26,10 +26,11 @@ from recovery.keys_succession import Succession, state_succession
 from recovery.procedures.backup.begin import begin_backup
 from recovery.rebuild import FROM_MANIFESTS, Rebuilt, rebuild
 from recovery.rebuild_target import is_unfinished
-from recovery.records import backups, forms, ledger, ledger_heads, officials, procedures
+from recovery.records import backups, forms, ledger, ledger_heads, procedures
 from recovery.records.catalog import open_catalog
 from recovery.settings import StoreSettings
 from tests.recovery.killed_work import Work, assert_survives
+from tests.testbed.rebuilding import office_in
 from tests.testbed.small_office import SmallOffice, open_office
 
 pytestmark = pytest.mark.slow
@@ -61,13 +62,7 @@ class Lost:
 
     def restored_in(self, installation: Installation) -> SmallOffice:
         """Given what was rebuilt, enrol its officials anew, damage the data and restore it; return the office there."""
-        phones = {}
-        with installation.catalog.read() as connection:
-            people = officials.list_all(connection)
-        for official in people:
-            enrolled = officials.enrol(installation.catalog, official.nip, installation.enrolment_key(), renew=True)
-            phones[official.nip] = enrolled.secret
-        office = replace(self.office, installation=installation, phones=phones)
+        office = office_in(self.office, installation)
         office.damage()
         assert self.rows != office.rows()
         office.restore()

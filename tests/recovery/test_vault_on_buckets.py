@@ -24,9 +24,10 @@ from recovery.procedures.conclude import conclude_backup
 from recovery.procedures.drill import begin_drill, prove
 from recovery.procedures.drill_conclude import conclude_drill, report
 from recovery.rebuild import Rebuilt, rebuild
-from recovery.records import drills, ledger, steps
+from recovery.records import drills, ledger, procedures, steps
 from recovery.settings import StoreSettings
 from recovery.sync import sync
+from tests.testbed.rebuilding import office_in
 from tests.testbed.s3 import BACKUP, REMOVAL, S3Server, secret
 from tests.testbed.s3_ceph import documented_policy, run_ceph
 from tests.testbed.s3_juicefs import run_juicefs
@@ -110,8 +111,9 @@ def ceph() -> Iterator[S3Server]:
 @pytest.fixture
 def everyday(juicefs: S3Server, tmp_path: Path) -> Iterator[Vault]:
     """The office before its first backup; its main bucket knows neither versions nor locks."""
-    with open_vault(juicefs, juicefs, tmp_path) as vault:
+    with open_vault(juicefs, juicefs, tmp_path, running=True) as vault:
         yield vault
+        vault.office.stop_service_for_good()
 
 
 @pytest.fixture
@@ -122,8 +124,8 @@ def locked(ceph: S3Server, juicefs: S3Server, tmp_path: Path) -> Iterator[Vault]
 
 
 @contextmanager
-def open_vault(main: S3Server, offsite: S3Server, directory: Path) -> Iterator[Vault]:
-    office = open_office(directory / "office", running=False)
+def open_vault(main: S3Server, offsite: S3Server, directory: Path, *, running: bool = False) -> Iterator[Vault]:
+    office = open_office(directory / "office", running=running)
     installation = office.installation
     with s3_proxy(offsite.port) as proxy:
         installation.stores[MAIN] = new_main(main, MAIN, directory)
@@ -219,7 +221,7 @@ def interrupt(vault: Vault) -> None:
     vault.offsite.rule = lambda request: None
 
 
-def test_a_bucket_is_synchronised_drilled_and_rebuilt_from(everyday: Vault, tmp_path: Path) -> None:
+def test_a_bucket_is_synchronised_drilled_rebuilt_and_restored_from(everyday: Vault, tmp_path: Path) -> None:
     """The off-site server is down at first: the backup keeps what it has, and counts from the synchronisation on."""
     vault = everyday
     back_up_with_the_offsite_server_down(vault, "one")
@@ -236,7 +238,23 @@ def test_a_bucket_is_synchronised_drilled_and_rebuilt_from(everyday: Vault, tmp_
     fetched = fetch(installation, name, tmp_path / "fetched", encrypted=False)
     assert MAIN == fetched.store
     assert vault.office.rows() == vault.office.rows_of_copy(str(fetched.directory / "data.sqlite"))
+    restore_from_the_bucket(vault, installation)
     installation.catalog.dispose()
+
+
+def restore_from_the_bucket(vault: Vault, rebuilt: Installation) -> None:
+    """The whole procedure, by an installation that has only what it was rebuilt from."""
+    office = office_in(vault.office, rebuilt)
+    before = office.rows(), office.files()
+    office.damage()
+    assert before != (office.rows(), office.files())
+    procedure_id = office.restore()
+    assert before == (office.rows(), office.files()) and office.service_running()
+    with rebuilt.catalog.read() as connection:
+        evidence = steps.evidence_of(connection, procedure_id, "restore.3") or {}
+        closed = procedures.get(connection, procedure_id)
+    assert dict.fromkeys(COMPONENTS, MAIN) == {key: each["store"] for key, each in evidence["rehearsal"].items()}
+    assert ("closed", "berhasil") == (closed.state, closed.outcome)
 
 
 @pytest.mark.endurance

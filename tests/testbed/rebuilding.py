@@ -1,10 +1,12 @@
-"""A rebuild while the installation that it rebuilds goes on: from a copy of its off-site store, made object by object.
+"""What is done with a rebuilt installation; and a rebuild while the one that it rebuilds goes on: from a copy of its
+off-site store, made object by object.
 
 Not from that store itself: whoever rebuilds goes on with the ledger there, so the other one could not.
 """
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from recovery.installation import Installation
@@ -12,11 +14,20 @@ from recovery.inventory import load_inventory
 from recovery.rebuild import Rebuilt, rebuild
 from recovery.rebuild_sets import take_inventory
 from recovery.rebuild_target import SQLITE
-from recovery.records import backups, destructions, ledger, ledger_heads
+from recovery.records import backups, destructions, ledger, ledger_heads, officials
 from recovery.records.backups import Backup
 from recovery.settings import StoreSettings
 from tests.testbed.small_office import SmallOffice
 from tests.testbed.two_stores import OFFSITE
+
+
+def office_in(office: SmallOffice, installation: Installation) -> SmallOffice:
+    """Given an office and what was rebuilt of it, enrol its officials anew; return the office there."""
+    with installation.catalog.read() as connection:
+        people = officials.list_all(connection)
+    key = installation.enrolment_key()
+    phones = {each.nip: officials.enrol(installation.catalog, each.nip, key, renew=True).secret for each in people}
+    return replace(office, installation=installation, phones=phones)
 
 
 def rebuild_meanwhile(office: SmallOffice) -> None:
