@@ -1,6 +1,10 @@
 """Looking at what programs on hosts do: whether they live, what they wrote."""
 
+import os
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from recovery.hosts.base import OutputStream
@@ -40,3 +44,32 @@ def read_all(stream: OutputStream) -> bytes:
     while count := stream.readinto(buffer):
         data += buffer[:count]
     return data
+
+
+@contextmanager
+def watched_processes() -> Iterator[set[bytes]]:
+    """Look at the arguments and environments of everything that begins within the block; what was seen grows
+    meanwhile, so copy it before you go through it. What ran before is left alone: on a busy machine that is much."""
+    seen: set[bytes] = set()
+    end = threading.Event()
+    before = set(os.listdir("/proc"))
+
+    def look() -> None:
+        while not end.wait(0.005):
+            there = set(os.listdir("/proc"))
+            # A number whose process has ended may be given again.
+            before.intersection_update(there)
+            for process in filter(str.isdigit, there - before):
+                for name in ("cmdline", "environ"):
+                    try:
+                        seen.add(Path("/proc", process, name).read_bytes())
+                    except OSError:
+                        continue
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        end.set()
+        watcher.join()

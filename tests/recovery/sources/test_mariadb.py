@@ -1,13 +1,16 @@
 """MariaDB databases: dumped in one snapshot while writers go on, restored whole or not at all."""
 
 import io
+import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -44,7 +47,7 @@ from recovery.sources.mariadb import MariadbSource
 from recovery.sources.mariadb_scratch import MariadbScratch
 from recovery.sources.server import Account
 from recovery.sources.server_globals import read_globals
-from tests.recovery.hosts.looking import wait_for
+from tests.recovery.hosts.looking import wait_for, watched_processes
 from tests.recovery.sources.mariadb_databases import Dumped, dumped, make_database, scratch_of, source_of
 from tests.testbed.mariadb import MariaDBServer, run_mariadb
 
@@ -96,15 +99,22 @@ def test_while_money_moves_each_dump_is_one_moment(mariadb: MariaDBServer, round
     moved = set()
     with transfers(mariadb, source.database):
         for number in range(rounds):
-            dump = dumped(source)
+            dump = timed(source)
             copy = dump.load(f"ke-{number}")
             assert dump.differences(copy) == []
             assert mariadb.rows("SELECT sum(saldo) FROM rekening", copy) == [(40_000,)]
             moved.add(dump.result.fingerprint.objects["mutasi"]["rows"])
-            assert dump.result.snapshot["lock_milliseconds"] >= 0
             source.discard(copy)
     assert len(moved) == rounds
     assert source.copies() == []
+
+
+def timed(source: MariadbSource) -> Dumped:
+    """Dump into memory; commits were kept back for a part of that time."""
+    begun = time.monotonic()
+    dump = dumped(source)
+    assert 0 <= dump.result.snapshot["lock_milliseconds"] < (time.monotonic() - begun) * 1000
+    return dump
 
 
 def test_every_kind_of_object_comes_back_in_a_server_of_its_own(rich_mariadb: Dumped, tmp_path: Path) -> None:
@@ -303,6 +313,20 @@ def test_a_locked_table_stops_a_dump_in_time_and_commits_go_on(mariadb: MariaDBS
         cursor.execute("INSERT INTO mutasi (dari, ke) VALUES (1, 2)")
         cursor.execute("UNLOCK TABLES")
     assert len(dumped(source).plain) > 0
+
+
+def test_the_time_for_which_a_dump_waits_to_keep_commits_back_is_counted(mariadb: MariaDBServer) -> None:
+    source = make_database(mariadb)
+    waiting = "SELECT 1 FROM information_schema.PROCESSLIST WHERE INFO = 'BACKUP STAGE START' AND TIME_MS >= 400"
+    with ThreadPoolExecutor(1) as pool, closing(mariadb.connect(source.database)) as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLES pegawai WRITE")
+        dumping = pool.submit(timed, source)
+        try:
+            wait_until(lambda: bool(mariadb.rows(waiting)))
+        finally:
+            cursor.execute("UNLOCK TABLES")
+        assert dumping.result().result.snapshot["lock_milliseconds"] >= 400
+    assert timed(source).result.snapshot["lock_milliseconds"] < 400
 
 
 def test_commits_are_kept_back_by_a_session_that_the_server_ends_soon(
@@ -659,39 +683,47 @@ def test_programs_older_than_the_server_are_refused() -> None:
 
 
 def test_a_password_is_in_no_process_list_and_stays_nowhere(
-    mariadb: MariaDBServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mariadb: MariaDBServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Nor does anybody write it down: neither our log, nor the server's ones, nor an error."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    caplog.set_level(logging.DEBUG)
     source = make_database(mariadb)
     quoted_password = PASSWORD.replace("\\", "\\\\").replace("'", "''")
     mariadb.execute(
         f"CREATE USER berkunci@localhost IDENTIFIED BY '{quoted_password}'; GRANT ALL ON *.* TO berkunci@localhost"
     )
     source.account = source.restore_account = Account("berkunci", lambda: PASSWORD)
-    seen: list[bytes] = []
-    end = threading.Event()
-    watcher = threading.Thread(target=watch_processes, args=(seen, end))
-    watcher.start()
+    errors_before = (mariadb.directory / "log").stat().st_size
+    statements = mariadb.directory / "data" / "semua.log"
+    # Each statement that the server is given.
+    mariadb.execute(f"SET GLOBAL general_log_file = '{statements}', GLOBAL general_log = ON")
     try:
-        dump = dumped(source)
-        while not any(b"mariadb-dump" in line for line in seen):
-            dumped(source)  # it is short, and the watcher looked elsewhere
-        copy = dump.load()
-        assert dump.differences(copy) == []
-        url = source.judge_url(copy, tmp_path)
-        verdict = judge_copy(source, copy, dump.result.fingerprint, "", MOMENT, tmp_path)
-        source.discard(copy)
-        source.account = Account("berkunci", lambda: "salah-rahasia")
-        with pytest.raises(SourceError, match="Access denied for user 'berkunci'@'localhost'") as raised:
-            source.preflight()
+        with watched_processes() as seen:
+            dump = dumped(source)
+            while not any(b"mariadb-dump" in line for line in seen.copy()):
+                dumped(source)  # it is short, and the watcher looked elsewhere
+            copy = dump.load()
+            assert dump.differences(copy) == []
+            url = source.judge_url(copy, tmp_path)
+            verdict = judge_copy(source, copy, dump.result.fingerprint, "", MOMENT, tmp_path)
+            source.discard(copy)
+            source.account = source.restore_account = Account("berkunci", lambda: "salah-rahasia")
+            refused = []
+            for call in (source.preflight, lambda: dumped(source), dump.load, source.quiet):
+                with pytest.raises(SourceError, match="Access denied for user 'berkunci'@'localhost'") as raised:
+                    call()
+                assert raised.value.hint == REFUSED
+                refused.append("".join(traceback.format_exception(raised.value)).encode())
     finally:
-        end.set()
-        watcher.join()
+        mariadb.execute("SET GLOBAL general_log = OFF")
         mariadb.execute("DROP USER berkunci@localhost")
     assert verdict.state == "pass"
-    assert [line for line in [*seen, url.encode()] if b"sulit" in line or b"rahasia" in line] == []
-    assert "rahasia" not in str(raised.value)
-    assert raised.value.hint == REFUSED
+    errors = (mariadb.directory / "log").read_bytes()[errors_before:]
+    assert b"Access denied for user 'berkunci'" in errors
+    assert b"CREATE DATABASE" in statements.read_bytes()
+    written = [*seen, url.encode(), caplog.text.encode(), errors, statements.read_bytes(), *refused]
+    assert [line for line in written if b"sulit" in line or b"rahasia" in line] == []
     assert (tmp_path / "judge.cnf").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir() if path.name != "judge.cnf"] == []
 
@@ -743,19 +775,6 @@ def wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < give_up_at
         time.sleep(0.01)
-
-
-def watch_processes(seen: list[bytes], end: threading.Event) -> None:
-    """Look at arguments and environments of everything that runs."""
-    while not end.is_set():
-        for process in Path("/proc").iterdir():
-            if process.name.isdigit() and int(process.name) != os.getpid():
-                for name in ("cmdline", "environ"):
-                    try:
-                        seen.append((process / name).read_bytes())
-                    except OSError:
-                        continue
-        time.sleep(0.005)
 
 
 def test_an_option_file_holds_any_password() -> None:
