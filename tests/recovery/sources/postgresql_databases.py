@@ -15,6 +15,9 @@ from tests.testbed.postgresql import PostgreSQLServer
 PIECE = 1 << 20
 _numbers = itertools.count(1)
 
+# Quotes of both kinds, blanks, letters beyond ASCII, and what a shell or SQL would take for its own.
+HOSTILE = 'Data "Induk" \'é$(x);--'
+
 PLAIN = """
 CREATE TABLE pegawai (id serial PRIMARY KEY, nama text NOT NULL, gaji integer);
 INSERT INTO pegawai (nama, gaji) SELECT 'Pegawai ' || n, n * 1000 FROM generate_series(1, 200) n;

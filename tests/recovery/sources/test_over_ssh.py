@@ -23,8 +23,9 @@ from recovery.sources.base import Source
 from recovery.sources.mariadb import MariadbSource
 from recovery.sources.postgresql import PostgresqlSource
 from recovery.sources.server import Account
+from tests.recovery.hosts.looking import watched_processes
 from tests.recovery.sources import directory_trees, mariadb_databases, sqlite_databases
-from tests.recovery.sources.postgresql_databases import Dumped, connect, make_database
+from tests.recovery.sources.postgresql_databases import HOSTILE, Dumped, connect, make_database
 from tests.testbed.mariadb import MariaDBServer
 from tests.testbed.postgresql import PostgreSQLServer
 from tests.testbed.sshd import SshServer, run_sshd
@@ -185,7 +186,11 @@ def database(host: SshHost, postgresql: PostgreSQLServer) -> Iterator[Postgresql
     """A database whose server asks a role for its password."""
     rules = postgresql.directory / "data" / "pg_hba.conf"
     before = rules.read_text()
-    name = make_database(postgresql).database
+    plain = make_database(postgresql).database
+    # As hard to write down as a tree's or a file's, and each test's own.
+    name = f"{plain} {HOSTILE}"
+    quoted_name = name.replace('"', '""')
+    postgresql.execute(f'ALTER DATABASE {plain} RENAME TO "{quoted_name}"')
     quoted_password = PASSWORD.replace("'", "''")
     postgresql.execute(f"CREATE ROLE jauh LOGIN SUPERUSER PASSWORD '{quoted_password}'")
     rules.write_text("local all jauh scram-sha-256\n" + before)
@@ -197,26 +202,10 @@ def database(host: SshHost, postgresql: PostgreSQLServer) -> Iterator[Postgresql
     postgresql.execute("DROP ROLE jauh")
 
 
-def watch_processes(seen: set[bytes], end: threading.Event) -> None:
-    while not end.is_set():
-        for process in Path("/proc").iterdir():
-            if process.name.isdigit() and int(process.name) != os.getpid():
-                for name in ("cmdline", "environ"):
-                    try:
-                        seen.add((process / name).read_bytes())
-                    except OSError:
-                        continue
-        time.sleep(0.01)
-
-
 def test_a_postgresql_database_is_proven_and_swapped_there_and_its_password_shown_nowhere(
     database, postgresql, tmp_path, server
 ):
-    seen: set[bytes] = set()
-    end = threading.Event()
-    watcher = threading.Thread(target=watch_processes, args=(seen, end))
-    watcher.start()
-    try:
+    with watched_processes() as seen:
         (warning,) = database.preflight()
         assert warning.startswith("the role jauh is a superuser")
         dump = dumped(database)
@@ -235,9 +224,6 @@ def test_a_postgresql_database_is_proven_and_swapped_there_and_its_password_show
         receipt = database.prepare_swap(copy)
         database.quiet()
         database.swap(receipt)
-    finally:
-        end.set()
-        watcher.join()
     assert database.live_is(receipt) == "new"
     assert dump.differences(None) == []
     with closing(connect(postgresql, database.database)) as connection:

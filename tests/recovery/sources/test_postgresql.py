@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from sqlalchemy.exc import InternalError
 from recovery.errors import (
     ConfigurationError,
     ConflictError,
+    SourceBusyError,
     SourceCorruptError,
     SourceError,
     SourceLockedError,
@@ -39,6 +41,7 @@ from recovery.sources.postgresql_scratch import ScratchSource
 from recovery.sources.server import Account
 from recovery.sources.server_globals import read_globals
 from tests.recovery.sources.postgresql_databases import (
+    HOSTILE,
     Dumped,
     connect,
     dumped,
@@ -296,6 +299,38 @@ def test_a_database_without_the_schema_public_comes_back_without_it(postgresql: 
     copy = dump.load()
     assert dump.differences(copy) == []
     source.discard(copy)
+
+
+def test_a_name_that_is_hard_to_write_down_is_a_name_like_any_other(
+    postgresql: PostgreSQLServer, tmp_path: Path
+) -> None:
+    plain, name = make_database(postgresql).database, HOSTILE.replace('"', '""')
+    postgresql.execute(f'ALTER DATABASE {plain} RENAME TO "{name}"')
+    postgresql.execute(f"ALTER DATABASE \"{name}\" SET statement_timeout = '5s'")
+    source = source_of(postgresql, HOSTILE)
+    assert source.preflight() == [superuser("postgres")]
+    assert source.size() > 0
+    dump = dumped(source)
+    with scratch_of(source, tmp_path / "bukti") as scratch:
+        assert dump.differences(dump.load("proof", into=scratch), scratch) == []
+    copy = dump.load()
+    assert source.copies() == [copy] == [f"{HOSTILE}.pulih-uji"]
+    assert dump.differences(copy) == []
+    verdict = judge_copy(source, copy, dump.result.fingerprint, "", MOMENT, tmp_path)
+    assert [check for check in verdict.checks if check.state != "pass"] == []
+    postgresql.execute("DELETE FROM pegawai", HOSTILE)
+    receipt = source.prepare_swap(copy)
+    assert source.quiet()["proven"]
+    assert source.ties() == []
+    source.swap(receipt)
+    assert (source.live_is(receipt), dump.differences(None)) == ("new", [])
+    source.swap_back(receipt)
+    assert (source.live_is(receipt), value(postgresql, HOSTILE, "SELECT count(*) FROM pegawai")) == ("old", 0)
+    with closing(connect(postgresql, HOSTILE)), pytest.raises(SourceBusyError, match=re.escape(HOSTILE)):
+        source.quiet()
+    source.discard(copy)
+    assert source.copies() == []
+    postgresql.execute(f'DROP DATABASE "{name}"')
 
 
 def test_a_dump_that_is_left_early_ends_with_its_session(postgresql: PostgreSQLServer, rich: Dumped) -> None:
