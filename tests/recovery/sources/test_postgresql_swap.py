@@ -1,5 +1,6 @@
 """Swaps of PostgreSQL databases: one transaction of renames, told by numbers, whole old or whole new at any instant."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,10 +15,16 @@ from typing import Any
 import pytest
 
 from recovery.errors import ConfigurationError, SourceBusyError, SourceLockedError, SwapError
+from recovery.hosts.local import LocalHost
+from recovery.hosts.program_error import ProgramError
+from recovery.hosts.program_postgresql_client import Session
+from recovery.hosts.program_postgresql_swap import swap, swap_back
 from recovery.sources.base import Fingerprint
 from recovery.sources.postgresql import PostgresqlSource
 from recovery.sources.server import Account
+from tests.recovery.sources.conftest import ENGINE_DATABASE as DATABASE
 from tests.recovery.sources.postgresql_databases import Dumped, connect, dumped, make_database
+from tests.testbed.engines import PostgresqlServer
 from tests.testbed.family import descendants
 from tests.testbed.postgresql import PostgreSQLServer
 
@@ -88,6 +95,17 @@ def test_a_swap_makes_the_copy_live_and_a_swap_back_undoes_it(beside: Beside) ->
     source.discard(beside.copy)
     assert beside.databases() == {name: True}
     assert source.live_is(receipt) == "old"
+
+
+def test_a_database_with_every_kind_of_object_is_the_same_under_either_name(rich: Dumped) -> None:
+    """The restored one when it is live, and the old one when it is live again."""
+    source = rich.source
+    copy = rich.load("bertukar")
+    receipt = source.prepare_swap(copy)
+    for move, live in ((source.swap, "new"), (source.swap_back, "old")):
+        assert {"live": live, "moved": True} == move(receipt)
+        assert [] == rich.differences(None), live
+    source.discard(copy)
 
 
 def test_a_database_that_is_gone_comes_back(beside: Beside) -> None:
@@ -243,8 +261,6 @@ with observe(die):
 
 
 def run_killed(beside: Beside, receipt: dict[str, Any], verb: str, point: str) -> "subprocess.Popen[bytes]":
-    import json
-
     place = [str(beside.server.directory), beside.source.database, json.dumps(receipt), verb, point]
     return subprocess.Popen([sys.executable, "-c", KILLED, *place], stderr=subprocess.PIPE)
 
@@ -298,6 +314,84 @@ def test_a_swap_that_cannot_get_its_lock_gives_up_and_has_moved_nothing(beside: 
         holder.execute("ROLLBACK")
     assert source.live_is(receipt) == "old"
     assert beside.databases() == {source.database: True, beside.copy: False}
+
+
+# Where the server dies, and what may be live when it runs again: not yet, or either, where nobody heard the answer.
+DEATHS = {
+    "before the renames": ("leaving",),
+    "after the renames": ("leaving",),
+    "before COMMIT": ("leaving",),
+    "after COMMIT was sent": ("leaving", "coming"),
+}
+
+
+def die_in(
+    server: PostgresqlServer, source: PostgresqlSource, receipt: dict[str, Any], verb: Any, when: str, patch: Any
+) -> None:
+    """Let the server die in a swap, which must be told to have failed."""
+    run, died = Session.run, []
+
+    def kill() -> None:
+        server.kill()
+        died.append(when)
+
+    def run_until(session: Session, statements: str) -> list[Any]:
+        renames, commit = statements.startswith("BEGIN"), statements == "COMMIT"
+        if (renames and when == "before the renames") or (commit and when == "before COMMIT"):
+            kill()
+        if commit and when == "after COMMIT was sent":
+            assert session._process.stdin is not None
+            session._process.stdin.write(b"COMMIT;\n")
+            session._process.stdin.flush()
+            kill()
+        answers = run(session, statements)
+        if renames and when == "after the renames":
+            kill()
+        return answers
+
+    with source._target(source.account) as target, patch.context() as patched:
+        patched.setattr(Session, "run", run_until)
+        with pytest.raises(ProgramError) as raised:
+            verb([target.encode(), json.dumps(receipt).encode()])
+    assert [when] == died
+    assert raised.value.report["error"] == "SourceError"
+
+
+def deaths(server: PostgresqlServer, points: dict[str, list[str]], patch: pytest.MonkeyPatch) -> None:
+    """Let the server die in swaps to and fro; each time the next call ends what it had begun, or does it."""
+    source = PostgresqlSource(LocalHost(), DATABASE, server=str(server.directory), account=Account(server.user))
+    copy = source.beside("cadangan")
+    server._execute(f'CREATE DATABASE "{copy}" TEMPLATE {DATABASE}')
+    whole = server.rows(DATABASE)
+    server.damage(DATABASE)
+    damaged = server.rows(DATABASE)
+    receipt = source.prepare_swap(copy)
+    rows = {"old": damaged, "new": whole}
+    for verb, back, leaving, coming in ((swap, "swap_back", "old", "new"), (swap_back, "swap", "new", "old")):
+        for when in points[verb.__name__]:
+            die_in(server, source, receipt, verb, when, patch)
+            server.start()
+            live = source.live_is(receipt)
+            assert live in {{"leaving": leaving, "coming": coming}[each] for each in DEATHS[when]}, when
+            assert server.rows(DATABASE) == rows[live]
+            assert {DATABASE: True, copy: False} == server.databases(), "the live one is open, and nothing between"
+            assert {"live": coming, "moved": live == leaving} == getattr(source, verb.__name__)(receipt)
+            assert server.rows(DATABASE) == rows[coming]
+            getattr(source, back)(receipt)
+        getattr(source, verb.__name__)(receipt)
+        assert server.rows(copy) == rows[leaving]
+
+
+SAMPLE = {"swap": ["after the renames", "after COMMIT was sent"], "swap_back": ["before COMMIT"]}
+ALL = {"swap": [*DEATHS], "swap_back": [*DEATHS]}
+
+
+@pytest.mark.parametrize("points", [SAMPLE, pytest.param(ALL, marks=pytest.mark.endurance)], ids=["sample", "all"])
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)
+def test_a_server_that_dies_in_the_transaction_of_a_swap_has_all_of_it_or_nothing(
+    server: PostgresqlServer, points: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaths(server, points, monkeypatch)
 
 
 def wait_for_program(beside: Beside, worker: "subprocess.Popen[bytes]") -> int:
