@@ -62,7 +62,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
 
 
 def _story(site: Site, given: argparse.Namespace) -> int:
-    from demo.report import different
+    from demo.report import failings
     from demo.story import tell
 
     require_known(given.engine)
@@ -79,7 +79,10 @@ def _story(site: Site, given: argparse.Namespace) -> int:
         proof = tell(site, server, say)
     finally:
         stop_all(site)
-    return 1 if different(proof) else 0
+    lacking = failings(proof)
+    for sentence in lacking:
+        print(sentence, file=sys.stderr)
+    return 1 if lacking else 0
 
 
 def _up(site: Site, given: argparse.Namespace) -> int:

@@ -18,11 +18,12 @@ Measured = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Proof:
-    """Fingerprints of every component: in the backup, after the damage, after the restore."""
+    """Fingerprints of every component: in the backup, after the damage, after the restore; what the ledger lacks."""
 
     before: Measured
     damaged: Measured
     after: Measured
+    ledger: list[str]
 
 
 def proof_of(installation: Installation, backup_run: str = "") -> Measured:
@@ -83,12 +84,11 @@ def tell_end(installation: Installation, proof: Proof, say: Say) -> None:
         same = proof.before[component]["digest"] == proof.after[component]["digest"]
         say("     " + ("SAMA dengan cadangan" if same else "BERBEDA dari cadangan"))
     with installation.catalog.read() as connection:
-        findings = ledger.verify(connection)
         papers = [
             form for procedure in procedures.list_all(connection) for form in forms.list_forms(connection, procedure.id)
         ]
     say("")
-    say("BUKU BESAR: " + ("utuh" if not findings else "; ".join(findings)))
+    say("BUKU BESAR: " + ("utuh" if not proof.ledger else "; ".join(proof.ledger)))
     say("FORMULIR (PDF)")
     for form in papers:
         say(f"  {form.number} versi {form.version}: {form.path}")
@@ -96,9 +96,24 @@ def tell_end(installation: Installation, proof: Proof, say: Say) -> None:
     say(f"Berikutnya: `{as_now('make up')}` menjalankan semuanya lagi agar dicoba sendiri di peramban.")
 
 
-def different(proof: Proof) -> list[str]:
-    """Return the components whose data is not as in the backup; empty when all is back."""
-    return [name for name in proof.before if proof.before[name]["digest"] != proof.after[name]["digest"]]
+def ledger_findings(installation: Installation) -> list[str]:
+    """Return what is wrong with the ledger; empty when it is intact."""
+    with installation.catalog.read() as connection:
+        return ledger.verify(connection)
+
+
+def failings(proof: Proof) -> list[str]:
+    """Return sentences about what the story did not prove; empty when all was damaged, all is back and recorded."""
+    changed = {
+        words: [name for name in proof.before if proof.before[name]["digest"] != measured[name]["digest"]]
+        for words, measured in (("damaged", proof.damaged), ("after", proof.after))
+    }
+    return [
+        *(f"{name}: kerusakan tidak mengubah apa pun" for name in proof.before if name not in changed["damaged"]),
+        *(f"{name}: data berbeda dari cadangan" for name in changed["after"]),
+        *(f"buku besar: {finding}" for finding in proof.ledger),
+        *(["tidak ada komponen yang diukur"] if not proof.before else []),
+    ]
 
 
 def _evidence(step_id: str, evidence: dict[str, Any], people: dict[str, str]) -> list[str]:

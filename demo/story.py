@@ -9,7 +9,7 @@ from typing import Any
 from demo.bucket import rob
 from demo.engines import engine_of
 from demo.officials import Browser, Phone
-from demo.report import Proof, proof_of, tell_damage, tell_end, tell_procedure
+from demo.report import Proof, ledger_findings, proof_of, tell_damage, tell_end, tell_procedure
 from demo.running import Say, people_at_work
 from demo.simpel.damage import damage
 from demo.site import (
@@ -59,7 +59,7 @@ def tell(site: Site, server: LocalServer, say: Say) -> Proof:
     page: Say = partial(print, flush=True)
     tell_procedure(installation, backup_run, page)
     tell_procedure(installation, restore_run, page)
-    proof = Proof(before, damaged, after)
+    proof = Proof(before, damaged, after, ledger_findings(installation))
     tell_end(installation, proof, page)
     return proof
 

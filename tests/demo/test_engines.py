@@ -22,6 +22,7 @@ from demo.simpel.generate import generate
 from demo.simpel.schema import TABLES
 from demo.site import Site
 from recovery.errors import ConfigurationError
+from recovery.sop import steps_of
 from tests.demo.test_simpel import Process
 from tests.testbed.mariadb import run_mariadb
 from tests.testbed.postgresql import run_postgresql
@@ -165,7 +166,21 @@ def test_the_whole_story_ends_with_the_data_back(engine: str, tmp_path: Path) ->
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
     assert 0 == done.returncode, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.stderr == ""
     assert 2 == done.stdout.count("SAMA dengan cadangan")
+    for words in (
+        "BUKU BESAR: utuh",
+        "WIB",
+        "make up",
+        *(step.title for step in (*steps_of("backup"), *steps_of("restore"))),
+    ):
+        assert words in done.stdout
+    papers = re.findall(r"versi \d+: (/.*\.pdf)$", done.stdout, re.MULTILINE)
+    assert [] == [path for path in papers if not Path(path).is_file()]
+    assert len(papers) > 3
+    prints = re.findall(r"(cadangan|rusak   |kembali ): .*, sidik (.*)$", done.stdout, re.MULTILINE)
+    assert [words for words, _ in prints] == ["cadangan", "rusak   ", "kembali "] * 2
+    assert all(backup != damaged for (_, backup), (_, damaged) in zip(prints[::3], prints[1::3], strict=True))
     assert [] == _processes_in(directory)
 
 
