@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from recovery.errors import PulihError, StoreFullError, VerificationError, VerificationFailedError
+from recovery.crypto import generate_identity
+from recovery.errors import KeyMissingError, PulihError, StoreFullError, VerificationError, VerificationFailedError
 from recovery.procedures.restore import rehearsal
 from recovery.records import steps
 from tests.recovery.procedures.faults import Watch, watched
@@ -60,6 +61,28 @@ def test_a_disk_without_room_for_the_copy_is_found_before_anything_is_loaded(
     assert watch.calls.index("discard") < watch.calls.index("free_space"), "its own leftover takes no space from it"
     assert [] == office.installation.source("simpel/data").copies()
     assert office.service_running()
+
+
+def test_without_the_identity_that_opens_the_backup_the_step_waits_for_it(office: SmallOffice) -> None:
+    """It was approved already. Neither a missing key nor another in its place changes anything."""
+    office.back_up()
+    procedure_id = approved(office)
+    held = office.root / "keys" / "operations"
+    kept = held.read_text()
+    for left, sentence in ((None, "operations"), (generate_identity()[0], "holds no identity of")):
+        held.unlink()
+        if left is not None:
+            held.write_text(left)
+        with pytest.raises(KeyMissingError, match=sentence) as caught:
+            office.step("restore.3", procedure_id)
+        assert caught.value.state
+        assert caught.value.hint
+        for component in ("simpel/data", "simpel/berkas"):
+            assert [] == office.installation.source(component).copies()
+        assert office.service_running()
+        held.write_text(kept)
+    office.step("restore.3", procedure_id)
+    assert {"simpel/data", "simpel/berkas"} == rehearsed(office, procedure_id).keys()
 
 
 def test_a_backup_that_breaks_a_rule_made_since_is_refused(office: SmallOffice) -> None:
