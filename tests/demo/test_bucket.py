@@ -1,6 +1,7 @@
 """The demonstration's store in a bucket: its server starts and ends, and the whole story ends with the data back."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,5 +80,9 @@ def test_the_whole_story_ends_with_the_data_back(store: str, tmp_path: Path) -> 
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert done.stdout.count("SAMA dengan cadangan") == 2
-    assert ("ditimpa dengan akun cadangan itu sendiri" in done.stdout) == (store == "ceph")
+    robbed = re.findall(r"(\d+) objek di gudang cadangan ditimpa dengan akun cadangan itu sendiri", done.stdout)
+    refused = re.findall(r"(\d+) dari (\d+) upaya menghapus objek ditolak oleh gudang", done.stdout)
+    assert (1 if store == "ceph" else 0) == len(robbed) == len(refused)
+    # Of each object two attempts, and not one of them got through.
+    assert [(str(2 * int(count)),) * 2 for count in robbed] == refused and "0" not in robbed
     assert not (directory / "s3.pid").exists()
