@@ -53,6 +53,22 @@ def test_recovery_never_imports_prefect() -> None:
     assert [] == found
 
 
+def test_only_sources_and_hosts_know_engines_and_ways_to_a_machine() -> None:
+    """Whatever else runs a procedure asks Source and Host. The doctor asks the worker's own machine."""
+    allowed = {"base", "identities", "local", "scratch_server", "server", "services", "services_sudo"}
+    found = [
+        f"{path.relative_to(ROOT)}: {node.module}"
+        for layer in LAYERS
+        for path in modules_of(layer)
+        if path.parent.name not in ("sources", "hosts")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module
+        if node.module.startswith(("recovery.sources.", "recovery.hosts."))
+        and node.module.rpartition(".")[2] not in allowed
+    ]
+    assert [] == found
+
+
 def test_a_verb_that_needs_no_server_does_not_import_prefect() -> None:
     """Importing Prefect costs seconds; most verbs never speak to it. Great Expectations costs even more."""
     modules = [f"cli.{verb.replace('-', '_')}" for verb in sorted(set(VERBS) - {"apply"})]

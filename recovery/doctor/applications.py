@@ -10,9 +10,6 @@ from recovery.proofs import require_apart
 from recovery.records import backups
 from recovery.records.backups import Backup
 from recovery.settings import ApplicationSettings
-from recovery.sources.base import Source
-from recovery.sources.mariadb import MariadbSource
-from recovery.sources.postgresql import PostgresqlSource
 
 
 def examine_applications(installation: Installation) -> Iterator[Finding]:
@@ -69,37 +66,24 @@ def _source(installation: Installation, key: str) -> Iterator[Finding]:
             yield Finding(
                 subject, "warning", f"a restore would be refused: {tie}", "drop it or end it before a restore"
             )
-        yield from _versions(installation, key, source)
+        newest = _newest(installation, key)
+        for message, mend in source.unloadable(newest.facts) if newest else []:
+            yield Finding(subject, "warning", message, mend)
         free = source.free_space()
     except PulihError as error:
         # Only a restore asks for it.
         yield Finding(subject, "warning", error.message, error.hint)
         return
-    needed = _needed(installation, key)
+    needed = _needed(newest)
     if free < needed:
         message = f"a restore needs {format_bytes(needed)} beside the live data, and {format_bytes(free)} are free"
         yield Finding(subject, "warning", message, "make room on that file system")
 
 
-def _versions(installation: Installation, key: str, source: Source) -> Iterator[Finding]:
-    """A server that was upgraded takes no backup of before, and none takes a row that is longer than it allows."""
-    newest = _newest(installation, key)
-    if newest is not None and isinstance(source, MariadbSource):
-        for warning in source.unloadable(newest.facts["snapshot"]):
-            yield Finding(f"component {key}", "warning", warning, "see 'Long rows' in docs/mariadb.md")
-    if newest is None or not isinstance(source, PostgresqlSource):
-        return
-    made_by, version = newest.facts["tools"]["postgresql"].partition(".")[0], str(source.version())
-    if made_by != version:
-        message = f"no restore is possible: the newest backup is of PostgreSQL {made_by} and the server of {version}"
-        yield Finding(f"component {key}", "warning", message, "back it up now (see 'Versions' in docs/postgresql.md)")
-
-
-def _needed(installation: Installation, key: str) -> int:
+def _needed(newest: Backup | None) -> int:
     # Here, because it brings what judges copies.
     from recovery.procedures.restore.rehearsal import space_needed
 
-    newest = _newest(installation, key)
     return space_needed(newest.facts["fingerprint"]["totals"]) if newest else 0
 
 

@@ -186,6 +186,9 @@ class Source(Protocol):
     def ties(self) -> list[str]:
         """Return what will keep any copy from going live, a sentence each; asked while the service still runs."""
 
+    def unloadable(self, made: dict[str, Any]) -> list[tuple[str, str]]:
+        """Given a backup's facts, return why it could not be loaded beside the live data now, each with what to do."""
+
     def prepare_swap(self, copy: str) -> dict[str, Any]:
         """Return a receipt with the identities of live data and copy, before anything moves."""
 

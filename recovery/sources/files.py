@@ -189,6 +189,10 @@ class FilesSource:
         """See Source.ties: nothing holds on to a tree but programs, and those are stopped."""
         return []
 
+    def unloadable(self, made: dict[str, Any]) -> list[tuple[str, str]]:
+        """See Source.unloadable: a tree goes wherever tar writes."""
+        return []
+
     def prepare_swap(self, copy: str) -> dict[str, Any]:
         """See Source.prepare_swap."""
         self._own(copy)

@@ -71,9 +71,10 @@ class MariadbSource(ServerSource):
         account = self.restore_account if copy else self.account
         return list(self._call("check", copy or self.database, limit=LONG, account=account)["findings"])
 
-    def unloadable(self, snapshot: dict[str, Any]) -> list[str]:
-        """Given what a backup knows of its snapshot, return why it could not be loaded beside the live data now."""
-        return list(self._look("packet", str(snapshot.get("longest_statement", 0)))["warnings"])
+    def unloadable(self, made: dict[str, Any]) -> list[tuple[str, str]]:
+        """See Source.unloadable: a server takes no row that is longer than it allows."""
+        found = self._look("packet", str(made["snapshot"].get("longest_statement", 0)))["warnings"]
+        return [(warning, "see 'Long rows' in docs/mariadb.md") for warning in found]
 
     def swap(self, receipt: dict[str, Any]) -> dict[str, Any]:
         """See Source.swap. Rights on single routines that it cannot keep are logged."""

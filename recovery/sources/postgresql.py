@@ -5,7 +5,7 @@ All work is done by the shipped program on the host, with that host's psql, pg_d
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from recovery.hosts.base import Host
 from recovery.sources.server import Account, ServerSource
@@ -60,6 +60,14 @@ class PostgresqlSource(ServerSource):
     def version(self) -> int:
         """Return the server's major version."""
         return int(self._look("identify")["series"][0])
+
+    def unloadable(self, made: dict[str, Any]) -> list[tuple[str, str]]:
+        """See Source.unloadable: a server that was upgraded takes no backup of before."""
+        made_by, version = made["tools"]["postgresql"].partition(".")[0], str(self.version())
+        if made_by == version:
+            return []
+        message = f"no restore is possible: the newest backup is of PostgreSQL {made_by} and the server of {version}"
+        return [(message, "back it up now (see 'Versions' in docs/postgresql.md)")]
 
     def in_own_server(self, directory: Path) -> "PostgresqlSource":
         """See ServerSource.in_own_server."""

@@ -211,6 +211,10 @@ class ServerSource:
         """Return the source whose copy, with this label, lies on the scratch server."""
         raise NotImplementedError  # pragma: no cover - each engine has its own
 
+    def unloadable(self, made: dict[str, Any]) -> list[tuple[str, str]]:
+        """See Source.unloadable."""
+        raise NotImplementedError  # pragma: no cover - each engine has its own
+
     def in_own_server(self, directory: Path) -> "ServerSource":
         """Return a source in a server of its own, which begins with the first load and ends with `close`."""
         raise NotImplementedError  # pragma: no cover - each engine has its own

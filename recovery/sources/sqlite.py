@@ -121,6 +121,10 @@ class SqliteSource:
         """See Source.ties: nothing holds on to a file but programs, and those are stopped."""
         return []
 
+    def unloadable(self, made: dict[str, Any]) -> list[tuple[str, str]]:
+        """See Source.unloadable: a file of SQLite is read by every release of it."""
+        return []
+
     def prepare_swap(self, copy: str) -> dict[str, Any]:
         """See Source.prepare_swap."""
         self._own(copy)

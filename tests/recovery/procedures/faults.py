@@ -9,13 +9,15 @@ from typing import Any
 
 from recovery import notifying
 from recovery.errors import HostError, NoticeError, PulihError, RecordsError, SourceError, StoreError
+from recovery.hosts.base import Host
 from recovery.hosts.local import LocalHost
 from recovery.records.catalog import Catalog
+from recovery.sources.base import Source
 from recovery.sources.files import FilesSource
 from recovery.sources.sqlite import SqliteSource
+from recovery.stores.base import Store
 from recovery.stores.directory import DirectoryStore
 
-# What only computes a name is left out: nothing of it can fail.
 SOURCE = (
     *("identify", "preflight", "size", "free_space", "dump", "load", "check", "fingerprint", "quiet", "prepare_swap"),
     *("swap", "swap_back", "live_is", "discard", "copies", "judge_url"),
@@ -29,6 +31,44 @@ PLACES: dict[str, tuple[tuple[Any, tuple[str, ...]], ...]] = {
     "notifier": ((notifying, ("send",)),),
 }
 INTERFACES = tuple(PLACES)
+# What declares each interface: every public name of it is in PLACES, or here with the reason why its call is let be.
+DECLARED: dict[str, Any] = {"host": Host, "source": Source, "store": Store, "catalog": Catalog, "notifier": notifying}
+LET_BE: dict[str, dict[str, str]] = {
+    "host": {
+        "helper": "makes an argument list",
+        "call": "calls run, which is watched",
+        "bring": "gives the path that it got, on this machine",
+        "tunnel": "gives an empty name, on this machine",
+        "account": "is empty on this machine",
+        "identity": "a digest of the machine's own identifier; Source.identify, which asks for it, is watched",
+        "python": "knows it of its own process",
+        "title": "knows it of its own process",
+    },
+    "source": {
+        "beside": "makes a name",
+        "ties": "empty for files; tests/recovery/procedures/test_rehearsal.py has those of a server",
+        "unloadable": "asked by the doctor, which no procedure here is",
+        "safety_copy": "takes a name from the receipt",
+        "scratch": "makes an object; its own calls are watched",
+        "close": "ends nothing where no server was started; tests/recovery/sources has the servers of a proof",
+    },
+    "store": {
+        "location": "makes a name",
+        "protect": "a directory locks nothing; tests/recovery/stores/test_s3_lock.py has locks that fail",
+        "lacks_lock": "asked by a synchronisation, which no procedure here is",
+        "removable": "asked by a destruction, which no procedure here is",
+        "remove": "done by a destruction, which tests/recovery/procedures/test_retention_interrupted.py lets fail",
+    },
+    "catalog": {
+        "dialect": "a part of the address",
+        "title": "a part of the address",
+        "revision": "asked before a procedure, by doctor and apply",
+        "check": "asked before a procedure, by doctor and apply",
+        "upgrade": "done before a procedure, by apply and rebuild",
+        "dispose": "closes what is open, and changes nothing",
+    },
+    "notifier": {"deliver": "calls send, which is watched, and never raises"},
+}
 ERRORS: dict[str, type[PulihError]] = {
     "host": HostError,
     "source": SourceError,
