@@ -1,6 +1,7 @@
 """PostgreSQL databases: dumped in one snapshot while writers go on, restored whole or not at all."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -25,6 +27,7 @@ from sqlalchemy.exc import InternalError
 from recovery.errors import (
     ConfigurationError,
     ConflictError,
+    PulihError,
     SourceBusyError,
     SourceCorruptError,
     SourceError,
@@ -40,6 +43,7 @@ from recovery.sources.postgresql import PostgresqlSource
 from recovery.sources.postgresql_scratch import ScratchSource
 from recovery.sources.server import Account
 from recovery.sources.server_globals import read_globals
+from tests.recovery.hosts.looking import watched_processes
 from tests.recovery.sources.postgresql_databases import (
     HOSTILE,
     Dumped,
@@ -615,16 +619,22 @@ def guarded(postgresql: PostgreSQLServer) -> Iterator[PostgresqlSource]:
 
 
 def test_a_password_is_in_no_process_list_and_stays_nowhere(
-    guarded: PostgresqlSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guarded: PostgresqlSource,
+    postgresql: PostgreSQLServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """Nor does anybody write it down: neither our log, nor the server's, nor an error."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    seen: list[bytes] = []
-    end = threading.Event()
-    watcher = threading.Thread(target=watch_processes, args=(seen, end))
-    watcher.start()
-    try:
+    caplog.set_level(logging.DEBUG)
+    # Each statement that the server is given.
+    postgresql.execute("ALTER ROLE berkunci SET log_statement = 'all'")
+    log_before = (postgresql.directory / "log").stat().st_size
+    raised = []
+    with watched_processes() as seen:
         dump = dumped(guarded)
-        while not any(b"pg_dump" in line for line in seen):
+        while not any(b"pg_dump" in line for line in seen.copy()):
             dumped(guarded)  # it is short, and the watcher looked elsewhere
         copy = dump.load()
         assert dump.differences(copy) == []
@@ -637,35 +647,26 @@ def test_a_password_is_in_no_process_list_and_stays_nowhere(
         for work in (guarded.swap, guarded.swap_back):
             assert guarded.quiet()["proven"]
             work(receipt)
+        missing = source_of(postgresql, "tiada", account=guarded.account)
+        for fails in (dump.load, lambda: dump.load("rusak", plain=dump.plain[:2000]), missing.preflight):
+            with pytest.raises(PulihError) as failed:
+                fails()
+            raised.append(failed.value)
         guarded.discard(copy)
-    finally:
-        end.set()
-        watcher.join()
+        guarded.account = guarded.restore_account = Account("berkunci", lambda: "salah-rahasia")
+        for fails in (guarded.preflight, lambda: dumped(guarded), dump.load, guarded.quiet):
+            with pytest.raises(SourceError, match='password authentication failed for user "berkunci"') as refused:
+                fails()
+            assert refused.value.hint == "check user, password and the server's pg_hba.conf"
+            raised.append(refused.value)
     assert verdict.state == "pass"
-    assert [line for line in [*seen, url.encode()] if b"sulit" in line] == []
+    log = (postgresql.directory / "log").read_bytes()[log_before:]
+    assert b"ALTER DATABASE" in log and b'authentication failed for user "berkunci"' in log
+    told = ["".join(traceback.format_exception(error)).encode() for error in raised]
+    written = [*seen, url.encode(), caplog.text.encode(), log, *told]
+    assert [line for line in written if b"sulit" in line or b"salah-rahasia" in line] == []
     assert (tmp_path / "pgpass").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir() if path.name != "pgpass"] == []
-
-
-def watch_processes(seen: list[bytes], end: threading.Event) -> None:
-    """Look at arguments and environments of everything that runs."""
-    while not end.is_set():
-        for process in Path("/proc").iterdir():
-            if process.name.isdigit() and int(process.name) != os.getpid():
-                for name in ("cmdline", "environ"):
-                    try:
-                        seen.append((process / name).read_bytes())
-                    except OSError:
-                        continue
-        time.sleep(0.005)
-
-
-def test_a_wrong_password_is_said_without_telling_it(guarded: PostgresqlSource) -> None:
-    guarded.account = Account("berkunci", lambda: "salah-rahasia")
-    with pytest.raises(SourceError, match='password authentication failed for user "berkunci"') as raised:
-        guarded.preflight()
-    assert "salah-rahasia" not in str(raised.value)
-    assert raised.value.hint == "check user, password and the server's pg_hba.conf"
 
 
 def test_a_role_that_the_server_does_not_give_the_account_is_sent_to_the_page_that_says_how(
