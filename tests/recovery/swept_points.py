@@ -37,10 +37,10 @@ SWEEPS = {
     "retention: ": "destruction",
     "sync: ": "synchronisation",
 }
-# What only other offices than the sweep's have, and where it is killed there.
+# What only other offices than the sweep's have, and where the work dies there (for buckets: is broken off).
 ENGINES = "tests/recovery/procedures/test_killed_engines.py"
 MACHINE = "tests/recovery/procedures/test_systemd_office.py"
-BUCKET = "tests/recovery/stores/test_s3_lying.py"
+BUCKET = "tests/recovery/stores/test_s3_killed.py"
 ELSEWHERE = {
     "*: before *": ENGINES,
     "*: after *": ENGINES,
@@ -73,7 +73,7 @@ def _name(node: ast.expr) -> str:
 
 
 def sweep_of(point: str) -> str:
-    """The title of the sweep that must come to a point, or the file in which it is killed; "" when none does."""
+    """The title of the sweep that must come to a point, or the file in which the work dies there; "" when none does."""
     if point in ELSEWHERE:
         return ELSEWHERE[point]
     fitting = [start for start in SWEEPS if point.startswith(start)]

@@ -1,4 +1,4 @@
-"""The whole sweep: every case, two at a time, and docs/reliability.md written from what came out.
+"""The whole sweep: every case, three at a time, and docs/reliability.md written from what came out.
 
 `make test-sweep`; nothing is written with `--every 50`, which plays only each fiftieth case, nor with `--only`, which
 names what else than backups and restores is to be played.
@@ -128,7 +128,7 @@ def main() -> int:
     titles = [work.title for work in WORKS]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="play only each n-th case, and write nothing")
-    parser.add_argument("--workers", type=int, default=2, help="how many cases at a time")
+    parser.add_argument("--workers", type=int, default=3, help="how many cases at a time")
     parser.add_argument("--only", nargs="+", choices=titles, metavar="TITLE", help=f"of {'; '.join(titles)}")
     arguments = parser.parse_args()
     board = Board(arguments.every)
