@@ -49,7 +49,7 @@ def backup_facts(installation: Installation, procedure_id: str, document: Docume
             assets=tuple(_asset(installation, procedure, key, made.get(key), rows, places[key]) for key in components),
             problems=lines(
                 _nonconformity(procedure),
-                *(_warnings(key, made[key]) for key in components if key in made),
+                *(warnings_in_words(key, made[key]) for key in components if key in made),
                 *(_unlocked(key, places[key]) for key in components),
             ),
             follow_up=_follow_up(components, made, rows),
@@ -225,7 +225,8 @@ def _nonconformity(procedure: Procedure) -> str:
     return "" if approval.approved else f"{approval.words}: {NOT_BY_SCHEDULE}"
 
 
-def _warnings(key: str, backup: Backup) -> str:
+def warnings_in_words(key: str, backup: Backup) -> str:
+    """Given a component's key and its backup, return what step 1 could not take or do as it should; "" for nothing."""
     warnings = backup.facts.get("warnings", [])
     return mask_nik(f"{key}: " + "; ".join(warnings)) if warnings else ""
 

@@ -2,7 +2,7 @@
 
 from recovery.calendar import format_moment, format_number
 from recovery.installation import Installation
-from recovery.procedures.backup_document import failed_step, failure_in_words, reason_in_words
+from recovery.procedures.backup_document import failed_step, failure_in_words, reason_in_words, warnings_in_words
 from recovery.procedures.restore.inventoried import component_title_and_key
 from recovery.procedures.schedule_approval import basis_of, recorded_approval
 from recovery.records import backups, procedures, steps
@@ -31,6 +31,8 @@ def backup_question(installation: Installation, procedure_id: str) -> Question:
     schedule = procedure.parameters["schedule"]
     approval = recorded_approval(procedure)
     conformity = [] if approval.approved else [["Kesesuaian jadwal", f"TIDAK SESUAI – {approval.words}"]]
+    warnings = [warnings_in_words(key, made[key]) for key in procedure.parameters["components"] if key in made]
+    problems = [["Kendala", words] for words in warnings if words]
     document = {
         "judul": "Formulir Pelaksanaan Back Up Data",
         "langkah": step("backup.6").title,
@@ -54,7 +56,8 @@ def backup_question(installation: Installation, procedure_id: str) -> Question:
                 "baris": [
                     [component_title_and_key(installation, component), _result(made.get(component), rows, component)]
                     for component in procedure.parameters["components"]
-                ],
+                ]
+                + problems,
             },
         ],
     }

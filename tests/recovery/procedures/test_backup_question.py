@@ -1,5 +1,6 @@
 """What the Kabid is shown of a backup is what its form says."""
 
+import socket
 from typing import NoReturn
 
 import pytest
@@ -42,11 +43,19 @@ def test_failures_and_reasons_are_told_as_on_the_form(office: SmallOffice) -> No
     data, files = rows(office, "run", 1).values()
     assert "GAGAL – tidak selesai" == data
     assert files.startswith("GAGAL – langkah 1 gagal (pesan sistem: the file /srv/ktp/")
+    assert "Kendala" not in rows(office, "run", 1)
     assert NIK not in files and files.endswith(".jpg cannot be read; nothing was dumped)")
     assert files.removeprefix("GAGAL – ") in printed(office, "run")
 
     begin_backup(office.installation, "again", schedule_name="bulanan", routine=False, cites=number)
+    with socket.socket(socket.AF_UNIX) as left_out:
+        left_out.bind(str(office.uploads / "soket"))
+        office.step("backup.1", "again", "simpel/berkas")
     office.step("backup.5", "again")
+    # Beside the failure of what was not backed up, the Kabid reads what the backup of the tree lacks.
+    lacks = rows(office, "again", 1)["Kendala"]
+    assert lacks.startswith("simpel/berkas: ") and "soket is a socket and was left out" in lacks
+    assert lacks in printed(office, "again")
     why = f"mengulang komponen yang gagal pada formulir {number}"
     assert f"Di luar jadwal: {why}" == rows(office, "again", 0)["Jenis"]
     assert why in printed(office, "again")
