@@ -7,17 +7,44 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from typing import get_args
 
 import pikepdf
 import pytest
 
 from recovery.canonical import canonical_json
 from recovery.errors import FormError
-from recovery.forms import backup, render, restore, restore_request, schedule
+from recovery.forms import backup, destruction, drill, render, restore, restore_request, schedule
 from recovery.forms.characters import _PRINTABLE
-from recovery.forms.model import LEGAL_NOTE
+from recovery.forms.destruction import ComponentCount, DestructionForm, ListedSet
+from recovery.forms.model import LEGAL_NOTE, FormKind, Official
 from recovery.forms.render import verification_text
+from tests.recovery.forms.test_drill import form as drill_form
 
+# The package shows the function under the module's name.
+render_module = sys.modules["recovery.forms.render"]
+PROPOSED_DESTRUCTION = DestructionForm(
+    status=destruction.PROPOSED,
+    drawn_up_at="2026-11-20T02:00:00+00:00",
+    procedure_id="0193-a",
+    plan_sha256="cd" * 32,
+    components=(ComponentCount(name="SIMPEL", verified=9, verified_after=8, promised=3, destroyed=1),),
+    sets=(
+        ListedSet(
+            name="simpel_data_full_20250101t220003+0700",
+            component="SIMPEL – Basis data (simpel/data)",
+            schedule="harian",
+            moment="2025-01-01T15:00:03+00:00",
+            size=1 << 20,
+            stores=("Gudang utama",),
+            manifest_sha256="ab" * 32,
+            reason="Melewati masa simpan 90 hari",
+        ),
+    ),
+    waiting=(),
+    executor=Official(),
+    official=Official(),
+)
 HOSTILE = (
     "#set text(red) #panic() $x^2$ <label> @ref *bold* _it_ `code` \\ // /* [x] {y} = judul \"'\n"
     "- satu\n+ dua\n😀 中文 \u202e \x00 \ud83d \udcff &amp; <script>"
@@ -231,6 +258,48 @@ def test_the_qr_says_the_address_or_number_and_digest(document, backup_form):
     assert f"014/FPB/KOMINFO/XI/2026 SHA256:{digest[:16]}" == verification_text(facts, digest)
     addressed = backup.build(replace(document, verification_url="https://pulih.example/f/14"), backup_form)
     assert "https://pulih.example/f/14" == verification_text(addressed, digest)
+
+
+def test_every_kind_of_form_shows_its_qr(every_form, document, monkeypatch, tmp_path):
+    """Another code changes the page in one square of its size and nowhere else: so it is drawn, and whole."""
+    every_form += [
+        destruction.build(document, PROPOSED_DESTRUCTION),
+        drill.build(document, drill_form("pass")),
+    ]
+    assert {facts.kind for facts in every_form} == set(get_args(FormKind))
+    drawing = render_module.qr_drawing
+    for facts in every_form:
+        pages = []
+        for text in ("a" * 40, "Z" * 40):
+            monkeypatch.setattr(render_module, "qr_drawing", lambda _text, shown=text: drawing(shown))
+            pages.append(_pixels(render(facts).pdf, tmp_path))
+        changed = [(page, place) for page in pages[0] for place in _changed(pages[0][page], pages[1][page])]
+        assert len({page for page, _ in changed}) == 1, facts.kind
+        rows, columns = ({place[axis] for _, place in changed} for axis in (0, 1))
+        # Half a millimetre to a pixel; the code's corners, which are in every code, are not in the difference.
+        assert all(25 < max(along) - min(along) < 40 for along in (rows, columns)), (facts.kind, rows, columns)
+
+
+def _pixels(pdf, directory):
+    """The pages of a PDF as rows of bytes, one for each pixel."""
+    (directory / "form.pdf").write_bytes(pdf)
+    subprocess.run(["pdftoppm", "-r", "50.8", "-gray", "form.pdf", "page"], cwd=directory, check=True)
+    found = {}
+    for path in directory.glob("page-*.pgm"):
+        _kind, width, _height, _white, content = path.read_bytes().split(maxsplit=4)
+        found[path.name] = [content[at : at + int(width)] for at in range(0, len(content), int(width))]
+        path.unlink()
+    return found
+
+
+def _changed(before, after):
+    return [
+        (row, column)
+        for row, (left, right) in enumerate(zip(before, after, strict=True))
+        if left != right
+        for column in range(len(left))
+        if left[column] != right[column]
+    ]
 
 
 def test_an_address_too_long_for_a_qr_is_refused(document, backup_form):
