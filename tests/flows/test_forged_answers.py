@@ -7,12 +7,18 @@ a process, so what differs from its neighbour only by a rule that tests/recovery
 
 import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from recovery.conformance import NOT_CONFORMANT, judge_procedure
 from recovery.errors import HostError
+from recovery.guard.lateness import look_for_lateness
+from recovery.guard.report import Report
 from recovery.records.approval_situation import COMPLAINT_OF_SECRETS
+from recovery.records.approvals import decision_of
+from recovery.sop import title_of
 from tests.flows.people import ACTING_KADIS, ASKING_KADIS, INTERIM_KADIS
 from tests.testbed.small_office import KABID, KADIS
 
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 STEP = "restore.2"
+TITLE = title_of(STEP)
 TAMPERED = "Jawaban tidak dapat dipastikan berasal dari satu kali pengiriman formulir."
 
 
@@ -154,10 +161,28 @@ def test_a_form_that_is_not_complete_is_refused_by_the_server_and_the_run_goes_o
     assert len(target.office.ledger(target.run, "approval.refused")) == target.attempt - 1
 
 
-def test_pushing_the_run_on_without_an_answer_does_not_count(target: Target) -> None:
-    """ "Change state" to Running, and a start on top of it."""
-    assert "ACCEPT" == target.office.set_state(target.run, "RUNNING", "Running")["status"]
-    target.push_on()
+def test_a_state_set_by_hand_decides_nothing_and_retry_asks_again(target: Target) -> None:
+    """ "Change state" to an end: no decision, no entry, nothing that the records would take for one. Set to Running, as
+    to any of these, it goes on by Retry, which asks again: nobody has answered."""
+    office, catalog = target.office, target.office.installation.catalog
+    before = office.ledger(target.run)
+    for kind, name in (("COMPLETED", "Completed"), ("FAILED", "Failed"), ("CANCELLED", "Cancelled")):
+        assert "ACCEPT" == office.set_state(target.run, kind, name)["status"]
+        step = office.steps(target.run)[STEP, ""]
+        with catalog.read() as connection:
+            assert decision_of(connection, target.run, STEP) is None
+        judged = judge_procedure(office.installation, target.run)
+        assert NOT_CONFORMANT == judged.verdict
+        assert {"the procedure is not finished", f"{TITLE}: is open"} <= set(judged.reasons)
+        report = Report()
+        assert step.deadline is not None
+        look_for_lateness(office.installation, datetime.fromisoformat(step.deadline) + timedelta(seconds=1), report)
+        (overdue,) = (alarm for alarm in report.alarms if alarm.subject.endswith(target.run))
+        assert ("overdue", f"{TITLE} [simpel] of {target.run}") == (overdue.kind, overdue.subject)
+        assert "retried there" in overdue.mend
+    assert before == office.ledger(target.run), "a state of Prefect's is no entry"
+    assert "ACCEPT" == office.set_state(target.run, "RUNNING", "Running")["status"]
+    office.retry(target.run)
     target.expect_refusal("submission_is_untampered", TAMPERED, "resumed 0 times")
 
 
