@@ -1,7 +1,7 @@
 """Automations on a real Prefect server: written, set right, removed, and never mixed up with anybody else's."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,23 @@ FOREIGN = (
     {"name": "Pulih: Proses gagal", "tags": []},  # our name without our tag
     {"name": "Milik kantor lain", "tags": ["pulih"]},  # our tag without our name
 )
+BEGUN = "Pending Running Completed Failed Crashed Cancelled Cancelling"
+# Of each automation: after which events it waits, for how many seconds, and what it waits for. Without a time it acts
+# at once. One that waits begins anew with each event of the former, so those are among the latter.
+TRIGGERS = {
+    "gagal": ("", 0, "Failed Gagal"),
+    "terputus": ("", 0, "Crashed"),
+    "terlambat": ("Late Resuming AwaitingRetry", 600, f"Late Resuming AwaitingRetry {BEGUN}"),
+    "persetujuan": ("Suspended Paused", 60, f"Suspended Paused Resuming {BEGUN}"),
+    "lewat-waktu": ("Suspended Paused", 57600, f"Suspended Paused Resuming {BEGUN}"),
+    "tanpa-kabar": ("heartbeat", 600, "heartbeat *"),
+}
+TRIGGERS_AT_ONCE = {
+    "gagal": ("", 0, "Failed Gagal"),
+    "terputus": ("", 0, "Crashed"),
+    "terlambat": ("", 0, "Late"),
+    "persetujuan": ("", 0, "Suspended Paused"),
+}
 
 
 @pytest.fixture
@@ -48,18 +65,39 @@ def made(changes: list[Change]) -> list[tuple[str, str, str]]:
     return [(change.action, change.kind, change.name) for change in changes]
 
 
+def triggers(automations: Iterable[dict[str, Any]]) -> dict[str, tuple[str, list[str], float, list[str]]]:
+    """Of each automation, by name: the posture, after which events, for how long, and for which it waits."""
+    found = {each["name"]: each["trigger"] for each in automations}
+    return {
+        name: (trigger["posture"], sorted(trigger["after"]), trigger["within"], sorted(trigger["expect"]))
+        for name, trigger in found.items()
+    }
+
+
+def as_wanted(table: dict[Any, tuple[str, int, str]]) -> dict[str, tuple[str, list[str], float, list[str]]]:
+    def events(names: str) -> list[str]:
+        return sorted(f"prefect.flow-run.{name}" for name in names.split())
+
+    return {
+        f"Pulih: {TITLES[occasion]}": (
+            "Proactive" if within else "Reactive",
+            events(after),
+            float(within),
+            events(expect),
+        )
+        for occasion, (after, within, expect) in table.items()
+    }
+
+
 def without_targets(applied: "Applied") -> Any:
     return applied.make(("  notice_targets:\n    - credential:notice-target\n", ""))
 
 
 def test_without_timed_automations_none_waits_for_what_does_not_happen() -> None:
     inventory = load_inventory(EXAMPLE)
+    assert as_wanted(TRIGGERS) == triggers(wanted_automations(inventory, "deployment"))
     inventory.office.timed_automations = False
-    found = wanted_automations(inventory, "deployment")
-    assert {f"{PREFIX}{TITLES[each]}" for each in ("gagal", "terputus", "terlambat", "persetujuan")} == {
-        automation["name"] for automation in found
-    }
-    assert {("Reactive", 0.0)} == {(each["trigger"]["posture"], each["trigger"]["within"]) for each in found}
+    assert as_wanted(TRIGGERS_AT_ONCE) == triggers(wanted_automations(inventory, "deployment"))
 
 
 @pytest.mark.slow
@@ -79,12 +117,8 @@ def test_every_occasion_runs_the_notify_deployment_with_nothing_but_the_run(
         )
         event = {"run": "{{ event.resource.id }}", "peristiwa": "{{ event.id|string }}"}
         assert {"perihal": occasion, **event} == action["parameters"]
-    overdue = found["Pulih: Persetujuan lewat batas waktu"]["trigger"]
-    assert ("Proactive", 16 * 3600, ["prefect.resource.id"]) == (
-        overdue["posture"],
-        overdue["within"],
-        overdue["for_each"],
-    )
+        assert ["prefect.resource.id"] == automation["trigger"]["for_each"], "each run is counted on its own"
+    assert as_wanted(TRIGGERS) == triggers(found.values())
 
 
 @pytest.mark.slow

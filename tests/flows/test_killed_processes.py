@@ -20,6 +20,8 @@ pytestmark = pytest.mark.slow
 
 # Takes long enough to be read that the program which reads it is met.
 BIG = 512 << 20
+# What the automation for a run that died waits for.
+CRASHED = "prefect.flow-run.Crashed"
 
 
 def stop_reader(file: Path) -> int:
@@ -62,6 +64,8 @@ def test_a_backup_killed_while_dumping_is_finished_by_retry_and_repeats_nothing(
         big.unlink()
     assert "open" == office.steps(run)["backup.1", "simpel/berkas"].state
     office.wait_for_crash(run)
+    crashed = {"event": {"name": [CRASHED]}, "resource": {"id": [f"prefect.flow-run.{run}"]}}
+    wait_until(lambda: office.get("POST", "/events/filter", {"filter": crashed})["events"], "who waits for it is told")
     office.retry(run)
     step, _component = office.kill_worker_during_a_step(run)
     assert step < "backup.6"
