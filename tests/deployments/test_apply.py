@@ -1,9 +1,11 @@
 """Applying an inventory to a real Prefect server, a real catalog and real stores."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -23,13 +25,14 @@ def _summary(changes: list[Change]) -> list[tuple[str, str, str]]:
     return [(change.action, change.kind, change.name) for change in changes]
 
 
-def test_a_dry_run_shows_the_same_changes_and_makes_none(
+def test_a_dry_run_makes_no_change_and_applying_again_finishes_what_was_begun(
     bare_server: "LocalServer",
     api: Callable[..., Any],
     make_inventory: "MakeInventory",
     small_release: Path,
     tmp_path: Path,
 ) -> None:
+    """The first change cannot be made; one in the middle is made, and the answer is lost; then the last one cannot."""
     inventory = make_inventory()
     shown: list[Change] = []
     dry = apply(inventory, release=small_release, dry_run=True, before=shown.extend)
@@ -37,7 +40,30 @@ def test_a_dry_run_shows_the_same_changes_and_makes_none(
     assert api("POST", "/deployments/filter", {}) == []
     assert not (tmp_path / "keadaan").exists()
     assert list((tmp_path / "utama").rglob("RESTORE.md")) == []
-    assert apply(inventory, release=small_release) == dry
+    left = _summary(dry)
+
+    def ends_at(number: int, *, made: bool) -> Callable[[list[Change]], None]:
+        def before(changes: list[Change]) -> None:
+            assert left == _summary(changes)
+            assert len(changes) < len(dry) or changes == dry
+            perform = changes[number].perform
+
+            def end() -> None:
+                if made:
+                    perform()
+                raise httpx.ReadError("")
+
+            changes[number] = replace(changes[number], perform=end)
+
+        return before
+
+    for number, made in ((0, False), (len(left) // 2, True), (-1, False)):
+        with pytest.raises(HostError, match=r"does not answer \(ReadError\); what was done before it stays"):
+            apply(inventory, release=small_release, before=ends_at(number, made=made))
+        left = left[number + made :]
+    assert 1 == len(left)
+    assert left == _summary(apply(inventory, release=small_release))
+    assert apply(inventory, release=small_release) == []
 
 
 def test_changes_are_shown_before_anything_is_done_and_can_be_refused(
