@@ -38,15 +38,10 @@ def place_rules(
 ) -> Iterator[Complaint]:
     """Given the well-formed parts of an inventory by position, yield every complaint about places that overlap."""
     yield from _stores(stores, schedules)
-    # Two names for one address are one machine, and all local hosts are this one.
-    machines = {host.name: (host.address or host.name) if host.kind == "ssh" else "" for host in hosts.values()}
-    yield from _databases(office, applications, machines, environment)
+    machines = _machines(hosts)
+    yield from _databases(applications, machines)
     yield from _scratch_servers(applications, machines)
-    protected = {**protected_places(office, keys, environment), **_ways_to_hosts(hosts)}
-    protected |= {title: _real(path) for title, path in secret_files(stores).items()}
-    directories = {
-        f"the store {store.name!r}": _real(store.path) for store in stores.values() if store.kind == "directory"
-    }
+    yield from own_places(office, keys, hosts, stores, applications, environment)
     seen: list[tuple[str, Path, Location]] = []
     for index, application in applications.items():
         machine = machines.get(application.host, application.host)
@@ -54,18 +49,55 @@ def place_rules(
             if not component.path:
                 continue  # a database of a server, or reported as missing
             location: Location = ("applications", index, "components", position, "path")
-            path = _real(component.path) if machine == "" else Path(os.path.normpath(component.path))
+            path = _path(machine, component)
             for other_machine, other_path, other_location in seen:
                 if machine == other_machine and _overlap(path, other_path):
                     yield Complaint(location, f"{_relation(path, other_path)} {field_name(other_location)}")
             seen.append((machine, path, location))
-            if machine:
+
+
+def own_places(
+    office: OfficeSettings | None,
+    keys: KeySettings | None,
+    hosts: Mapping[int, HostSettings],
+    stores: Mapping[int, StoreSettings],
+    applications: Mapping[int, ApplicationSettings],
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Complaint]:
+    """Given the parts of a configuration, yield a complaint about every component that is, holds or lies in what a
+    restore itself depends on: records, keys, stores, Prefect's database. Design §10: such a one is never restored."""
+    machines = _machines(hosts)
+    protected = {**protected_places(office, keys, environment), **_ways_to_hosts(hosts)}
+    protected |= {title: _real(path) for title, path in secret_files(stores).items()}
+    protected |= {
+        f"the store {store.name!r}": _real(store.path) for store in stores.values() if store.kind == "directory"
+    }
+    databases = _own_databases(office, environment)
+    for index, application in applications.items():
+        machine = machines.get(application.host, application.host)
+        for position, component in enumerate(application.components):
+            location: Location = ("applications", index, "components", position)
+            title = databases.get((component.database, component.server_port))
+            if component.kind in SERVER_PORTS and title:
+                # Whatever the server is called here and there: two servers with such a name are not worth the risk.
+                message = f"has name and port of {title}; it can never be a restore target"
+                yield Complaint((*location, "database"), message)
+            if machine or not component.path:
                 continue
-            for title, place in {**protected, **directories}.items():
+            path = _path(machine, component)
+            for title, place in protected.items():
                 if _overlap(path, place):
-                    yield Complaint(
-                        location, f"{_relation(path, place)} {title} ({place}); it can never be a restore target"
-                    )
+                    message = f"{_relation(path, place)} {title} ({place}); it can never be a restore target"
+                    yield Complaint((*location, "path"), message)
+
+
+def _machines(hosts: Mapping[int, HostSettings]) -> dict[str, str]:
+    """Two names for one address are one machine, and all local hosts are this one, which is called ""."""
+    return {host.name: (host.address or host.name) if host.kind == "ssh" else "" for host in hosts.values()}
+
+
+def _path(machine: str, component: ComponentSettings) -> Path:
+    return Path(os.path.normpath(component.path)) if machine else _real(component.path)
 
 
 def protected_places(
@@ -111,14 +143,8 @@ def _ways_to_hosts(hosts: Mapping[int, HostSettings]) -> dict[str, Path]:
     return places
 
 
-def _databases(
-    office: OfficeSettings | None,
-    applications: Mapping[int, ApplicationSettings],
-    machines: Mapping[str, str],
-    environment: Mapping[str, str] | None,
-) -> Iterator[Complaint]:
-    """A database of a server is named once, and is not one of those that hold the records. Design §10."""
-    own = _own_databases(office, environment)
+def _databases(applications: Mapping[int, ApplicationSettings], machines: Mapping[str, str]) -> Iterator[Complaint]:
+    """A database of a server is named once."""
     seen: dict[tuple[str, str, int, str], Location] = {}
     for index, application in applications.items():
         for position, component in enumerate(application.components):
@@ -130,10 +156,6 @@ def _databases(
             if key in seen:
                 yield Complaint(location, f"is the same database as {field_name(seen[key])}")
             seen.setdefault(key, location)
-            title = own.get((component.database, component.server_port))
-            if title:
-                # Whatever the server is called here and there: two servers with such a name are not worth the risk.
-                yield Complaint(location, f"has name and port of {title}; it can never be a restore target")
 
 
 def _scratch_servers(

@@ -9,6 +9,7 @@ from recovery.calendar import to_date
 from recovery.errors import ConfigurationError, NotFoundError
 from recovery.forms.model import contains_nik
 from recovery.installation import RELEASE, Installation
+from recovery.procedures.restore.own_places import refuse_own_places
 from recovery.procedures.restore.plan import newest_or_refuse, none_verified
 from recovery.procedures.restore.r1_request import letter_digest
 from recovery.procedures.restore.request_form import RestoreRequest
@@ -44,9 +45,11 @@ def check_request(installation: Installation, request: RestoreRequest) -> Offici
 
     Raises NotFoundError for an unknown application or requester, for one who is not in office today, when a component
     has no verified backup (where the request names no time: none whose moment can be believed), and when the letter is
-    not there for step 1; ConflictError when another restore of this application is open.
+    not there for step 1; ConflictError when another restore of this application is open; ConfigurationError when a
+    component of it is one of Pulih's own places.
     """
     application = installation.application(request.aplikasi)
+    refuse_own_places(installation, application.name)
     with installation.catalog.read() as connection:
         requester = _requester_of(connection, request)
         _require_backups(connection, application, request)

@@ -4,6 +4,7 @@ from recovery.installation import Installation
 from recovery.procedures.decided import decided, decided_document
 from recovery.procedures.documents import issue_form
 from recovery.procedures.restore.inventoried import require_in_inventory
+from recovery.procedures.restore.own_places import refuse_own_places
 from recovery.procedures.restore.rehearsal import rehearse
 from recovery.progress import Tell, to_nobody
 from recovery.records.steps import StepResult
@@ -25,5 +26,7 @@ def verify_authority(installation: Installation, procedure_id: str, tell: Tell =
     plan = decided_document(installation, procedure_id, "restore.3")["rencana"]
     application = next(iter(plan)).partition("/")[0]
     require_in_inventory(installation, procedure_id, application, list(plan))
+    # Days have passed since it was opened. From here on the approval binds the target, so another one is found.
+    refuse_own_places(installation, application)
     rehearsal = rehearse(installation, procedure_id, plan, tell)
     return StepResult(evidence={**decision, "plan": plan, "rehearsal": rehearsal})

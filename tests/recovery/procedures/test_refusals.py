@@ -97,6 +97,26 @@ def test_a_requester_who_is_not_in_office_is_refused(office: SmallOffice) -> Non
     assert refused == refusal(NotFoundError, lambda: begin_restore(office.installation, "run", request))
 
 
+def test_what_a_restore_rests_on_is_never_its_target(office: SmallOffice) -> None:
+    """A worker has its settings from blocks, which were validated as an inventory only when they were applied."""
+    installation = office.installation
+    application = installation.applications["simpel"]
+    data, *others = application.components
+    for place, words in (
+        ("state/catalog.sqlite", "lies in the state directory"),
+        ("store/bkd", "lies in the store 'utama'"),
+        ("keys/signing", "is the same place as the key file of signing_key"),
+        (".", "holds the state directory"),
+    ):
+        components = [*others, data.model_copy(update={"path": str(office.root / place)})]
+        installation.applications["simpel"] = application.model_copy(update={"components": components})
+        said = refusal(ConfigurationError, lambda: begin_restore(installation, "run", restore_request()))
+        assert said.startswith(f"simpel/data is never restored: its path {words} ({office.root}/")
+        assert "it can never be a restore target; nothing was touched\nHINT: `pulih apply` says whether" in said
+    with installation.catalog.read() as connection:
+        assert procedures.find(connection, "run") is None
+
+
 def test_a_recovery_point_without_a_zone_is_in_wib() -> None:
     """As people write it; one with a zone means what it says."""
     expected = "2026-11-20T15:00:00.000000+00:00"

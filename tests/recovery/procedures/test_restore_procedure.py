@@ -516,6 +516,22 @@ def test_a_failed_rehearsal_never_stops_the_service(disposed: Restore) -> None:
 
 
 @pytest.mark.slow
+def test_a_target_that_became_one_of_pulihs_own_places_is_not_rehearsed_beside(disposed: Restore) -> None:
+    """Somebody changed the settings of the application while the Kabid was waited for."""
+    office, procedure_id = disposed.office, disposed.procedure_id
+    office.decide("restore.3", procedure_id, KABID, "disetujui", **VERIFICATION)
+    catalog = office.root / "state" / "catalog.sqlite"
+    application = office.installation.applications["simpel"]
+    components = [
+        each.model_copy(update={"path": str(catalog)} if each.name == "data" else {}) for each in application.components
+    ]
+    office.installation.applications["simpel"] = application.model_copy(update={"components": components})
+    with pytest.raises(ConfigurationError, match="simpel/data is never restored: its path lies in the state directory"):
+        office.step("restore.3", procedure_id)
+    assert [] == office.installation.source("simpel/data").copies()
+
+
+@pytest.mark.slow
 def test_a_restore_that_is_given_up_beside_its_start_stops_no_service(approved: Restore) -> None:
     """The run that wakes while the requester is being told finds it closed."""
     office, procedure_id = approved.office, approved.procedure_id
