@@ -18,7 +18,7 @@ KEY = "kepegawaian/simpel/simpel_data_full_20261120t220003+0700/manifest.json"
 MEBIBYTE = 1 << 20
 LATER = "2099-01-01T00:00:00+07:00"
 
-REAL = [pytest.param("juicefs", marks=pytest.mark.slow), pytest.param("ceph", marks=pytest.mark.slow)]
+REAL = [pytest.param(name, marks=pytest.mark.slow) for name in ("juicefs", "ceph", "ceph-https")]
 
 
 @pytest.fixture(params=["directory", *REAL])
@@ -26,10 +26,11 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSettings:
     """Settings of an empty store, with credentials that may remove."""
     if request.param == "directory":
         return StoreSettings(name="gudang", path=str(tmp_path), prefix="cadangan")
-    server = request.getfixturevalue(request.param)
+    server = request.getfixturevalue(request.param.removesuffix("-https"))
+    secure = {"endpoint": server.secure_endpoint, "ca_file": server.ca_file} if request.param == "ceph-https" else {}
     bucket = server.make_bucket(lock=server.versions)
     removal = {"removal_access_key": secret(tmp_path, OWNER[0]), "removal_secret_key": secret(tmp_path, OWNER[1])}
-    return server.settings(tmp_path, bucket, **removal)  # type: ignore[no-any-return]
+    return server.settings(tmp_path, bucket, **removal, **secure)  # type: ignore[no-any-return]
 
 
 @pytest.fixture
