@@ -46,7 +46,7 @@ LET_BE: dict[str, dict[str, str]] = {
     },
     "source": {
         "beside": "makes a name",
-        "ties": "empty for files; tests/recovery/procedures/test_rehearsal.py has those of a server",
+        "ties": "empty for files; tests/recovery/sources has those of servers",
         "unloadable": "asked by the doctor, which no procedure here is",
         "safety_copy": "takes a name from the receipt",
         "scratch": "makes an object; its own calls are watched",
@@ -57,7 +57,7 @@ LET_BE: dict[str, dict[str, str]] = {
         "protect": "a directory locks nothing; tests/recovery/stores/test_s3_lock.py has locks that fail",
         "lacks_lock": "asked by a synchronisation, which no procedure here is",
         "removable": "asked by a destruction, which no procedure here is",
-        "remove": "done by a destruction, which tests/recovery/procedures/test_retention_interrupted.py lets fail",
+        "remove": "done by a destruction, as above; of unfinished ones tests/recovery/procedures/test_retention_places.py",
     },
     "catalog": {
         "dialect": "a part of the address",

@@ -3,6 +3,7 @@
 `make test` plays a sample of the cases, `make test-sweep` all of them, and writes docs/reliability.md.
 """
 
+import inspect
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from recovery.records import forms, steps
 from recovery.records.catalog import Catalog
 from recovery.records.schema import timestamp
 from recovery.sop import STEPS
-from tests.recovery.procedures.faults import INTERFACES, PLACES, Watch, watched
+from tests.recovery.procedures.faults import DECLARED, INTERFACES, LET_BE, PLACES, Watch, watched
 from tests.recovery.procedures.playing import ACTIONS, KINDS
 from tests.recovery.procedures.reliability_page import TITLES
 from tests.recovery.procedures.sweep import cases_of, sample
@@ -121,6 +122,21 @@ def test_a_call_fails_at_its_turn_and_the_interface_is_mended_afterwards(office:
     assert 3 == for_good.failed
     assert read()
     assert whole == {name: getattr(Catalog, name) for name in whole}
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+def test_every_call_of_an_interface_is_watched_or_let_be_for_a_reason(interface: str) -> None:
+    """A new method of a protocol is swept, or says why not."""
+    home = inspect.getmodule(DECLARED[interface])
+    declared = {
+        name
+        for name, value in vars(DECLARED[interface]).items()
+        if not name.startswith("_")
+        and (isinstance(value, property) or (inspect.isfunction(value) and inspect.getmodule(value) is home))
+    }
+    for _, names in PLACES[interface]:
+        assert declared == {*names, *LET_BE[interface]}
+        assert not {*names} & {*LET_BE[interface]}
 
 
 def die_at(name: str, nth: int = 1) -> points.Observer:
