@@ -57,7 +57,7 @@ LET_BE: dict[str, dict[str, str]] = {
         "protect": "a directory locks nothing; tests/recovery/stores/test_s3_lock.py has locks that fail",
         "lacks_lock": "asked by a synchronisation, which no procedure here is",
         "removable": "asked by a destruction, which no procedure here is",
-        "remove": "done by a destruction, as above; of unfinished ones tests/recovery/procedures/test_retention_places.py",
+        "remove": "done by a destruction; tests/recovery/procedures/test_retention_places.py has unfinished ones",
     },
     "catalog": {
         "dialect": "a part of the address",
