@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(900)
 
 
+@pytest.mark.root
 def test_simpel_answers_there_is_controlled_and_ends(tmp_path: Path) -> None:
     """What the inventory says of it holds: data, service, page; and nothing runs when the machine is shut down."""
     site = Site(tmp_path / "peragaan")
@@ -45,6 +46,7 @@ def test_simpel_answers_there_is_controlled_and_ends(tmp_path: Path) -> None:
         urlopen(site.simpel_url, timeout=5)
 
 
+@pytest.mark.root
 @pytest.mark.endurance
 def test_the_whole_story_ends_with_the_data_back_on_the_machine(tmp_path: Path) -> None:
     """What `make demo HOST=systemd` runs, from nothing to the proof; the machine is gone afterwards."""

@@ -9,7 +9,7 @@ from tests.deployments.test_systemd import PROGRAM, UNITS
 from tests.flows.waiting import wait_until
 from tests.testbed.systemd_host import SystemdHost, run_systemd_host
 
-pytestmark = [pytest.mark.endurance, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.root, pytest.mark.endurance, pytest.mark.timeout(900)]
 
 SAID = "/srv/said"
 FAKE_PULIH = f"""\

@@ -12,3 +12,10 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemdHost]:
     """A running machine."""
     with run_systemd_host(tmp_path_factory.mktemp("machine")) as booted:
         yield booted
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever runs on the machine needs root: without it his tests say that they did not run."""
+    for item in items:
+        if "machine" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.root)

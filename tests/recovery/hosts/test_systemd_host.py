@@ -48,6 +48,7 @@ def groups(pid: int) -> list[Path]:
     return [*top.glob(name), *top.glob(f"*/{name}")]
 
 
+@pytest.mark.root
 def test_a_killed_test_run_leaves_no_machine(tmp_path: Path) -> None:
     """Its processes end with it, its files were never on a disk, and the next boot takes its empty groups away."""
     here = Path(__file__).resolve().parents[3]

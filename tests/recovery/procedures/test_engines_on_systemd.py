@@ -26,7 +26,7 @@ from tests.testbed.systemd_host import run_systemd_host
 from tests.testbed.systemd_root import ACCOUNT
 from tests.testbed.systemd_site import TEXT, UNIT
 
-pytestmark = [pytest.mark.endurance, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.root, pytest.mark.endurance, pytest.mark.timeout(1800)]
 
 DATA, FILES = COMPONENTS
 CLOSED = (503, TEXT)

@@ -23,7 +23,7 @@ from tests.testbed.systemd_office import open_systemd_office
 from tests.testbed.systemd_root import ACCOUNT
 from tests.testbed.systemd_site import FLAG, HEALTH, PAGE, PORT, TEXT, UNIT, WORKER, install_site, site_settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[3]
 LONG_AGO = "2020-01-01T00:00:00.000000+00:00"
