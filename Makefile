@@ -8,6 +8,11 @@ INSTALLED := $(VENV)/.installed
 # tests/testbed/missing.sh knows.
 NEEDED := git zstd age sqlite3
 APT_LINE := sudo apt install git make python3-venv zstd age sqlite3 openssl poppler-utils postgresql mariadb-server jq chromium attr debootstrap openssh-client openssh-server radosgw ceph-mon ceph-osd
+# Ubuntu has Chromium as a snap only, and apt refuses a whole line for one name that it does not know.
+DISTRIBUTION := $(shell . /etc/os-release 2>/dev/null; echo $$ID)
+ifeq ($(DISTRIBUTION),ubuntu)
+APT_LINE := $(filter-out chromium,$(APT_LINE)) && sudo snap install chromium
+endif
 
 # What `make test` must take of recovery/, in per cent of its lines and branches together. Asked of the file: together with
 # several processes slipcover's own --fail-under sees the first of them alone.
