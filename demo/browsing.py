@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from demo.site import APPLICATION, LETTER_FILE, LETTER_NUMBER, REQUESTER
 from recovery.calendar import WIB
@@ -118,9 +119,9 @@ class Person:
 
     def _asks(self, run: str, give_up_at: float) -> bool:
         """Wait until a run is suspended; return whether it is. The server is asked: loading its page takes a core."""
-        state = f"{self.address}/api/flow_runs/{run.rpartition('/')[2]}"
+        state = f"{self.address}/api/flow_runs/{urlsplit(run).path.rpartition('/')[2]}"
         while time.monotonic() < give_up_at:
-            name = self.page.request.get(state).json()["state_name"]
+            name = self.page.request.get(state, timeout=PATIENCE_SECONDS * 1000).json()["state_name"]
             if name == "Suspended":
                 return True
             if name in ("Failed", "Crashed"):

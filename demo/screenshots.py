@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from demo.officials import Phone
 from demo.running import start, stop_all
 from demo.site import EXECUTOR, KABID, KADIS, Site
 from deployments.server import LocalServer, running_server
+from recovery.calendar import WIB
 from recovery.errors import ConfigurationError, PulihError
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ def take(site: Site, server: LocalServer) -> None:
         _picture(page, "run", 900)
 
         person.open_request("restore")
-        person.fill_in(REQUEST)
+        person.fill_in({**REQUEST, **_damage_after_the_backup(page)})
         _picture(page, "restore-form", 1000)
         run = person.submit()
         _answer(person, run, "Disposisi permintaan restore data", KADIS, phones, _DISPOSITION)
@@ -109,6 +111,18 @@ def _take_from_a_demonstration_of_our_own() -> None:
             take(site, server)
         finally:
             stop_all(site)
+
+
+def _damage_after_the_backup(page: "Page") -> dict[str, str | date]:
+    """Wait for the next moment that the form's calendar offers; return the fields of a letter about what happens then.
+
+    Of damage from before the only backup the officials are warned, which is not what the pictures are to show.
+    """
+    now = datetime.now(WIB)
+    moment = now.replace(second=0, microsecond=0) + timedelta(minutes=5 - now.minute % 5)
+    print(f"waiting until {moment:%H:%M}: of minutes the form's calendar offers every fifth")
+    page.wait_for_timeout((moment - now).total_seconds() * 1000)
+    return {"Tanggal surat": moment.date(), "Waktu kejadian": moment}
 
 
 def _answer(person: Person, run: str, says: str, nip: str, phones: dict[str, Phone], fields: dict[str, str]) -> None:
