@@ -18,8 +18,9 @@ from recovery.hosts.program_mariadb_client import Session
 from recovery.hosts.program_mariadb_swap import swap, swap_back
 from recovery.sources.base import Fingerprint
 from recovery.sources.mariadb import MariadbSource
-from tests.recovery.sources.mariadb_databases import Dumped, dumped, make_database, make_rich
+from tests.recovery.sources.mariadb_databases import Dumped, dumped, make_database, make_rich, source_of
 from tests.testbed.mariadb import MariaDBServer, run_mariadb
+from tests.testbed.s3 import free_ports
 
 # What a server has confirmed is there after it was killed, as on every server that somebody relies on.
 DURABLE = ("innodb-flush-log-at-trx-commit=2",)
@@ -216,6 +217,35 @@ def test_a_session_in_another_database_that_holds_a_table_is_seen(beside: Beside
         cursor.execute(f"LOCK TABLES `{beside.source.database}`.pegawai READ")
         with pytest.raises(SourceBusyError, match="is still used by a session in the table pegawai"):
             beside.source.quiet()
+
+
+def test_a_replica_that_applies_changes_is_named_and_stops_a_swap() -> None:
+    """Where the changes come from, a session that only hands them on disturbs nobody."""
+    (port,) = free_ports(1)
+    network = ("server-id=1", "log-bin=binlog", "skip-networking=0", "bind-address=127.0.0.1", f"port={port}")
+    with run_mariadb(*network) as primary, run_mariadb("server-id=2") as replica:
+        primary.execute("CREATE USER replika@'127.0.0.1' IDENTIFIED BY 'x'")
+        primary.execute("GRANT REPLICATION SLAVE ON *.* TO replika@'127.0.0.1'")
+        there = make_database(primary)
+        replica.execute(
+            f"CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {port}, MASTER_USER = 'replika',"
+            " MASTER_PASSWORD = 'x', MASTER_USE_GTID = slave_pos; START SLAVE"
+        )
+        replica.execute(f"SELECT MASTER_GTID_WAIT('{primary.rows('SELECT @@gtid_binlog_pos')[0][0]}', 60)")
+        source = source_of(replica, there.database)
+        dump = dumped(source)
+        copy = dump.load("replika")
+        receipt = source.prepare_swap(copy)
+        said = rf"the database {source.database} is still used by replication \(system user from local, pid \d+\), "
+        for refused in (source.quiet, lambda: source.swap(receipt)):
+            with pytest.raises(SourceBusyError, match=said):
+                refused()
+        assert source.live_is(receipt) == "old"
+        assert there.quiet()["proven"] is True
+        replica.execute("STOP SLAVE")
+        assert source.quiet()["proven"] is True
+        source.swap(receipt)
+        assert dump.differences(None) == []
 
 
 def test_a_lock_that_is_not_given_up_moves_nothing(beside: Beside) -> None:
