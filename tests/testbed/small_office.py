@@ -315,12 +315,15 @@ def _described(installation: Installation) -> dict[str, Any]:
 
 
 def write_application(database: Path, uploads: Path) -> None:
-    """Make the application's data: a database in WAL mode, and a tree with a link and an empty directory."""
+    """Make the application's data: a database in WAL mode, and a tree with a link, an empty directory and modes."""
     (uploads / "sk").mkdir(parents=True)
     (uploads / "kosong").mkdir()
     (uploads / "sk" / "satu.txt").write_bytes(b"satu" * 1000)
     (uploads / "dua.txt").write_bytes(b"dua")
     (uploads / "tautan").symlink_to("dua.txt")
+    # Not what a copy gets by itself.
+    (uploads / "sk" / "satu.txt").chmod(0o755)
+    (uploads / "sk").chmod(0o775)
     with sqlite3.connect(database) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("CREATE TABLE pegawai (id INTEGER PRIMARY KEY, nama TEXT NOT NULL, gaji INTEGER)")

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from sqlalchemy import Connection, select
 from recovery.records import backups, forms, leases, ledger, ledger_heads, notices, procedures, schema, steps
 from recovery.sets import open_set, read_back, set_prefix
 from recovery.sop import steps_of
+from recovery.sources.base import Fingerprint
 from recovery.stores.base import TEMPORARY
 from tests.recovery.procedures.playing import COMPONENTS, Play
 from tests.testbed.small_office import SmallOffice
 
 Data = tuple[list[tuple[Any, ...]], dict[str, bytes]]
+Whole = dict[str, Fingerprint]
 RESTORED, PUT_BACK = "berhasil", "dikembalikan"
 # Restores that officials refused: the outcome, and the last step that was done.
 REFUSED = {
@@ -29,15 +31,26 @@ REFUSED = {
 
 @dataclass(frozen=True)
 class Known:
-    """The application's data as it was backed up, and as it was when the restore began."""
+    """The application's data as it was backed up, and as it was when the restore began.
+
+    And of both the fingerprint of each component, which has what rows and files alone do not: schema, modes, times,
+    links, empty directories.
+    """
 
     backed_up: Data
     damaged: Data
+    backed_up_whole: Whole = field(default_factory=dict)
+    damaged_whole: Whole = field(default_factory=dict)
 
 
 def content(office: SmallOffice) -> Data:
     """The application's data now."""
     return office.rows(), office.files()
+
+
+def whole(office: SmallOffice) -> Whole:
+    """The fingerprints of the application's components now."""
+    return {component: office.installation.source(component).fingerprint() for component in COMPONENTS}
 
 
 def torn(office: SmallOffice, known: Known) -> Iterator[str]:
@@ -75,7 +88,11 @@ def _status(connection: Connection, play: Play) -> str:
 
 
 def _data(office: SmallOffice, known: Known, status: str) -> Iterator[str]:
-    expected = known.backed_up if status in ("", RESTORED) else known.damaged
+    restored = status in ("", RESTORED)
+    expected = known.backed_up if restored else known.damaged
+    for component, there in (known.backed_up_whole if restored else known.damaged_whole).items():
+        for difference in there.differences(office.installation.source(component).fingerprint()):
+            yield f"{component} is not that of {status or 'the application'!r}: {difference}"
     for part, name in enumerate(("rows", "files")):
         if content(office)[part] != expected[part]:
             yield f"the {name} are not those of {status or 'the application'!r}"

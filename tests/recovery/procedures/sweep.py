@@ -22,7 +22,8 @@ from recovery.errors import HostError, PulihError
 from recovery.guard.rounds import make_round
 from recovery.records import schema, steps
 from recovery.settings import ServiceSettings
-from tests.recovery.procedures.checking import Known, content, torn, wrong
+from recovery.sources.base import Fingerprint
+from tests.recovery.procedures.checking import Known, Whole, content, torn, whole, wrong
 from tests.recovery.procedures.faults import INTERFACES, Watch, watched
 from tests.recovery.procedures.playing import ACTIONS, CRITICAL, DOWN_BEFORE, KINDS, Play
 from tests.recovery.procedures.processes import answers, at, forked, killed, wait_for
@@ -138,8 +139,9 @@ class Sweep:
         """Build the office, play each procedure once, and return what its actions reached."""
         if self._server:
             self._server.start()
-        backed_up, damaged = ((list(map(tuple, rows)), _bytes(files)) for rows, files in forked(self._build))
-        self._known = Known(backed_up, damaged)
+        told = forked(self._build)
+        backed_up, damaged = ((list(map(tuple, rows)), _bytes(files)) for rows, files, _ in told)
+        self._known = Known(backed_up, damaged, *(_fingerprints(found) for _, _, found in told))
         for procedure in (name for name, kind in KINDS.items() if kind == self.kind):
             if procedure != self.kind:
                 self._recall(self.kind, ACTIONS[procedure][0])
@@ -161,10 +163,16 @@ class Sweep:
 
     def _build(self) -> Any:
         office = open_engine_office(self.root, self._server) if self._server else open_office(self.root)
-        backed_up = content(office)
+        backed_up = content(office), whole(office)
         Play(office, self.kind).prepare()
-        both = (backed_up, content(office))
-        return [[rows, {name: value.hex() for name, value in files.items()}] for rows, files in both]
+        return [
+            [
+                rows,
+                {name: value.hex() for name, value in files.items()},
+                {component: fingerprint.to_json() for component, fingerprint in found.items()},
+            ]
+            for (rows, files), found in (backed_up, (content(office), whole(office)))
+        ]
 
     def _record(self, procedure: str, action: str) -> dict[str, list[str]]:
         reached: list[str] = []
@@ -415,3 +423,7 @@ class Sweep:
 
 def _bytes(files: dict[str, str]) -> dict[str, bytes]:
     return {name: bytes.fromhex(value) for name, value in files.items()}
+
+
+def _fingerprints(found: dict[str, Any]) -> Whole:
+    return {component: Fingerprint.from_json(data) for component, data in found.items()}
