@@ -1,12 +1,13 @@
 """The process of whose forks the calls are made on this machine: whatever happens to it, a call fails or is done."""
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -141,6 +142,12 @@ def test_a_call_that_takes_too_long_is_killed(forking: Forking) -> None:
     wait_until(lambda: not descendants(process), "what was called is gone", every=0.01)
 
 
+def unread(forking: Forking) -> int:
+    """How much of what was sent to the process that forks it has not taken."""
+    assert forking._running is not None
+    return int.from_bytes(fcntl.ioctl(forking._running[0], termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+
+
 def test_a_call_that_it_had_not_begun_when_it_was_killed_is_made_by_another(forking: Forking) -> None:
     """The call waited to be taken, so nothing of it was done."""
     before = process_of(forking)
@@ -148,8 +155,8 @@ def test_a_call_that_it_had_not_begun_when_it_was_killed_is_made_by_another(fork
     found: list[int] = []
     thread = threading.Thread(target=lambda: found.append(LocalHost().call("system", "space", "/")["free"]))
     thread.start()
-    # It waits in recvmsg for what the stopped one does not say, or is about to: either way it comes to another.
-    time.sleep(0.5)
+    # What it has sent waits in the stopped one's socket.
+    wait_until(lambda: unread(forking), "the call waits to be taken", every=0.01)
     os.kill(before, signal.SIGKILL)
     thread.join(60)
     assert 1 == len(found)

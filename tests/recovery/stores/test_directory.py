@@ -1,6 +1,7 @@
 """The directory store: objects are written once, whole, and durably; every way in which a disk fails is named."""
 
 import errno
+import fcntl
 import os
 import resource
 import subprocess
@@ -80,14 +81,14 @@ def test_the_same_again_is_success_and_something_else_is_refused(store: Store, t
 
 
 RACE = """
-import sys, time
+import fcntl, sys
 from recovery.errors import ObjectExistsError
 from recovery.settings import StoreSettings
 from recovery.stores import open_store
-directory, key, content, moment = sys.argv[1:]
+directory, key, content, gate = sys.argv[1:]
 store = open_store(StoreSettings(name="utama", path=directory, prefix="cadangan"))
-while time.time() < float(moment):
-    pass
+print("ready", flush=True)
+fcntl.flock(open(gate), fcntl.LOCK_SH)
 try:
     store.put_bytes(key, content.encode() * 100_000)
     print("put", content)
@@ -97,15 +98,18 @@ except ObjectExistsError:
 
 
 def test_of_two_processes_that_put_one_key_at_once_exactly_one_succeeds(store: Store, tmp_path: Path) -> None:
-    moment = time.time() + 1.5
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACE, str(tmp_path / "disk"), KEY, content, str(moment)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for content in "abcd"
-    ]
+    gate = tmp_path / "gate"
+    with gate.open("w") as closed:
+        fcntl.flock(closed, fcntl.LOCK_EX)
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", RACE, str(tmp_path / "disk"), KEY, content, str(gate)],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for content in "abcd"
+        ]
+        assert ["ready\n"] * 4 == [process.stdout.readline() for process in processes if process.stdout]
     outcomes = [process.communicate()[0].split() for process in processes]
     winners = [content for outcome, content in outcomes if outcome == "put"]
     assert len(winners) == 1
