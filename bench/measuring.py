@@ -37,7 +37,7 @@ class Meter:
         before, begun = _seconds(self.server), time.perf_counter()
         process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=self.environment, cwd=self.directory)
         assert process.stdout is not None
-        with _peak_of(process.pid) as peak:
+        with peak_of(process.pid) as peak:
             said = process.stdout.read()
             _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begun
@@ -63,7 +63,7 @@ def _ticks(pid: int) -> int:
 
 
 @contextmanager
-def _peak_of(pid: int) -> Iterator[list[int]]:
+def peak_of(pid: int) -> Iterator[list[int]]:
     """Look, while the block runs, how much memory a process and its descendants hold together."""
     seen, end = [0], threading.Event()
 
@@ -71,7 +71,7 @@ def _peak_of(pid: int) -> Iterator[list[int]]:
         pause = BETWEEN_LOOKS
         while not end.wait(pause):
             begun = time.thread_time()
-            seen.append(sum(_resident(member) for member in _family(pid)))
+            seen.append(sum(resident(member) for member in _family(pid)))
             # The kernel counts every page, so a look at a large process takes time from what is measured.
             pause = max(BETWEEN_LOOKS, (time.thread_time() - begun) / LOOKING)
 
@@ -95,7 +95,7 @@ def _family(pid: int) -> Iterator[int]:
             yield from _family(int(child))
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
     """What is a process's own, and its share of what it has in common with others."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
