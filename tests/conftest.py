@@ -36,7 +36,7 @@ def while_prefect_is_needed(pytestconfig: pytest.Config) -> Iterator[ExitStack]:
 
 @pytest.fixture(scope="session")
 def prefect_database(while_prefect_is_needed: ExitStack) -> "PostgreSQLServer":
-    """PostgreSQL for the Prefect server of the test session, as in production.
+    """PostgreSQL for the Prefect server of this test process, as in production.
 
     On SQLite the server answers 503 or not at all while somebody writes, and a run then waits for seconds.
     """
@@ -49,7 +49,11 @@ def prefect_database(while_prefect_is_needed: ExitStack) -> "PostgreSQLServer":
 
 @pytest.fixture(scope="session")
 def prefect_server(while_prefect_is_needed: ExitStack, prefect_database: "PostgreSQLServer") -> "LocalServer":
-    """The one Prefect server of the test session (10 to 20 seconds to start)."""
+    """The one Prefect server of this test process (10 to 20 seconds to start).
+
+    `make test` starts three, one for each of PREFECT_GROUPS: on a single one these tests were what all others had ended
+    before. Each has a database, a worker and an office of its own.
+    """
     from tests.testbed.prefect_server import database_url, running_server
 
     home = tempfile.TemporaryDirectory(prefix="pulih-prefect-", ignore_cleanup_errors=True)

@@ -1,4 +1,4 @@
-"""One small office on one real server with one real worker, for all tests of the flows; and two runs to look at."""
+"""One small office on one real server with one real worker, for the tests of the flows in one process; and two runs."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -22,8 +22,12 @@ def whole_office(
     prefect_database: "PostgreSQLServer",
     tmp_path_factory: pytest.TempPathFactory,
 ) -> "WorkingOffice":
-    """The office, applied to the server by `pulih apply`'s own code."""
+    """The office, applied to the server by `pulih apply`'s own code.
+
+    At its end, after all runs of its tests, what the server has kept is searched for secrets.
+    """
     from deployments.apply import apply
+    from tests.flows.server_search import require_no_secret
     from tests.flows.working_office import WorkingOffice, enrol_missing, inventory_of
     from tests.testbed.prefect_server import database_url, empty_server
     from tests.testbed.small_office import open_office
@@ -36,6 +40,7 @@ def whole_office(
     built = WorkingOffice(small, prefect_worker, WORKER, database_url(prefect_database))
     # Each notice is a process of its own; only the tests of notices need them.
     built.switch_automations(False)
+    while_prefect_is_needed.callback(require_no_secret, built, prefect_database)
     # What is on the server ends with it; a test that needs a bare one empties it itself.
     return built
 

@@ -1,4 +1,4 @@
-"""A real Prefect server and a real process worker on loopback, for the whole test session."""
+"""A real Prefect server and a real process worker on loopback, for all tests of one process that need them."""
 
 import os
 from collections.abc import Iterator
