@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.explained_coverage import REASONS, ROOT, main, unexplained
+from tests.explained_coverage import BY_CHANCE, REASONS, ROOT, main, unexplained
 
 SOURCE = """\
 def judge(found):
@@ -15,6 +15,9 @@ def judge(found):
         print(each)
     return None
 """
+
+
+NAMED = "recovery/points.py:1: no test"
 
 
 def findings(tmp_path: Path, lines: list[int], branches: list[list[int]], **reasons: str) -> list[str]:
@@ -54,7 +57,10 @@ def test_a_reason_for_a_line_that_is_gone_is_found(tmp_path: Path) -> None:
     assert only == "recovery/one.py: a reason is given for a line that it does not have: return True"
 
 
-@pytest.mark.parametrize(("lines", "status", "said"), [([], 0, "0 lines"), ([1], 1, "recovery/points.py:1: no test")])
+@pytest.mark.parametrize(
+    ("lines", "status", "said"),
+    [([], 0, "0 lines"), ([1] * BY_CHANCE, 0, NAMED), ([1] * (BY_CHANCE + 1), 1, NAMED)],
+)
 def test_the_program_fails_by_what_it_finds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: list[int], status: int, said: str
 ) -> None:
