@@ -251,6 +251,7 @@ def test_a_replica_that_applies_changes_is_named_and_stops_a_swap() -> None:
 def test_a_lock_that_is_not_given_up_moves_nothing(beside: Beside) -> None:
     """A transaction that has only read is in no list, and holds its tables all the same."""
     source = beside.source
+    source.lock_timeout = 1
     receipt = source.prepare_swap(beside.copy)
     with closing(beside.server.connect("mysql")) as connection, connection.cursor() as cursor:
         cursor.execute("BEGIN")
