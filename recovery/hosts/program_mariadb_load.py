@@ -168,7 +168,12 @@ def _require_new(session: Session, copy: str) -> None:
     if not exists(session, copy):
         return
     if not is_half(session, copy):
-        raise ProgramError("ConflictError", f"the copy {copy} exists already", "it was not changed")
+        raise ProgramError(
+            "ConflictError",
+            f"the copy {copy} exists already",
+            "it was not changed",
+            "a restore left it or is at work: `pulih show` says which; once that is closed, drop it by hand",
+        )
     session.run(f"DROP DATABASE {quoted(copy)}")
 
 

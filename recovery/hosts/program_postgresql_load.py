@@ -54,7 +54,12 @@ def load(arguments: list[bytes]) -> dict[str, Any]:
                 session.run(statement)
         _require_roles(session, needed["roles"])
         if session.run(f"SELECT to_jsonb(oid::text) FROM pg_database WHERE datname = {literal(copy)}"):
-            raise ProgramError("ConflictError", f"the copy {copy} exists already", "it was not changed")
+            raise ProgramError(
+                "ConflictError",
+                f"the copy {copy} exists already",
+                "it was not changed",
+                "a restore left it or is at work: `pulih show` says which; once that is closed, drop it by hand",
+            )
         session.run(_drop(part))
         # The room was measured where the live database lies; and there it stays, when the copy has its name.
         tablespace = "" if scratch else _tablespace(session, target.database)
