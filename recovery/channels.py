@@ -74,6 +74,31 @@ class Channel(Generic[Item]):
             self._changed.notify_all()
 
 
+class _ShorterTurns:
+    """For as long as any pass lasts, and no longer: they make whatever else is done in threads dearer."""
+
+    def __init__(self) -> None:
+        self._deciding = threading.Lock()
+        self._passes = 0
+        self._before = 0.0
+
+    def begin(self) -> None:
+        with self._deciding:
+            if self._passes == 0:
+                self._before = sys.getswitchinterval()
+                sys.setswitchinterval(TURN)
+            self._passes += 1
+
+    def end(self) -> None:
+        with self._deciding:
+            self._passes -= 1
+            if self._passes == 0:
+                sys.setswitchinterval(self._before)
+
+
+_shorter_turns = _ShorterTurns()
+
+
 class Line:
     """The threads of one pass. The first error anywhere stops all of them and is raised in the caller's thread."""
 
@@ -82,7 +107,6 @@ class Line:
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None
         self._deciding = threading.Lock()
-        self._turn = sys.getswitchinterval()
 
     def pool(self) -> Channel[memoryview]:
         """Return a channel filled with reusable buffers: take one, pass it on, and the last user puts it back."""
@@ -121,11 +145,11 @@ class Line:
             channel.stop()
 
     def __enter__(self) -> "Line":
-        sys.setswitchinterval(TURN)
+        _shorter_turns.begin()
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        sys.setswitchinterval(self._turn)
+        _shorter_turns.end()
         if error is None:
             return
         self._fail(error)
