@@ -38,6 +38,7 @@ def test_a_rejected_request_ends_as_ditolak_and_the_requester_is_told_why(
     assert (rows, True) == (office.small.rows(), office.small.service_running())
 
 
+@pytest.mark.endurance
 def test_a_restore_that_the_executor_calls_off_ends_as_dibatalkan_and_leaves_no_copies(
     office: "WorkingOffice", reviewed_backup: str
 ) -> None:

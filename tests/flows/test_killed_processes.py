@@ -142,7 +142,11 @@ def test_a_restore_killed_in_the_middle_of_the_swap_is_finished_by_retry(
 
 
 @pytest.mark.parametrize(
-    ("nip", "force"), [(KADIS, True), (INTERIM_KADIS, False)], ids=["as the new UI retries", "as the old UI retries"]
+    ("nip", "force"),
+    [
+        pytest.param(KADIS, True, id="as the new UI retries"),
+        pytest.param(INTERIM_KADIS, False, id="as the old UI retries", marks=pytest.mark.endurance),
+    ],
 )
 def test_an_answer_given_just_before_the_run_was_killed_still_counts(
     office: "WorkingOffice", nip: str, force: bool

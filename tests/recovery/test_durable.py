@@ -1,10 +1,11 @@
 """New files are there whole or not at all. What a full disk does to them is tried in the tests of stores."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from recovery import points
+from recovery import durable, points
 from recovery.durable import NewFile, remove_file, sync_directory
 from recovery.errors import ConflictError, StoreError, StoreReadOnlyError
 
@@ -15,6 +16,23 @@ def test_a_new_file_has_its_content_and_is_its_owners_alone(tmp_path: Path) -> N
         file.write(b"whole")
         file.sync()
     assert (b"whole", 0o100600) == ((tmp_path / "new").read_bytes(), (tmp_path / "new").stat().st_mode)
+
+
+def test_a_large_file_is_synced_as_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever computes the rest does not wait for the disk at the end."""
+    sizes = []
+    sync = os.fdatasync
+
+    def look(descriptor: int) -> None:
+        sizes.append(os.fstat(descriptor).st_size)
+        sync(descriptor)
+
+    monkeypatch.setattr(durable, "SYNCED_EVERY", 4)
+    monkeypatch.setattr(os, "fdatasync", look)
+    with NewFile(tmp_path / "new") as file:
+        for _ in range(5):
+            file.write(b"abc")
+    assert [6, 12] == sizes
 
 
 def test_an_existing_file_is_left_as_it_is(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def relays(source: ServerSource) -> list[int]:
     ("kind", "how"),
     [
         ("mariadb", "cut"),
-        ("mariadb", "frozen"),
+        pytest.param("mariadb", "frozen", marks=pytest.mark.endurance),
         ("postgresql", "cut"),
         pytest.param("postgresql", "frozen", marks=pytest.mark.endurance),
     ],

@@ -133,6 +133,7 @@ def test_a_set_that_was_put_and_not_locked_before_a_process_died_is_locked_by_th
     assert dict.fromkeys(FILES, True) == locks(ceph, office, prefix)
 
 
+@pytest.mark.endurance
 def test_a_copy_that_was_put_and_not_locked_before_a_synchronisation_died_is_locked_by_the_next_one(
     ceph: S3Server, office: SmallOffice
 ) -> None:
