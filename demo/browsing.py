@@ -191,7 +191,8 @@ class Person:
         dialog.get_by_label("Choose the Month").select_option(str(moment.month - 1))
         dialog.locator(f"[data-day='{moment.date().isoformat()}'] button").click()
         columns = dialog.locator("[data-slot=scroll-area]")
-        clock = (str(moment.hour % 12 or 12), str(moment.minute // 5 * 5), "AM" if moment.hour < 12 else "PM")
+        # A day begins in its first half, from which a click at "AM" would take twelve hours more.
+        clock = [str(moment.hour % 12 or 12), str(moment.minute // 5 * 5), *(["PM"] if moment.hour >= 12 else [])]
         for column, text in enumerate(clock):
             columns.nth(column).get_by_role("button", name=text, exact=True).click()
         self.page.keyboard.press("Escape")
