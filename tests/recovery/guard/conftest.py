@@ -1,5 +1,6 @@
 """An office whose restore died at a chosen place, and the rounds that a guard makes there."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,7 +15,7 @@ from recovery.installation import Installation
 from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.quiet import make_quiet
 from recovery.procedures.working import work_on
-from recovery.records import journal, leases, ledger, schema, steps
+from recovery.records import forms, journal, leases, ledger, schema, steps
 from tests.testbed.kept_office import keep, put_back
 from tests.testbed.small_office import SmallOffice, open_office
 
@@ -56,6 +57,13 @@ class Scene:
     def evidence(self, step_id: str) -> dict[str, Any] | None:
         with self.installation.catalog.read() as connection:
             return steps.evidence_of(connection, self.procedure_id, step_id)
+
+    def form(self) -> str:
+        """The restore's newest form, as what it was printed from."""
+        with self.installation.catalog.read() as connection:
+            latest = forms.latest(connection, "restore", self.procedure_id)
+        assert latest is not None
+        return json.dumps(latest.facts, ensure_ascii=False)
 
     def ledger_is_intact(self) -> bool:
         with self.installation.catalog.read() as connection:

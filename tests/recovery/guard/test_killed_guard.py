@@ -13,7 +13,7 @@ import pytest
 from recovery import points
 from recovery.errors import SwapError
 from recovery.guard import make_round
-from recovery.records import forms, ledger
+from recovery.records import ledger
 from tests.recovery.guard.conftest import STOPPED, Scene
 from tests.recovery.killed_work import PATIENCE, PROCESSES, expire_leases
 from tests.testbed.kept_office import put_back
@@ -93,17 +93,10 @@ def is_ended_well(scene: Scene, outcome: str) -> None:
     assert round(down.total_seconds() * 1000) == started["downtime_milliseconds"]
     scene.office.finish(scene.procedure_id)
     live = "lama" if outcome == "dikembalikan" else "baru"
-    assert f"penjaga menjalankan layanan dengan data {live}" in form_of(scene)
+    assert f"penjaga menjalankan layanan dengan data {live}" in scene.form()
     assert scene.content() == (scene.old if live == "lama" else scene.new)
     assert len(scene.copies()) == (0 if live == "lama" else 2), "none, or the safety copies"
     assert scene.ledger_is_intact()
-
-
-def form_of(scene: Scene) -> str:
-    with scene.installation.catalog.read() as connection:
-        latest = forms.latest(connection, "restore", scene.procedure_id)
-    assert latest is not None
-    return json.dumps(latest.facts, ensure_ascii=False)
 
 
 def test_a_guard_that_is_killed_before_it_says_that_the_service_runs_is_spoken_for(stopped: Scene) -> None:

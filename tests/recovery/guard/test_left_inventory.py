@@ -1,6 +1,5 @@
 """Restores whose application, or a component of it, leaves the inventory before they have come to their end."""
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -12,7 +11,7 @@ from recovery.procedures.questions import question_of
 from recovery.procedures.restore.interventions import STOPPING
 from recovery.procedures.restore.inventoried import _control
 from recovery.procedures.restore.r4_stop_service import stop_service
-from recovery.records import forms, ledger, procedures
+from recovery.records import ledger, procedures
 from recovery.settings import ApplicationSettings, ServiceSettings
 from recovery.standing import overview
 from tests.recovery.guard.conftest import Scene
@@ -153,18 +152,10 @@ def test_after_the_services_were_started_the_records_alone_end_the_restore(stopp
     (procedure,) = overview(stopped.installation, stopped.office.clock).procedures
     assert () == procedure.missing
     assert stopped.office.finish(stopped.procedure_id).good
-    assert "simpel/data (tidak lagi dalam inventaris)" in form_of(stopped)
+    assert "simpel/data (tidak lagi dalam inventaris)" in stopped.form()
     put_in(stopped, application)
     assert stopped.office.service_running()
     assert stopped.new == stopped.content()
-
-
-def form_of(scene: Scene) -> str:
-    """The restore's newest form."""
-    with scene.installation.catalog.read() as connection:
-        latest = forms.latest(connection, "restore", scene.procedure_id)
-    assert latest is not None
-    return json.dumps(latest.facts)
 
 
 def test_a_restore_that_was_put_back_is_ended_by_the_records_alone(stopped: Scene) -> None:

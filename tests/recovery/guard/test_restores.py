@@ -1,6 +1,5 @@
 """Restores that died between their steps 4 and 6: after a round the data is whole and the service runs."""
 
-import json
 import os
 import signal
 import sqlite3
@@ -22,7 +21,7 @@ from recovery.procedures.restore.plan import approved_plan
 from recovery.procedures.restore.swapping import swap_all, undo_all
 from recovery.procedures.run_notices import Run, compose, send
 from recovery.procedures.working import work_on
-from recovery.records import forms, leases, ledger, procedures, steps
+from recovery.records import leases, ledger, procedures, steps
 from tests.recovery.guard.conftest import COMPONENTS, Scene
 from tests.testbed.service_patience import patience
 
@@ -336,13 +335,6 @@ def test_an_old_holder_that_wakes_up_starts_nothing(stopped: Scene) -> None:
     stopped.guard()
 
 
-def form_of(scene: Scene) -> str:
-    with scene.installation.catalog.read() as connection:
-        latest = forms.latest(connection, "restore", scene.procedure_id)
-    assert latest is not None
-    return json.dumps(latest.facts, ensure_ascii=False)
-
-
 def test_the_run_goes_on_after_an_undo_and_its_form_is_true(stopped: Scene) -> None:
     """Step 5 says "undone before" without stopping the service again; times are those of the guard."""
     one_of_two_swapped(stopped)
@@ -358,8 +350,8 @@ def test_the_run_goes_on_after_an_undo_and_its_form_is_true(stopped: Scene) -> N
     assert at == started["started_at"]
     assert milliseconds((stopped.evidence("restore.4") or {})["stopped_at"], at) == started["downtime_milliseconds"]
     stopped.office.finish(stopped.procedure_id)
-    assert "penjaga menjalankan layanan dengan data lama" in form_of(stopped)
-    assert "Gagal–dikembalikan ke salinan pengaman" in form_of(stopped)
+    assert "penjaga menjalankan layanan dengan data lama" in stopped.form()
+    assert "Gagal–dikembalikan ke salinan pengaman" in stopped.form()
     assert [] == stopped.copies()
 
 
@@ -372,8 +364,8 @@ def test_the_run_goes_on_after_the_guard_kept_the_new_data(stopped: Scene) -> No
     assert "berhasil" == started["status"]
     assert guard_started_at(stopped) == started["started_at"]
     stopped.office.finish(stopped.procedure_id)
-    assert "penjaga menjalankan layanan dengan data baru" in form_of(stopped)
-    assert '"Berhasil"' in form_of(stopped)
+    assert "penjaga menjalankan layanan dengan data baru" in stopped.form()
+    assert '"Berhasil"' in stopped.form()
     assert stopped.new == stopped.content()
 
 
