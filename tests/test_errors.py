@@ -10,6 +10,9 @@ from recovery.errors import PulihError
 RECOVERY = Path(__file__).resolve().parent.parent / "recovery"
 NAMES = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, PulihError)}
 
+# What the programs that are shipped to hosts say, and the worker raises by the name of one of these.
+PROGRAM_ERROR = "ProgramError"
+
 # Module, or module and what contains the error: why nobody is told what to do.
 WITHOUT_HINT = {
     "forms/destruction.py build": "a defect: only plans with something to destroy come here",
@@ -88,7 +91,7 @@ def _errors() -> Iterator[tuple[str, ast.Call]]:
     for path in sorted(RECOVERY.rglob("*.py")):
         module = str(path.relative_to(RECOVERY))
         for scope, call in _calls(ast.parse(path.read_text(encoding="utf-8")), ""):
-            if isinstance(call.func, ast.Name) and call.func.id in NAMES:
+            if isinstance(call.func, ast.Name) and call.func.id in {*NAMES, PROGRAM_ERROR}:
                 yield f"{module} {scope}", call
 
 
@@ -101,4 +104,9 @@ def _calls(node: ast.AST, scope: str) -> Iterator[tuple[str, ast.Call]]:
 
 
 def _lacking(error: ast.Call) -> set[str]:
-    return {"state", "hint"} - {keyword.arg for keyword in error.keywords if keyword.arg}
+    given = {keyword.arg for keyword in error.keywords if keyword.arg}
+    if isinstance(error.func, ast.Name) and error.func.id == PROGRAM_ERROR:
+        # These take kind, message, state and hint by their places, or a tuple of the last ones.
+        unpacked = any(isinstance(argument, ast.Starred) for argument in error.args)
+        given |= {"state", "hint"} if unpacked else {*("kind", "message", "state", "hint")[: len(error.args)]}
+    return {"state", "hint"} - given

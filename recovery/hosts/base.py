@@ -14,8 +14,8 @@ from recovery.errors import CommandError, HostError, PulihError
 Argument = str | bytes
 
 # The status with which the shipped programs say "I failed, and the last line of stderr is JSON that tells how".
-_UNFINISHED = "run it again; if it stays so, see whether another program there ends or wraps Python"
 FAILURE_STATUS = 3
+_UNFINISHED = "run it again; if it stays so, see whether another program there ends or wraps Python"
 
 
 @dataclass(frozen=True)

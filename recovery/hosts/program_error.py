@@ -11,3 +11,9 @@ class ProgramError(Exception):
     def __init__(self, kind: str, message: str, state: str = "", hint: str = "") -> None:
         super().__init__(message)
         self.report: dict[str, Any] = {"error": kind, "message": message, "state": state, "hint": hint}
+
+
+def listed(names: list[str]) -> str:
+    """Given names of which there may be thousands, return a list for a sentence: the first five, and how many more."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more

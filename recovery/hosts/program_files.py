@@ -211,7 +211,12 @@ def move(first: bytes, second: bytes, first_inode: str, second_inode: str) -> di
     else:
         rename(first, second)
     if (_inode(first), _inode(second)) != (second_inode, first_inode):
-        raise ProgramError("SwapError", "the names were exchanged while another program renamed them too")
+        raise ProgramError(
+            "SwapError",
+            "the names were exchanged while another program renamed them too",
+            "which of the two directories has which name is not known",
+            "look which of the two directories holds the wanted data before anything else",
+        )
     return {"moved": True}
 
 

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from datetime import datetime, timezone
 from typing import Any
 
-from .program_error import ProgramError
+from .program_error import ProgramError, listed
 from .program_mariadb_client import Session, Target, client, complaints, environment, quoted, server_version
 from .program_mariadb_content import assembled, columns, positions, rows, structure
 from .program_mariadb_errors import explained
@@ -127,11 +127,10 @@ def refuse_nontransactional(target: Target, found: list[dict[str, Any]]) -> None
     """Raise ProgramError when tables would have to be locked and nobody allowed it."""
     without = nontransactional(found)
     if without and not target.lock_nontransactional:
-        named = ", ".join(f"{table['name']} ({table['engine']})" for table in without[:5])
-        more = f" and {len(without) - 5} more" if len(without) > 5 else ""
+        named = listed([f"{table['name']} ({table['engine']})" for table in without])
         raise ProgramError(
             "SourceError",
-            f"tables of the database {target.database} know no snapshot: {named}{more}",
+            f"tables of the database {target.database} know no snapshot: {named}",
             "nothing was touched",
             "ALTER TABLE … ENGINE=InnoDB, or set lock_nontransactional: they are then locked for the whole dump",
         )

@@ -200,6 +200,7 @@ def _require_rights(session: Session, database: str, grants: list[dict[str, str]
             "SourceCorruptError",
             f"the statements of the globals do not give the rights that the backup lists: {len(there ^ wanted)} differ",
             "nothing was kept",
+            "back up again; if it stays so, compare the accounts in the backup's globals.sql with the server's",
         )
 
 
@@ -288,4 +289,6 @@ def _whole(content: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _no_dump(how: str) -> ProgramError:
-    return ProgramError("SourceCorruptError", f"the content of the backup {how}", "nothing was kept")
+    return ProgramError(
+        "SourceCorruptError", f"the content of the backup {how}", "nothing was kept", "take an older backup"
+    )

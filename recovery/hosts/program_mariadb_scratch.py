@@ -150,4 +150,9 @@ def _failed(how: str, directory: bytes) -> ProgramError:
     lines = pathlib.Path(os.fsdecode(directory), "log").read_text(errors="replace").splitlines()
     errors = [line for line in lines if "[ERROR]" in line] or lines or [""]
     last = errors[0].partition("[ERROR]")[2].strip() or errors[-1]
-    return ProgramError("SourceError", f"the server for the proof {how}: {last}", "nothing was proven")
+    return ProgramError(
+        "SourceError",
+        f"the server for the proof {how}: {last}",
+        "nothing was proven",
+        "read the reason; see whether staging has room and this machine memory left, then continue",
+    )

@@ -12,7 +12,7 @@ import json
 import re
 from typing import Any
 
-from .program_error import ProgramError
+from .program_error import ProgramError, listed
 from .program_postgresql_client import Session, literal, quoted
 from .program_postgresql_identity import DATABASE
 
@@ -76,7 +76,6 @@ SELECT jsonb_build_object(
         FROM (*memberships*) m) s),
     'facts', (*facts*),
     'server version', current_setting('server_version_num')::int,
-    'extensions', (SELECT coalesce(jsonb_object_agg(extname, extversion), '{}') FROM pg_extension),
     'has public', EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public'))
 """.replace("*memberships*", MEMBERSHIPS).replace("*facts*", FACTS)
 
@@ -108,11 +107,11 @@ def require_given(session: Session, needed: dict[str, Any]) -> None:
     there = session.one(GIVEN)
     differing = sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
     if differing:
-        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
         raise ProgramError(
             "SourceCorruptError",
-            f"the statements of the globals do not give what the backup lists: {', '.join(differing[:5])}{more}",
+            f"the statements of the globals do not give what the backup lists: {listed(differing)}",
             "nothing was kept",
+            "back up again; if it stays so, compare the roles in the backup's globals.sql with the server's",
         )
 
 

@@ -231,4 +231,9 @@ def _parsed(right: str, owner: str) -> tuple[str, str, str]:
             if found:
                 names = {"*owner*": quoted(owner), "public": "PUBLIC"}
                 return names.get(grantee, quoted(grantee)), privilege, option
-    raise ProgramError("SetError", "the rights of the database are none that this release wrote", "nothing was kept")
+    raise ProgramError(
+        "SetError",
+        "the rights of the database are none that this release wrote",
+        "nothing was kept",
+        "restore with the release that the manifest names",
+    )

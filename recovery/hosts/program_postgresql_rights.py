@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .program_error import ProgramError
+from .program_error import ProgramError, listed
 from .program_postgresql_client import OLDEST_SERVER, Session, Target, client
 
 # The whole data is read or written by whoever may do all of this.
@@ -170,10 +170,9 @@ def _require_rights(target: Target, found: dict[str, Any]) -> None:
         ),
     ):
         if missing:
-            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             raise ProgramError(
                 "SourceError",
-                f"the role {role} may not {what} {', '.join(missing[:5])}{more} in the database {target.database}",
+                f"the role {role} may not {what} {listed(missing)} in the database {target.database}",
                 "nothing was touched",
                 hint,
             )

@@ -38,6 +38,9 @@ SETTINGS = {
     "max_locks_per_transaction": "1024",
 }
 
+# In which state the data is, and what to do.
+UNPROVEN = ("nothing was proven", "see whether staging has room and this machine memory left, then continue")
+
 
 def serve(arguments: list[bytes]) -> dict[str, Any]:
     """Make and run a server in the empty DIRECTORY until stdin ends, then stop it at once.
@@ -71,7 +74,7 @@ def serve(arguments: list[bytes]) -> dict[str, Any]:
     )
     if made.returncode != 0:
         last = made.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise ProgramError("SourceError", f"the server for the proof could not be made: {last}", "nothing was proven")
+        raise ProgramError("SourceError", f"the server for the proof could not be made: {last}", *UNPROVEN)
     argv = [postgres, "-D", data]
     for name, value in SETTINGS.items():
         argv += ["-c", f"{name}={value}"]
@@ -88,7 +91,7 @@ def serve(arguments: list[bytes]) -> dict[str, Any]:
         )
     while os.read(sys.stdin.fileno(), 1 << 12):
         if server.poll() is not None:
-            raise ProgramError("SourceError", "the server for the proof ended by itself", "nothing was proven")
+            raise ProgramError("SourceError", "the server for the proof ended by itself", *UNPROVEN)
     server.send_signal(signal.SIGQUIT)
     server.wait()
     return {}

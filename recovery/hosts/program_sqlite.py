@@ -24,6 +24,8 @@ from .program_system import rename, sync_directories
 
 CHUNK = 1 << 20
 PART = b"~"
+# In which state the data is, and what to do.
+WORTHLESS = ("what was read counts for nothing", "back up again when nothing exchanges or copies the file")
 
 
 class Snapshot:
@@ -75,7 +77,7 @@ class Snapshot:
         found = os.fstat(self.descriptor)
         by_name = os.stat(self.path)
         if (found.st_dev, found.st_ino) != (by_name.st_dev, by_name.st_ino):
-            raise ProgramError("SourceError", f"{os.fsdecode(self.path)} was replaced while it was read")
+            raise ProgramError("SourceError", f"{os.fsdecode(self.path)} was replaced while it was read", *WORTHLESS)
         return found.st_mtime_ns, found.st_size
 
     def send(self) -> None:
@@ -97,7 +99,7 @@ class Snapshot:
     def release(self) -> None:
         """End the snapshot; raises when the file changed although it was held."""
         if self._file_state() != self._state:
-            raise ProgramError("SourceError", f"{os.fsdecode(self.path)} changed while it was read")
+            raise ProgramError("SourceError", f"{os.fsdecode(self.path)} changed while it was read", *WORTHLESS)
         # In order: whoever closes last in WAL mode removes the side files, which must not stay behind us.
         for connection in (self.holder, self.reader, self._checkpointer, self._writer):
             connection.close()
@@ -123,7 +125,7 @@ def _dump(arguments: list[bytes]) -> dict[str, Any]:
         finally:
             status = os.waitstatus_to_exitcode(os.waitpid(sender, 0)[1])
         if status != 0:
-            raise ProgramError(*_SENDER_FAILURES.get(status, ("SourceError", "the database was not sent to its end")))
+            raise ProgramError(*_SENDER_FAILURES.get(status, _NOT_SENT))
         snapshot.release()
     return {
         "fingerprint": content,
@@ -146,8 +148,9 @@ _SENDER_FAILURES = {
         "nothing was changed",
         "restore it from a backup set",
     ),
-    _GONE: ("SourceError", "the receiver of the dump has gone", "nothing was changed"),
+    _GONE: ("SourceError", "the receiver of the dump has gone", "nothing was changed", "back up again"),
 }
+_NOT_SENT = ("SourceError", "the database was not sent to its end", "what was sent counts for nothing", "back up again")
 
 
 def _send(snapshot: Snapshot) -> None:
@@ -201,7 +204,12 @@ def _load(arguments: list[bytes]) -> dict[str, Any]:
 def _keep(arguments: list[bytes]) -> dict[str, Any]:
     path, size = arguments[0], int(arguments[1])
     if os.stat(path + PART).st_size != size:
-        raise ProgramError("SourceError", "the copy is shorter than what was sent", "it was not kept")
+        raise ProgramError(
+            "SourceError",
+            "the copy is shorter than what was sent",
+            "it was not kept",
+            "see whether that file system has room, then continue",
+        )
     rename(path + PART, path)
     return {}
 

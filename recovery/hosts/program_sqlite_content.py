@@ -113,7 +113,9 @@ def explain(error: sqlite3.Error, path: bytes) -> ProgramError:
             "nothing was changed",
             "restore it from a backup set",
         )
-    return ProgramError("SourceError", f"SQLite cannot work with {name} ({text})")
+    return ProgramError(
+        "SourceError", f"SQLite cannot work with {name} ({text})", "it was not changed", "read the reason and remove it"
+    )
 
 
 def _not_permitted(path: bytes) -> ProgramError:

@@ -55,7 +55,12 @@ def _renameat2(first: bytes, second: bytes, flags: int) -> None:
             "keep the data on ext4, xfs, btrfs or another file system with RENAME_EXCHANGE",
         )
     if code == errno.EXDEV:
-        raise ProgramError("SwapError", "live data and copy are not on one file system", "nothing was moved")
+        raise ProgramError(
+            "SwapError",
+            "live data and copy are not on one file system",
+            "nothing was moved",
+            "see what was mounted there since the copy was made, then begin a new restore",
+        )
     raise OSError(code, os.strerror(code), first)
 
 
