@@ -156,7 +156,7 @@ def _unlocked(key: str, places: dict[str, dict[str, str]]) -> str:
     stores = [
         store
         for store, place in places.items()
-        if place.get("protection") == UNLOCKED != place.get("demanded", UNLOCKED)
+        if place.get("protection") == UNLOCKED and place.get("demanded", UNLOCKED) != UNLOCKED
     ]
     return (
         f"{key}: tidak terkunci di {', '.join(stores)}, yang tidak dapat mengunci (without_lock: warn)"

@@ -29,7 +29,7 @@ def require_as_recorded(connection: Connection, backup: Backup) -> None:
 
 def verify(connection: Connection) -> list[str]:
     """Return every contradiction between ledger and catalog about which manifest a set has; [] means there is none."""
-    kinds = ("step.done", "set.copied")
+    kinds = ("step.done", backups.COPIED)
     named = _manifests([entry for kind in kinds for entry in ledger.entries(connection, kind=kind, last=None)])
     findings = (_contradiction(backup, named) for backup in backups.list_backups(connection))
     return [finding for finding in findings if finding]
@@ -54,7 +54,7 @@ def _manifests(entries: list[Entry]) -> dict[str, str]:
     for entry in entries:
         facts: Any = entry.facts if isinstance(entry.facts, dict) else {}
         said = facts.get("evidence") if (entry.kind, entry.step_id) == ("step.done", "backup.4") else None
-        key = "backup_id" if said else "name" if entry.kind == "set.copied" else ""
+        key = "backup_id" if said else "name" if entry.kind == backups.COPIED else ""
         said = said or facts
         if key and isinstance(said, dict) and said.get("manifest_sha256"):
             named.setdefault(str(said.get(key)), str(said["manifest_sha256"]))

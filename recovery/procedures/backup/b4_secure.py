@@ -102,7 +102,7 @@ def _put(
     )
     protection, demanded = protect_set(store, prefix, manifest), installation.stores[store_name].lock
     logger.info("secured %s in %s (lock: %s)", backup.name, store_name, protection)
-    if protection == UNLOCKED != demanded:
+    if protection == UNLOCKED and demanded != UNLOCKED:
         logger.warning(
             "%s is not locked in %s, where %s is demanded: without_lock: warn accepts that whoever may remove objects "
             "there can remove it",
